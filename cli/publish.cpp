@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <istream>
+#include <ostream>
+
+#include <legion/base/text.hpp>
+#include <legion/base/units.hpp>
+#include <legion/cli/event_lines.hpp>
+#include <legion/cli/figures.hpp>
+#include <legion/cli/flags.hpp>
+#include <legion/cli/line_reader.hpp>
+#include <legion/cli/printable.hpp>
+#include <legion/cli/publish_outcome.hpp>
+#include <legion/cli/publisher.hpp>
+#include <legion/cli/verb.hpp>
+
+namespace legion::cli {
+namespace {
+
+/// At a limited rate a call holds what falls due within this time, so that the rate stays even.
+constexpr Duration rate_slice = 20ms;
+
+class Publish : public Verb {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("TYPE", type_, "the event's type; '-' for a stream of CloudEvents lines on standard input")->type_name("");
+    app.add_option("DATA", data_, "its data as JSON (default null); '-': each line of standard input is an event")
+        ->type_name("")
+        ->allow_extra_args(false);
+    add_text(app, "--file", file_, "FILE", "publish the JSON lines of a file, as tail -o jsonl writes them ('-': standard input)");
+    add_text(app, "--priority", priority_, "PRIORITY", "critical, high, normal or low (default: as the type's policy says)");
+    add_text(app, "--correlation", changes_.correlation_id, "ID", "correlation id");
+    add_text(app, "--causation", changes_.causation_id, "ID", "causation id");
+    add_text(app, "--key", changes_.key, "KEY", "key: events of one key stay in order");
+    add_text(app, "--source", changes_.source, "SOURCE", "who publishes, as NODE/AGENT (default: the node's own /control)");
+    add_duration(app, "--ttl", changes_.ttl, "the event expires after this time");
+    add_count(app, "--count", count_, "publish the event N times");
+    add_count(app, "--rate", rate_, "at most N events a second");
+  }
+
+  int run(Session& session) override {
+    if (const int code = check(session); code != exit_code::ok) return code;
+    std::ifstream file;
+    std::istream* in = nullptr;
+    if (const auto name = stream_name()) {
+      in = &session.console().in;
+      if (*name != "-") {
+        file.open(*name, std::ios::binary);
+        if (!file) return session.fail({ErrorCode::BadData, *name + ": cannot be opened"});
+        in = &file;
+      }
+    }
+    std::optional<IncomingEvent> single;
+    if (in == nullptr) {
+      auto event = event_of(type_, data_, changes_);
+      if (!event) return session.fail(event.error());
+      single = std::move(*event);
+    }
+    const auto target = session.target();
+    if (!target) return session.fail(target.error());
+    auto node = session.connect(target->address);
+    if (!node) return session.fail(node.error());
+
+    session.world().take_interrupts();
+    PublishOutcome outcome(session, in == nullptr ? "" : *stream_name() == "-" ? "standard input" : *stream_name());
+    Publisher publisher(session.world(), **node, session.options().timeout,
+                        [&](const Published& published) { outcome.report(published); });
+    begin_ = session.world().now().steady;
+    outcome.begin();
+    const auto sent = single ? repeat_event(session, publisher, *single) : stream(session, publisher, outcome, *in);
+    return outcome.finish(sent, publisher.first_unknown());
+  }
+
+ private:
+  /// The stream to read, if it is one.
+  std::optional<std::string> stream_name() const {
+    if (!file_.empty()) return file_;
+    if (type_ == "-" || data_ == "-") return "-";
+    return std::nullopt;
+  }
+
+  int check(Session& session) {
+    if (type_.empty() && file_.empty()) return session.usage("publish: a TYPE or --file is needed");
+    if (!file_.empty() && !type_.empty()) return session.usage("publish: --file takes the types from its lines; leave TYPE out");
+    if (type_ == "-" && !data_.empty()) return session.usage("publish: '-' in place of TYPE takes no DATA");
+    if (count_ && stream_name()) return session.usage("publish: --count repeats a single event; a stream has its own number");
+    if (!type_.empty() && type_ != "-") {
+      type_ = canonical_type(type_);
+      if (!is_event_type(type_)) return session.usage("publish: '" + type_ + "' is not an event type such as trade.approved");
+    }
+    if (priority_.empty()) return exit_code::ok;
+    changes_.priority = parse_priority(priority_);
+    return changes_.priority ? exit_code::ok
+                             : session.usage("--priority: '" + priority_ + "' is none of critical, high, normal, low");
+  }
+
+  Result<void> repeat_event(Session& session, Publisher& publisher, const IncomingEvent& event) {
+    IncomingEvent copy = event;
+    for (std::uint64_t i = 1; i <= count_.value_or(1) && !session.world().interrupted(); ++i) {
+      if (changes_.ttl) copy.event.expires_at = session.world().now().wall + *changes_.ttl;
+      if (auto added = add(session, publisher, i, encode_for_publish(copy)); !added) return added;
+    }
+    return publisher.flush();
+  }
+
+  Result<void> stream(Session& session, Publisher& publisher, PublishOutcome& outcome, std::istream& in) {
+    LineReader reader(in, limits::json_line_bytes_max);
+    for (;;) {
+      // Whoever writes slowly is not made to wait for a full call.
+      if (!reader.ready()) {
+        if (auto sent = publisher.flush(); !sent) return sent;
+      }
+      const auto line = session.world().interrupted() ? std::nullopt : reader.next();
+      if (!line) return publisher.flush();
+      if (line->text.find_first_not_of(" \t") == std::string::npos && !line->too_long) continue;
+      auto event = line->too_long ? fail(ErrorCode::TooBig, "the line is longer than " + format_size(limits::json_line_bytes_max))
+                                  : read_event_line(line->text, type_ == "-" ? "" : type_, changes_);
+      if (event && changes_.ttl) event->event.expires_at = session.world().now().wall + *changes_.ttl;
+      if (!event) {
+        // Results come in the order of the lines.
+        if (auto sent = publisher.flush(); !sent) return sent;
+        outcome.report({line->number, "invalid", "", event.error().message});
+        continue;
+      }
+      if (auto added = add(session, publisher, line->number, encode_for_publish(*event)); !added) return added;
+    }
+  }
+
+  /// Adds the event when the rate lets it.
+  Result<void> add(Session& session, Publisher& publisher, std::uint64_t line, Bytes event) {
+    if (rate_) {
+      const auto due = begin_ + Duration(static_cast<std::int64_t>(static_cast<double>(added_) * 1e9 /
+                                                                   static_cast<double>(*rate_)));
+      const SteadyTime now = session.world().now().steady;
+      if (due > now + rate_slice || (due > now && publisher.collected() == 0)) {
+        if (auto sent = publisher.flush(); !sent) return sent;
+        const Duration left = due - session.world().now().steady;
+        if (left > Duration::zero()) session.world().wait(left);
+        if (session.world().interrupted()) return {};
+      }
+    }
+    ++added_;
+    return publisher.add(line, std::move(event));
+  }
+
+  std::string type_;
+  std::string data_;
+  std::string file_;
+  std::string priority_;
+  EventChanges changes_;
+  std::optional<std::uint64_t> count_;
+  std::optional<std::uint64_t> rate_;
+  SteadyTime begin_;
+  std::uint64_t added_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_publish() { return std::make_unique<Publish>(); }
+
+}  // namespace legion::cli

@@ -1,0 +1,34 @@
+// Reports what became of published events and decides how the command ends.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <legion/cli/publisher.hpp>
+#include <legion/cli/session.hpp>
+
+namespace legion::cli {
+
+/// Results of accepted events go to standard output; of the others too where the form has room for them (json, jsonl,
+/// csv), and always a line to standard error.
+class PublishOutcome {
+ public:
+  /// `stream` is the name of what is read; empty for a single event.
+  PublishOutcome(Session& session, std::string stream) : session_(session), stream_(std::move(stream)) {}
+
+  void begin();
+  void report(const Published& published);
+  /// `sent` is how the conversation with the node ended. Returns the exit code: 0 all accepted, 3 some, 65 none because all
+  /// were bad, 75 none because its queues stayed full, 1 none for other reasons, otherwise that of the error.
+  int finish(const Result<void>& sent, std::uint64_t first_unknown);
+
+ private:
+  Session& session_;
+  std::string stream_;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint64_t bad_ = 0;      ///< of refused_
+  std::uint64_t blocked_ = 0;  ///< of refused_
+};
+
+}  // namespace legion::cli

@@ -1,0 +1,148 @@
+#include <legion/cli/publisher.hpp>
+
+#include <algorithm>
+
+#include <legion/event/msgpack_reader.hpp>
+#include <legion/event/msgpack_writer.hpp>
+
+namespace legion::cli {
+namespace {
+
+constexpr Duration backoff_first = 5ms;
+constexpr Duration backoff_max = 250ms;
+
+/// Collects the members of a map, whose number has to be known before the first.
+class Members {
+ public:
+  void text(std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    begin(name);
+    entries_.str(value);
+  }
+  void integer(std::string_view name, std::int64_t value) {
+    begin(name);
+    entries_.integer(value);
+  }
+  void raw(std::string_view name, BytesView value) {
+    begin(name);
+    entries_.raw(value);
+  }
+  Bytes take() {
+    MsgpackWriter map;
+    map.map(count_);
+    map.raw(entries_.bytes());
+    return map.take();
+  }
+
+ private:
+  void begin(std::string_view name) {
+    entries_.str(name);
+    ++count_;
+  }
+  MsgpackWriter entries_;
+  std::size_t count_ = 0;
+};
+
+Result<Published> read_one(MsgpackReader& reader) {
+  Published published;
+  const auto members = reader.read_map();
+  if (!members) return std::unexpected(members.error());
+  for (std::size_t i = 0; i < *members; ++i) {
+    const auto name = reader.read_string();
+    if (!name) return std::unexpected(name.error());
+    std::string* const out = *name == "status" ? &published.status
+                             : *name == "id"   ? &published.id
+                             : *name == "detail" ? &published.detail
+                                                 : nullptr;
+    if (out == nullptr) {
+      if (const auto skipped = reader.skip(); !skipped) return std::unexpected(skipped.error());
+      continue;
+    }
+    const auto value = reader.read_string();
+    if (!value) return std::unexpected(value.error());
+    *out = *value;
+  }
+  return published;
+}
+
+}  // namespace
+
+Bytes encode_for_publish(const IncomingEvent& incoming) {
+  const Event& event = incoming.event;
+  Members members;
+  members.text("specversion", "1.0");
+  members.text("type", event.type);
+  if (incoming.has_source) members.text("source", event.source);
+  if (incoming.has_time) members.integer("time", event.time.ns);
+  if (incoming.has_priority) members.text("priority", to_string(event.priority));
+  members.text("correlationid", event.correlation_id);
+  members.text("causationid", event.causation_id);
+  members.text("traceparent", event.traceparent);
+  members.text("tracestate", event.tracestate);
+  members.text("partitionkey", event.key);
+  if (event.expires_at) members.integer("expirytime", event.expires_at->ns);
+  if (event.schema_version != 1) members.integer("schemaversion", event.schema_version);
+  members.text("id", event.foreign_id);
+  members.text("replayof", event.original_id);
+  for (const auto& [name, value] : event.extensions) members.text(name, value);
+  if (!event.data.empty()) members.raw("data", event.data);
+  return members.take();
+}
+
+Publisher::Publisher(World& world, NodeConnection& node, Duration timeout, Report report)
+    : world_(world), node_(node), timeout_(timeout), report_(std::move(report)) {}
+
+Result<void> Publisher::add(std::uint64_t line, Bytes event) {
+  if (events_.size() >= events_max || (!events_.empty() && bytes_ + event.size() > bytes_max)) {
+    if (auto sent = flush(); !sent) return sent;
+  }
+  bytes_ += event.size();
+  events_.push_back({line, std::move(event)});
+  return {};
+}
+
+Result<std::vector<Published>> Publisher::call() const {
+  MsgpackWriter params;
+  params.map(1);
+  params.str("events");
+  params.array(events_.size());
+  for (const Item& item : events_) params.raw(item.event);
+  const auto answer = node_.call("publish", params.bytes(), timeout_);
+  if (!answer) return std::unexpected(answer.error());
+
+  std::vector<Published> results;
+  MsgpackReader reader(*answer);
+  if (const auto size = reader.expect_array(events_.size()); !size) return std::unexpected(size.error());
+  for (const Item& item : events_) {
+    auto published = read_one(reader);
+    if (!published) return std::unexpected(published.error());
+    published->line = item.line;
+    results.push_back(std::move(*published));
+  }
+  return results;
+}
+
+Result<void> Publisher::flush() {
+  if (events_.empty()) return {};
+  const SteadyTime begin = world_.now().steady;
+  for (Duration backoff = backoff_first; !events_.empty(); backoff = std::min(2 * backoff, backoff_max)) {
+    const auto results = call();
+    if (!results) return std::unexpected(results.error());
+    const bool last_try = world_.now().steady - begin >= timeout_ || world_.interrupted();
+    // A full lane stays full during a call, so of one lane only a tail can be left over, and order is kept.
+    std::vector<Item> again;
+    for (std::size_t i = 0; i < results->size(); ++i) {
+      if ((*results)[i].status == "would_block" && !last_try) {
+        again.push_back(std::move(events_[i]));
+      } else {
+        report_((*results)[i]);
+      }
+    }
+    events_ = std::move(again);
+    if (!events_.empty()) world_.wait(backoff);
+  }
+  bytes_ = 0;
+  return {};
+}
+
+}  // namespace legion::cli

@@ -1,0 +1,62 @@
+// Hands events to a node's control port, in order, and says what became of each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <legion/base/error.hpp>
+#include <legion/cli/world.hpp>
+#include <legion/event/event.hpp>
+#include <legion/event/json.hpp>
+
+namespace legion::cli {
+
+/// The CloudEvent map of the `publish` call; what the event does not say is left to the node.
+Bytes encode_for_publish(const IncomingEvent& incoming);
+
+/// What became of one event. `status` as the node answers ("queued", "refused", ...).
+struct Published {
+  std::uint64_t line = 0;
+  std::string status;
+  std::string id;
+  std::string detail;
+  bool accepted() const { return status == "queued"; }
+};
+
+/// Collects events into calls of at most `events_max` events and `bytes_max` bytes, one call at a time. A node whose queue
+/// is full is asked again, with back-off, until `timeout` has passed since the first attempt; later events of the call
+/// wait for that, so that order is kept.
+class Publisher {
+ public:
+  static constexpr std::size_t events_max = 500;
+  static constexpr std::size_t bytes_max = 768 * 1024;
+
+  using Report = std::function<void(const Published&)>;
+  Publisher(World& world, NodeConnection& node, Duration timeout, Report report);
+
+  /// Sends what was collected first when the event does not fit beside it. Errors: as the call.
+  Result<void> add(std::uint64_t line, Bytes event);
+  /// Sends what was collected. Errors: as the call; what was collected is then not known to be published.
+  Result<void> flush();
+  std::size_t collected() const { return events_.size(); }
+  /// The line of the first event that nothing was reported of; 0 without one.
+  std::uint64_t first_unknown() const { return events_.empty() ? 0 : events_.front().line; }
+
+ private:
+  struct Item {
+    std::uint64_t line;
+    Bytes event;
+  };
+  Result<std::vector<Published>> call() const;
+
+  World& world_;
+  NodeConnection& node_;
+  Duration timeout_;
+  Report report_;
+  std::vector<Item> events_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace legion::cli

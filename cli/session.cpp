@@ -1,0 +1,165 @@
+#include <legion/cli/session.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+
+#include <legion/cli/context_file.hpp>
+#include <legion/cli/printable.hpp>
+#include <legion/core/messages.hpp>
+#include <legion/event/json.hpp>
+
+namespace legion::cli {
+namespace {
+
+constexpr std::uint16_t default_port = 7400;
+
+Paint::Mode paint_mode(const Console& console, const World& world, ColorMode mode) {
+  switch (mode) {
+    case ColorMode::Always: return Paint::Mode::On;
+    case ColorMode::Never: return Paint::Mode::Off;
+    case ColorMode::Auto: break;
+  }
+  return console.out_is_terminal && !world.variable("NO_COLOR") ? Paint::Mode::On : Paint::Mode::Off;
+}
+
+/// A node name holds neither a dot nor a colon; "localhost" is what nobody calls a node.
+bool is_name(const std::string& text) { return is_node_name(text) && text != "localhost"; }
+
+std::string_view advice_for(ErrorCode code) {
+  if (code == ErrorCode::Unreachable) {
+    return "is legion-node running there? Name another node with --node HOST:PORT, LEGION_NODE or --context";
+  }
+  if (code == ErrorCode::TimedOut) return "the address may be filtered, or belong to another program; --timeout waits longer";
+  return {};
+}
+
+}  // namespace
+
+Session::Session(Console& console, World& world, GlobalOptions options)
+    : console_(console),
+      world_(world),
+      options_(std::move(options)),
+      paint_(paint_mode(console, world, options_.color)) {}
+
+void Session::line(Tint tint, std::string_view label, std::string_view text) {
+  std::string out = "legion-cli: ";
+  paint_.append(out, tint, label);
+  out += printable(text);
+  out += '\n';
+  console_.out.flush();  // what was printed before it also shows before it
+  console_.err << out;
+  console_.err.flush();
+}
+
+void Session::detail(std::string_view text) {
+  if (options_.verbose) line(Tint::Plain, "", text);
+}
+
+void Session::note(std::string_view text) {
+  if (!options_.quiet) line(Tint::Plain, "", text);
+}
+
+void Session::warn(std::string_view text) { line(Tint::Yellow, "warning: ", text); }
+
+void Session::problem(std::string_view text) { line(Tint::BoldRed, "error: ", text); }
+
+int Session::fail(const Error& error) {
+  problem(error.message);
+  const std::string_view advice = advice_for(error.code);
+  if (!advice.empty()) note(advice);
+  return exit_code_of(error);
+}
+
+int Session::usage(std::string_view text) {
+  problem(text);
+  return exit_code::usage;
+}
+
+LogSink Session::log_sink() {
+  return [this](LogLevel level, std::string_view text) {
+    if (level >= LogLevel::Warn) warn(text);
+    if (level == LogLevel::Info) detail(text);
+  };
+}
+
+Result<Target> Session::base_target() {
+  if (!options_.context.empty()) {
+    const auto context = read_context(world_, options_.context);
+    if (!context) return std::unexpected(context.error());
+    return Target{context->node, "context " + options_.context};
+  }
+  const auto variable = world_.variable("LEGION_NODE");
+  if (variable && !is_name(*variable)) {
+    const auto address = parse_address(*variable, default_port);
+    if (!address) return legion::fail(ErrorCode::Configuration, "LEGION_NODE: " + address.error().message);
+    return Target{*address, "LEGION_NODE"};
+  }
+  return Target{{"127.0.0.1", default_port}, "the default"};
+}
+
+Result<Target> Session::target() {
+  std::string wanted = options_.node;
+  std::string origin = "--node";
+  if (wanted.empty() && options_.context.empty()) {
+    wanted = world_.variable("LEGION_NODE").value_or("");
+    origin = "LEGION_NODE";
+  }
+  if (!wanted.empty() && !is_name(wanted)) {
+    const auto address = parse_address(wanted, default_port);
+    if (!address) return legion::fail(ErrorCode::InvalidArgument, origin + ": " + address.error().message);
+    return Target{*address, origin};
+  }
+  auto base = base_target();
+  if (!base || wanted.empty()) return base;
+  const auto address = look_up(*base, wanted);
+  if (!address) return std::unexpected(address.error());
+  return Target{*address, origin + " " + wanted + ", known to " + base->address.host_port()};
+}
+
+Result<Address> Session::find_node(const std::string& name_or_address) {
+  if (!is_name(name_or_address)) return parse_address(name_or_address, default_port);
+  const auto base = target();
+  if (!base) return std::unexpected(base.error());
+  return look_up(*base, name_or_address);
+}
+
+Result<Address> Session::look_up(const Target& base, const std::string& name) {
+  auto node = connect(base.address);
+  if (!node) return std::unexpected(node.error());
+  const auto answer = (*node)->call("roster", {}, options_.timeout);
+  if (!answer) return std::unexpected(answer.error());
+  const auto roster = decode_roster(*answer);
+  if (!roster) return std::unexpected(roster.error());
+  std::string known;
+  for (const Member& member : *roster) {
+    if (member.name == name) return parse_address(member.endpoints.control, default_port);
+    known += (known.empty() ? "" : ", ") + member.name;
+  }
+  return legion::fail(ErrorCode::Unreachable, base.address.host_port() + " knows no node named '" + name +
+                                                  "' (it knows: " + known + "); a host is written HOST:PORT");
+}
+
+Result<std::unique_ptr<NodeConnection>> Session::connect(const Address& address) {
+  if (address.is_wildcard() || address.port == 0) {
+    return legion::fail(ErrorCode::InvalidArgument, address.host_port() + " cannot be connected to");
+  }
+  detail("connecting to " + address.host_port());
+  return world_.connect(address);
+}
+
+Result<std::unique_ptr<NodeConnection>> Session::connect_target() {
+  const auto node = target();
+  if (!node) return std::unexpected(node.error());
+  return connect(node->address);
+}
+
+Result<std::string> Session::call_json(NodeConnection& node, std::string_view method) {
+  const auto answer = node.call(method, {}, options_.timeout);
+  if (!answer) return std::unexpected(answer.error());
+  auto json = data_to_json(*answer);
+  if (!json) return legion::fail(ErrorCode::BadData, "the answer to " + std::string(method) + ": " + json.error().message);
+  return json;
+}
+
+}  // namespace legion::cli

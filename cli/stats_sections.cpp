@@ -1,0 +1,249 @@
+#include <legion/cli/stats_sections.hpp>
+
+#include <algorithm>
+#include <array>
+
+#include <legion/base/assert.hpp>
+
+namespace legion::cli {
+namespace {
+
+constexpr std::array<std::string_view, 7> terms{"published", "delivered", "filtered", "expired", "dead", "lost", "pending"};
+constexpr std::array<std::pair<std::string_view, Section>, 5> sections{{{"lane", Section::Lane},
+                                                                       {"subscription", Section::Subscription},
+                                                                       {"type", Section::Type},
+                                                                       {"handler", Section::Handler},
+                                                                       {"agent", Section::Agent}}};
+
+Cell count(std::uint64_t value, Tint when_not_zero = Tint::Plain) {
+  return {std::to_string(value), value == 0 ? Tint::Plain : when_not_zero};
+}
+Cell count(const Json& row, std::string_view key, Tint when_not_zero = Tint::Plain) {
+  return count(number_of(row, key), when_not_zero);
+}
+Cell latency(const Json& row, std::string_view key) { return {latency_text(real_of(row, key))}; }
+Cell text(const Json& row, std::string_view key) { return {text_of(row, key)}; }
+
+std::vector<Cell> lane_row(const Json& row) {
+  return {text(row, "lane"),
+          count(row, "published"),
+          count(row, "queued", Tint::Yellow),
+          count(row, "received"),
+          count(row, "dispatched"),
+          count(row, "depth", Tint::Yellow),
+          count(sum_of(part_of(row, "lost")), Tint::BoldRed),
+          count(row, "duplicates"),
+          count(row, "streams"),
+          latency(row, "p50_us"),
+          latency(row, "p99_us"),
+          latency(row, "max_us")};
+}
+
+std::vector<Column> lane_columns() {
+  constexpr Align right = Align::Right;
+  return {{"LANE"},          {"PUBLISHED", right}, {"QUEUED", right, 3},  {"RECEIVED", right}, {"DISPATCHED", right},
+          {"DEPTH", right},  {"LOST", right},      {"DUP", right, 6},     {"STREAMS", right, 5}, {"P50", right, 2},
+          {"P99", right, 1}, {"MAX", right, 4}};
+}
+
+std::vector<Cell> handler_row(const Json& row) {
+  return {text(row, "agent"),
+          text(row, "type"),
+          text(row, "tier"),
+          count(row, "total"),
+          count(row, "errors", Tint::Red),
+          {percent_text(real_of(row, "error_rate"))},
+          count(row, "retries"),
+          count(row, "timeouts", Tint::Red),
+          count(row, "in_flight"),
+          latency(row, "p50_us"),
+          latency(row, "p99_us"),
+          latency(row, "dispatch_p99_us")};
+}
+
+std::vector<Column> handler_columns() {
+  constexpr Align right = Align::Right;
+  return {{"AGENT"},           {"TYPE"},         {"TIER", Align::Left, 4}, {"TOTAL", right},    {"ERRORS", right},
+          {"ERROR RATE", right, 6}, {"RETRIES", right, 3}, {"TIMEOUTS", right, 5},  {"RUNNING", right, 7}, {"P50", right, 2},
+          {"P99", right, 1},   {"WAIT P99", right, 8}};
+}
+
+std::vector<Cell> agent_row(const Json& row) {
+  const bool up = part_of(row, "up").is_boolean() && part_of(row, "up").get<bool>();
+  std::string counters;
+  for (const auto& [name, value] : part_of(row, "counters").items()) {
+    counters += (counters.empty() ? "" : " ") + name + "=" + value.dump();
+  }
+  return {text(row, "agent"),
+          text(row, "kind"),
+          {text_of(row, "state"), up ? Tint::Green : Tint::BoldRed},
+          count(row, "in_flight"),
+          count(sum_of(part_of(row, "depth")), Tint::Yellow),
+          count(row, "retry_waiting", Tint::Yellow),
+          {counters.empty() ? "-" : counters}};
+}
+
+std::vector<Column> agent_columns() {
+  constexpr Align right = Align::Right;
+  return {{"AGENT"},        {"KIND"}, {"STATE"}, {"RUNNING", right, 3}, {"DEPTH", right}, {"RETRY WAITING", right, 2},
+          {"COUNTERS", Align::Left, 1}};
+}
+
+std::vector<Column> equation_columns() {
+  constexpr Align right = Align::Right;
+  return {{"PUBLISHED", right}, {"DELIVERED", right}, {"FILTERED", right}, {"EXPIRED", right, 2}, {"DEAD", right},
+          {"LOST", right},      {"PENDING", right},   {"BALANCE", right}};
+}
+
+void append_equation(std::vector<Cell>& cells, const Json& books) {
+  for (const auto term : terms) {
+    const Tint tint = term == "lost" || term == "dead" ? Tint::BoldRed : term == "pending" ? Tint::Yellow : Tint::Plain;
+    cells.push_back(count(books, term, tint));
+  }
+  const auto balance = integer_of(books, "balance");
+  cells.push_back({std::to_string(balance), balance == 0 ? Tint::Green : Tint::BoldRed});
+}
+
+std::vector<Cell> subscription_row(const Json& books) {
+  std::vector<Cell> cells{text(books, "agent"), text(books, "type"), text(books, "tier")};
+  append_equation(cells, books);
+  return cells;
+}
+
+std::vector<Cell> type_row(const Json& books) {
+  std::vector<Cell> cells{text(books, "type")};
+  append_equation(cells, books);
+  return cells;
+}
+
+std::vector<Column> columns_for(Section section) {
+  std::vector<Column> columns;
+  switch (section) {
+    case Section::Lane: return lane_columns();
+    case Section::Handler: return handler_columns();
+    case Section::Agent: return agent_columns();
+    case Section::Subscription: columns = {{"AGENT"}, {"TYPE"}, {"TIER", Align::Left, 3}}; break;
+    case Section::Type: columns = {{"TYPE"}}; break;
+  }
+  std::ranges::move(equation_columns(), std::back_inserter(columns));
+  return columns;
+}
+
+std::vector<Cell> row_for(Section section, const Json& row) {
+  switch (section) {
+    case Section::Lane: return lane_row(row);
+    case Section::Handler: return handler_row(row);
+    case Section::Agent: return agent_row(row);
+    case Section::Subscription: return subscription_row(row);
+    case Section::Type: return type_row(row);
+  }
+  LEGION_UNREACHABLE();
+}
+
+Json rows_of(Section section, const Json& snapshot) {
+  switch (section) {
+    case Section::Subscription: return books_of(snapshot);
+    case Section::Type: return types_of(snapshot);
+    case Section::Lane:
+    case Section::Handler:
+    case Section::Agent: break;
+  }
+  return part_of(snapshot, member_of(section));
+}
+
+void add_to(Json& sum, const Json& books) {
+  for (const auto term : terms) sum[std::string(term)] = number_of(sum, term) + number_of(books, term);
+  sum["balance"] = integer_of(sum, "balance") + integer_of(books, "balance");
+}
+
+}  // namespace
+
+std::optional<Section> parse_section(std::string_view name) {
+  for (const auto& [each, section] : sections) {
+    if (each == name) return section;
+  }
+  return std::nullopt;
+}
+
+std::string_view member_of(Section section) {
+  switch (section) {
+    case Section::Lane: return "lanes";
+    case Section::Subscription: return "subscriptions";
+    case Section::Type: return "types";
+    case Section::Handler: return "handlers";
+    case Section::Agent: return "agents";
+  }
+  LEGION_UNREACHABLE();
+}
+
+Table section_table(Section section, NodeColumn node_column) {
+  auto columns = columns_for(section);
+  if (node_column == NodeColumn::Yes) columns.insert(columns.begin(), Column{"NODE"});
+  return Table(std::move(columns));
+}
+
+void add_rows(Table& table, Section section, const Json& snapshot, NodeColumn node_column) {
+  for (const Json& row : rows_of(section, snapshot)) {
+    auto cells = row_for(section, row);
+    if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), Cell{text_of(snapshot, "node")});
+    table.row(std::move(cells));
+  }
+}
+
+Json books_of(const Json& snapshot) {
+  Json all = Json::array();
+  for (const Json& subscription : part_of(snapshot, "subscriptions")) {
+    Json books{{"node", text_of(snapshot, "node")},
+               {"agent", text_of(subscription, "agent")},
+               {"type", text_of(subscription, "type")},
+               {"tier", text_of(subscription, "tier")},
+               {"published", number_of(subscription, "published")},
+               {"delivered", number_of(subscription, "delivered")},
+               {"filtered", sum_of(part_of(subscription, "filtered"))},
+               {"expired", number_of(subscription, "expired")},
+               {"dead", number_of(subscription, "dead")},
+               {"lost", sum_of(part_of(subscription, "lost"))},
+               {"pending", number_of(subscription, "pending")}};
+    // Recomputed from what is shown: a balance that the node only claims would prove nothing.
+    std::int64_t balance = integer_of(books, "published");
+    for (const auto term : terms) balance -= term == "published" ? 0 : integer_of(books, term);
+    books["balance"] = balance;
+    all.push_back(std::move(books));
+  }
+  return all;
+}
+
+Json types_of(const Json& snapshot) {
+  Json all = Json::array();
+  for (const Json& books : books_of(snapshot)) {
+    const auto same = std::ranges::find_if(all, [&](const Json& each) { return each["type"] == books["type"]; });
+    if (same != all.end()) {
+      add_to(*same, books);
+      continue;
+    }
+    Json sum{{"type", books["type"]}};
+    add_to(sum, books);
+    all.push_back(std::move(sum));
+  }
+  return all;
+}
+
+Json total_of(const Json& books) {
+  Json sum = Json::object();
+  for (const auto term : terms) sum[std::string(term)] = 0;
+  sum["balance"] = 0;
+  for (const Json& each : books) add_to(sum, each);
+  return sum;
+}
+
+Table books_table(const Json& books, NodeColumn node_column) {
+  Table table = section_table(Section::Subscription, node_column);
+  for (const Json& each : books) {
+    auto cells = subscription_row(each);
+    if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), text(each, "node"));
+    table.row(std::move(cells));
+  }
+  return table;
+}
+
+}  // namespace legion::cli

@@ -1,0 +1,35 @@
+// What a node's statistics look like as tables. The figures come from the node's own JSON (docs/operations.md, "stats").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <legion/cli/figures.hpp>
+#include <legion/cli/table.hpp>
+
+namespace legion::cli {
+
+enum class Section : std::uint8_t { Lane, Subscription, Type, Handler, Agent };
+
+std::optional<Section> parse_section(std::string_view text);  ///< "lane", "subscription", "type", "handler", "agent"
+/// The member of the JSON form: "lanes", "subscriptions", "types", "handlers", "agents".
+std::string_view member_of(Section section);
+
+enum class NodeColumn : std::uint8_t { No, Yes };
+
+Table section_table(Section section, NodeColumn node_column);
+/// Adds the rows of one node.
+void add_rows(Table& table, Section section, const Json& snapshot, NodeColumn node_column);
+
+/// The books of every subscription, flat: node, agent, type, tier, the terms of the equation, balance.
+Json books_of(const Json& snapshot);
+/// The same summed over subscriptions of one filter: type and the terms.
+Json types_of(const Json& snapshot);
+/// The sum of the given books.
+Json total_of(const Json& books);
+Table books_table(const Json& books, NodeColumn node_column);
+
+}  // namespace legion::cli

@@ -1,0 +1,37 @@
+// Every bound of the protocol and of memory in one place. docs/protocol.md states the same figures.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace legion::limits {
+
+inline constexpr std::size_t lane_count = 4;
+
+inline constexpr std::size_t node_name_bytes_max = 64;
+inline constexpr std::size_t event_type_bytes_max = 120;
+inline constexpr std::size_t wire_type_bytes_max = 160;       ///< the type in a topic: `~replay.` and a type fits
+inline constexpr std::size_t source_bytes_max = 160;          ///< node / agent
+inline constexpr std::size_t attribute_bytes_max = 1024;      ///< one attribute value (ids, key, trace context)
+inline constexpr std::size_t attributes_max = 32;             ///< entries of one event's attribute map
+inline constexpr std::size_t extensions_max = 32;             ///< further CloudEvents attributes of one event
+inline constexpr std::size_t extension_name_bytes_max = 64;
+inline constexpr std::size_t topic_bytes_max = 245;           ///< zeromq.md rule 5: 246..255 corrupt the stream
+
+/// Packed frames stop growing here; a single larger event travels in a frame of its own.
+inline constexpr std::size_t frame_bytes_target = 32 * 1024;
+/// Largest encoded event (attributes and data).
+inline constexpr std::size_t event_bytes_max = 1024 * 1024;
+/// Largest frame or control message; sockets are opened with this + 64 as MAXMSGSIZE.
+inline constexpr std::size_t message_bytes_max = event_bytes_max + 4096;
+
+inline constexpr std::size_t msgpack_depth_max = 16;          ///< nesting of event data and control messages
+inline constexpr std::size_t msgpack_items_max = 65536;       ///< entries of one array or map
+inline constexpr std::size_t json_line_bytes_max = 4 * 1024 * 1024;
+
+inline constexpr std::size_t roster_entries_max = 4096;
+inline constexpr std::size_t sync_tails_per_part_max = 512;   ///< streams named in one part of a sync echo
+inline constexpr std::size_t streams_per_origin_max = 100000; ///< a stream beyond it is refused and counted
+inline constexpr std::size_t error_text_bytes_max = 1024;     ///< error text kept with a death or an outcome
+
+}  // namespace legion::limits

@@ -1,0 +1,115 @@
+#include <legion/core/dispatcher.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <legion/base/assert.hpp>
+#include <legion/core/dispatcher_state.hpp>
+
+namespace legion {
+
+Dispatcher::Dispatcher(std::uint64_t seed) : state_(std::make_unique<State>(seed)) {}
+Dispatcher::~Dispatcher() = default;
+Dispatcher::Dispatcher(Dispatcher&&) noexcept = default;
+Dispatcher& Dispatcher::operator=(Dispatcher&&) noexcept = default;
+
+AgentId Dispatcher::add_agent(AgentSpec spec) {
+  const AgentId id{static_cast<std::uint32_t>(state_->agents.size())};
+  const AgentState initial = spec.state;
+  spec.concurrency = std::max(spec.concurrency, 1u);
+  auto& agent = state_->agents.emplace_back();
+  agent.spec = std::move(spec);
+  agent.state = initial;
+  return id;
+}
+
+SubscriptionId Dispatcher::add_subscription(AgentId agent, SubscriptionSpec spec) {
+  LEGION_ASSERT(agent.value < state_->agents.size());
+  const SubscriptionId id{static_cast<std::uint32_t>(state_->handlers.size())};
+  auto& handler = state_->handlers.emplace_back();
+  handler.agent = agent;
+  handler.spec = std::move(spec);
+  handler.stats.agent = agent;
+  handler.stats.subscription = id;
+  return id;
+}
+
+void Dispatcher::on_event(Now now, EventPtr event, StreamKey stream, std::span<const Route> routes) {
+  LEGION_ASSERT(event != nullptr);
+  state_->now = now;
+  state_->offer(std::move(event), stream, routes);
+  state_->advance_flows();
+}
+
+std::optional<Task> Dispatcher::next(Now now) {
+  state_->now = now;
+  return state_->next();
+}
+
+void Dispatcher::on_outcome(Now now, TaskId task, Outcome outcome) {
+  state_->now = now;
+  state_->answer(task, std::move(outcome));
+  state_->advance_flows();
+}
+
+void Dispatcher::on_agent_down(Now now, AgentId agent, std::string_view error) {
+  state_->now = now;
+  state_->agent_down(agent, error);
+  state_->advance_flows();
+}
+
+void Dispatcher::on_agent_up(Now now, AgentId agent) {
+  state_->now = now;
+  state_->agent(agent).state = AgentState::Up;
+  state_->refresh(agent.value);
+}
+
+void Dispatcher::on_tick(Now now) {
+  state_->now = now;
+  state_->requeue_due();
+  state_->time_out();
+  state_->advance_flows();
+}
+
+bool Dispatcher::has_runnable() const { return state_->runnable_lanes() != 0; }
+
+std::optional<SteadyTime> Dispatcher::next_deadline() const {
+  std::optional<SteadyTime> earliest = state_->retries.next_due();
+  for (const auto& agent : state_->agents) {
+    if (!agent.spec.handler_timeout || agent.in_flight.empty()) continue;
+    const SteadyTime deadline = state_->items[agent.in_flight.head].handed_over + *agent.spec.handler_timeout;
+    if (!earliest || deadline < *earliest) earliest = deadline;
+  }
+  return earliest;
+}
+
+std::vector<DeadLetter> Dispatcher::drain_letters() { return std::exchange(state_->letters, {}); }
+
+void Dispatcher::begin_drain() { state_->intake = State::Intake::Draining; }
+
+bool Dispatcher::drained() const { return state_->items.live_count() == 0; }
+
+void Dispatcher::close(Now now) {
+  state_->now = now;
+  state_->close();
+}
+
+std::size_t Dispatcher::agent_count() const { return state_->agents.size(); }
+
+std::size_t Dispatcher::subscription_count() const { return state_->handlers.size(); }
+
+const std::string& Dispatcher::agent_name(AgentId agent) const { return state_->agent(agent).spec.name; }
+
+AgentState Dispatcher::agent_state(AgentId agent) const { return state_->agent(agent).state; }
+
+AgentId Dispatcher::agent_of(SubscriptionId subscription) const {
+  return state_->handler(subscription).agent;
+}
+
+const SubscriptionSpec& Dispatcher::subscription(SubscriptionId subscription) const {
+  return state_->handler(subscription).spec;
+}
+
+std::optional<std::string> Dispatcher::check_conservation() const { return state_->check(); }
+
+}  // namespace legion

@@ -1,0 +1,163 @@
+// The dispatcher counted again from its structures, to compare with what it believes.
+#include <algorithm>
+#include <string_view>
+
+#include <legion/core/dispatcher_state.hpp>
+
+namespace legion {
+
+namespace {
+
+/// Finds every item through the structure it has to be in, and keeps the first thing that is wrong.
+class Walk {
+ public:
+  explicit Walk(std::size_t slots) : seen_(slots, 0) {}
+
+  void expect(bool holds, std::string_view what, std::uint64_t number) {
+    if (!holds && !fault_) fault_ = std::string(what) + " (" + std::to_string(number) + ")";
+  }
+  void saw(dispatch::Index index) {
+    expect(seen_[index] == 0, "item found twice", index);
+    seen_[index] = 1;
+    ++count_;
+  }
+  bool has_seen(dispatch::Index index) const { return seen_[index] != 0; }
+  std::size_t count() const { return count_; }
+  const std::optional<std::string>& fault() const { return fault_; }
+
+ private:
+  std::vector<std::uint8_t> seen_;
+  std::size_t count_ = 0;
+  std::optional<std::string> fault_;
+};
+
+}  // namespace
+
+std::optional<std::string> Dispatcher::State::check() const {
+  Walk walk(items.end());
+  std::vector<std::array<std::size_t, limits::lane_count>> depth(agents.size());
+  std::vector<std::uint64_t> pending(handlers.size(), 0);
+  std::vector<std::size_t> retrying(agents.size(), 0);
+
+  const auto count = [&](Index index) {
+    const Item& item = items[index];
+    walk.expect(items.is_live(index), "dead item in a list", index);
+    walk.saw(index);
+    if (item.booked == Booked::Yes) ++pending[item.subscription];
+    if (item.stage != Stage::Waiting && item.stage != Stage::InFlight) ++depth[item.agent][lane_index(item.lane)];
+    walk.expect((item.task != 0) == (item.stage == Stage::InFlight || item.stage == Stage::Deferred),
+                "task id does not fit the stage", index);
+  };
+
+  for (std::size_t a = 0; a < agents.size(); ++a) {
+    const Agent& agent = agents[a];
+    const auto each = [&](const auto& list, auto visit) {
+      std::size_t size = 0;
+      for (Index at = list.head; at != no_index; at = list.next(items, at), ++size) {
+        walk.expect(items[at].agent == a, "item in a list of another agent", at);
+        visit(at);
+      }
+      walk.expect(size == list.size, "list size", a);
+    };
+    const auto in_stage = [&](Stage stage) {
+      return [&walk, &count, this, stage](Index at) {
+        walk.expect(items[at].stage == stage, "item in a list of another stage", at);
+        count(at);
+      };
+    };
+    for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+      each(agent.fifo[lane], in_stage(Stage::Queued));
+      each(agent.front[lane], in_stage(Stage::Queued));
+      each(agent.front[lane], [&](Index at) { walk.expect(is_head_of_line(items[at]), "blocked item in front", at); });
+      std::size_t untouched = 0;
+      each(agent.untouched[lane], [&](Index at) {
+        ++untouched;
+        walk.expect(items[at].stage == Stage::Queued && items[at].attempts == 0, "untouched item was handed over", at);
+      });
+    }
+    each(agent.in_flight, in_stage(Stage::InFlight));
+    each(agent.deferred, in_stage(Stage::Deferred));
+    walk.expect(agent.in_flight.size <= agent.spec.concurrency, "more in flight than concurrency", a);
+  }
+
+  for (Index d = 0; d < domains.end(); ++d) {
+    if (!domains.is_live(d)) continue;
+    const Domain& domain = domains[d];
+    walk.expect(!domain.line.empty(), "empty order domain kept", d);
+    std::uint32_t unreleased = 0;
+    std::uint64_t arrival = 0;
+    for (Index at = domain.line.head; at != no_index; at = domain.line.next(items, at)) {
+      const Item& item = items[at];
+      walk.expect(item.domain == d, "item in the line of another domain", at);
+      walk.expect(at == domain.line.head || item.arrival > arrival, "line out of order", at);
+      arrival = item.arrival;
+      const bool is_head = at == domain.line.head;
+      walk.expect(is_head || item.stage == Stage::Waiting || item.stage == Stage::Queued, "active behind the head", at);
+      if (item.stage != Stage::Waiting && item.holds_release()) ++unreleased;
+      if (item.stage == Stage::Queued && item.place == Place::Parked) {
+        walk.expect(!is_head, "head of a line is parked", at);
+        count(at);
+      }
+    }
+    walk.expect(unreleased == domain.unreleased, "unreleased items of a domain", d);
+  }
+
+  std::size_t waiting = 0;
+  for (Index f = 0; f < flows.end(); ++f) {
+    if (!flows.is_live(f)) continue;
+    walk.expect(flows[f].pending > 0 || flows[f].waiting_head == no_index, "later tier held back by nothing", f);
+    for (Index at = flows[f].waiting_head; at != no_index; at = items[at].flow_next, ++waiting) {
+      walk.expect(items[at].stage == Stage::Waiting, "opened item still waits for its tier", at);
+      count(at);
+    }
+  }
+  walk.expect(waiting == waiting_items, "items waiting for a tier", waiting);
+
+  for (Index index = 0; index < items.end(); ++index) {
+    if (!items.is_live(index) || items[index].stage != Stage::RetryWaiting) continue;
+    ++retrying[items[index].agent];
+    count(index);
+  }
+  std::size_t retrying_total = 0;
+  std::array<std::size_t, limits::lane_count> lane_depth{};
+  for (std::size_t a = 0; a < agents.size(); ++a) {
+    const Agent& agent = agents[a];
+    walk.expect(retrying[a] == agent.retry_waiting, "retries of an agent", a);
+    retrying_total += retrying[a];
+    for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+      const std::size_t bound = agent.spec.lanes[lane].capacity + agent.spec.concurrency;
+      walk.expect(depth[a][lane] == agent.depth[lane], "depth of a lane", a);
+      walk.expect(agent.depth[lane] <= bound, "lane above its capacity", a);
+      lane_depth[lane] += agent.depth[lane];
+    }
+  }
+  walk.expect(retrying_total == retries.size(), "retry queue", retries.size());
+  walk.expect(walk.count() == items.live_count(), "items in no structure", items.live_count() - walk.count());
+
+  std::vector<unsigned> has_work(agents.size(), 0);
+  for (Index i = 0; i < items.end(); ++i) {
+    if (!items.is_live(i) || items[i].stage != Stage::Queued || !is_head_of_line(items[i])) continue;
+    has_work[items[i].agent] |= 1u << lane_index(items[i].lane);
+  }
+  for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+    walk.expect(lane_depth[lane] == lanes[lane].depth, "lane depth over all agents", lane);
+    std::size_t runnable = 0;
+    for (std::size_t a = 0; a < agents.size(); ++a) {
+      const bool can_run = agents[a].state == AgentState::Up && agents[a].has_slot();
+      const bool marked = (agents[a].runnable & (1u << lane)) != 0;
+      const bool expected = can_run && (has_work[a] & (1u << lane)) != 0;
+      walk.expect(marked == expected, "runnable mark of an agent", a);
+      runnable += marked ? 1 : 0;
+    }
+    walk.expect(runnable == runnable_agents[lane], "runnable agents of a lane", lane);
+  }
+
+  for (std::size_t h = 0; h < handlers.size(); ++h) {
+    const Books& books = handlers[h].stats.books;
+    walk.expect(books.balance() == 0, "books out of balance", h);
+    walk.expect(books.pending == pending[h], "pending is not what is held", h);
+  }
+  return walk.fault();
+}
+
+}  // namespace legion

@@ -1,0 +1,132 @@
+// The records the dispatcher is made of. They refer to each other by pool index.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <legion/base/limits.hpp>
+#include <legion/base/time.hpp>
+#include <legion/core/books.hpp>
+#include <legion/core/dispatcher_lanes.hpp>
+#include <legion/core/dispatcher_pool.hpp>
+#include <legion/core/dispatcher_stats.hpp>
+#include <legion/core/dispatcher_types.hpp>
+
+namespace legion::dispatch {
+
+/// Where a delivery stands. Queued, RetryWaiting and Deferred count as held in the mailbox.
+enum class Stage : std::uint8_t {
+  Waiting,       ///< for an earlier tier of its event
+  Queued,        ///< in the mailbox: in one of the agent's lists, or parked behind its order domain
+  InFlight,      ///< handed over, not answered
+  RetryWaiting,  ///< failed, in the retry queue
+  Deferred,      ///< answered "deferred"
+};
+
+/// Which list of its agent a queued item is in.
+enum class Place : std::uint8_t {
+  Parked,  ///< none: something of its order domain comes first
+  Fifo,    ///< in order of arrival; whether it is runnable shows when it reaches the front
+  Front,   ///< runnable and older than everything in the fifo
+};
+
+/// How a delivery ends.
+enum class End : std::uint8_t {
+  Done, Stopped, Rejected, Exhausted, Expired, Overflow,  // its own
+  StoppedBefore, GateOverflow, GateFailed,                   // decided by an earlier tier
+  Undecodable,
+};
+
+struct Failure {
+  WallTime first{};
+  WallTime last{};
+  std::string error;
+};
+
+/// One delivery: one event for one subscription.
+struct Item {
+  EventPtr event;
+  std::unique_ptr<Failure> failure;  // allocated with the first failure
+  TaskId task = 0;                   // of the present hand-over; 0 when there is none
+  std::uint64_t arrival = 0;         // order of event, then tier
+  SteadyTime handed_over{};
+  Links queue;      // fifo, front, in flight or deferred
+  Links line;       // the order domain
+  Links untouched;  // queued and never handed over
+  Index flow = no_index;
+  Index flow_next = no_index;
+  Index domain = no_index;
+  std::uint32_t agent = 0;
+  std::uint32_t subscription = 0;
+  std::uint32_t attempts = 0;
+  Priority lane = Priority::Normal;
+  Priority tier = Priority::Normal;
+  Stage stage = Stage::Waiting;
+  Place place = Place::Parked;
+  Booked booked = Booked::Yes;
+  bool released = false;  // its flow no longer waits for it
+
+  bool is_gate() const { return tier == Priority::Critical; }
+  bool holds_release() const { return flow != no_index && !released && !is_gate(); }
+};
+
+using QueueList = List<Item, &Item::queue>;
+using LineList = List<Item, &Item::line>;
+using UntouchedList = List<Item, &Item::untouched>;
+
+/// The tiers of one event, while there are later tiers. Freed with its last reference.
+struct Flow {
+  std::uint32_t references = 0;    // items, and entries of the advance queue
+  std::uint32_t pending = 0;       // items of the open tier that still hold back the next one
+  Index waiting_head = no_index;   // later tiers, ordered by tier
+};
+
+/// What has to stay in order at one agent: a stream, or a key of a stream. Exists while its line is not empty. Only the
+/// head of the line may be handed over; while it is in flight, retried, deferred or not yet open the others wait.
+struct Domain {
+  LineList line;
+  std::uint32_t agent = 0;
+  std::uint32_t unreleased = 0;  // open items for which Item::holds_release()
+  std::uint64_t key = 0;         // in Agent::streams or Agent::keys
+};
+
+struct Agent {
+  AgentSpec spec;
+  AgentState state = AgentState::Up;
+  std::array<QueueList, limits::lane_count> fifo;
+  std::array<QueueList, limits::lane_count> front;
+  std::array<UntouchedList, limits::lane_count> untouched;
+  QueueList in_flight;  // in order of hand-over
+  QueueList deferred;
+  std::size_t retry_waiting = 0;
+  std::array<std::size_t, limits::lane_count> depth{};
+  LaneMask runnable = 0;
+  LaneMask in_ring = 0;
+  LaneChooser chooser;
+  std::vector<Index> streams;                        // domain by StreamKey, with concurrency 1
+  std::unordered_map<std::uint64_t, Index> keys;     // domain by hash of (stream, key), otherwise
+
+  bool is_ordered_by_stream() const { return spec.concurrency <= 1; }
+  bool has_slot() const { return in_flight.size < spec.concurrency; }
+  std::size_t held() const {
+    std::size_t sum = 0;
+    for (const std::size_t lane : depth) sum += lane;
+    return sum;
+  }
+};
+
+/// A subscription with its books and figures. books.pending is a counter of its own, moved when an item is created and
+/// ended.
+struct Handler {
+  AgentId agent;
+  SubscriptionSpec spec;
+  HandlerStats stats;
+};
+
+}  // namespace legion::dispatch

@@ -1,0 +1,71 @@
+// The sending half of the streams: numbers events, packs frames, states tails.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <legion/base/time.hpp>
+#include <legion/core/messages.hpp>
+#include <legion/event/frame.hpp>
+
+namespace legion {
+
+/// One ZeroMQ part to send on the XPUB of `lane`.
+struct OutFrame {
+  Priority lane = Priority::Normal;
+  enum class Kind : std::uint8_t { Data, Marker, Sync } kind = Kind::Data;
+  Bytes bytes;
+};
+
+/// The number given to the `index`-th event of a take.
+struct Numbered {
+  std::size_t index = 0;
+  std::uint64_t sequence = 0;
+};
+
+/// Thread: the loop's. Ordering: frames are appended to `out` in the order they have to be sent; sequences of a stream
+/// start at 1 and have no holes. Bounds: limits::streams_per_origin_max streams; an event of a further one is refused.
+class Egress {
+ public:
+  struct Config {
+    Duration heartbeat_interval = 1s;
+    Duration marker_interval_max = 60s;  ///< markers of a quiet stream are repeated with doubling interval up to this
+  };
+  Egress(Origin origin, Config config);
+  ~Egress();
+  Egress(Egress&&) noexcept;
+  Egress& operator=(Egress&&) noexcept;
+
+  /// Regroups one take of a lane's queue by stream (order within a stream kept) and packs frames of at most
+  /// limits::frame_bytes_target; a larger event travels alone. `numbered` (may be null) is cleared and gets one entry
+  /// per event: first the refused ones with sequence 0, then the others in the order of sending.
+  void pack(Now now, Priority lane, std::span<const EncodedEvent> events, std::vector<OutFrame>& out,
+            std::vector<Numbered>* numbered);
+
+  /// Tail markers that are due. A stream is due one heartbeat interval after its last data, then again and again with
+  /// doubling interval while it stays quiet; ten thousand streams due at once are spread over the interval. Streams of
+  /// `agent.heartbeat` wait two intervals, so that beats on time never need one.
+  void on_tick(Now now, std::vector<OutFrame>& out);
+
+  /// Tail markers of every stream that moved since its last one, at once: before the goodbye.
+  void flush_markers(Now now, std::vector<OutFrame>& out);
+
+  /// The echo to a `~sync.` subscription that names this origin: all streams of `lane`, in numbered parts. Nothing when
+  /// the topic names somebody else.
+  void answer_sync(const SyncTopic& topic, Priority lane, std::vector<OutFrame>& out) const;
+
+  std::vector<Tail> tails(Priority lane) const;
+  std::size_t streams() const;
+  std::uint64_t refused() const;              ///< events of streams beyond the bound
+  std::uint64_t sent(Priority lane) const;  ///< events numbered so far on this lane
+  const Origin& origin() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace legion

@@ -1,0 +1,18 @@
+// Constants and steps that the frame's reader and writer share. Internal to this layer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace legion::frame_format {
+
+inline constexpr std::uint8_t topic_end = 0x00;        ///< behind the type, before the shard
+inline constexpr std::size_t fields = 7;               ///< of the MessagePack array
+inline constexpr std::uint8_t tag_uint8 = 0xcc;        ///< flags
+inline constexpr std::uint8_t tag_uint64 = 0xcf;       ///< incarnation, first sequence
+inline constexpr std::uint8_t tag_array32 = 0xdd;      ///< events
+inline constexpr std::uint8_t tag_bin32 = 0xc6;        ///< compressed events
+inline constexpr std::size_t events_head_bytes = 5;    ///< tag and 32-bit count
+inline constexpr int zstd_level = 1;
+
+}  // namespace legion::frame_format

@@ -1,0 +1,85 @@
+// What an agent is to the node that hosts it, whatever it is made of (process, built-in, later a plug-in).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <legion/base/time.hpp>
+#include <legion/core/dispatcher.hpp>
+#include <legion/event/event.hpp>
+#include <legion/base/log.hpp>
+
+namespace legion {
+
+/// What publish() answered. Everything but Queued means: this event will not be sent.
+enum class PublishStatus : std::uint8_t { Queued, WouldBlock, TooBig, Invalid, Refused, Closed };
+/// "queued", "would_block", "too_big", "invalid", "refused", "closed"
+std::string_view to_string(PublishStatus status);
+
+struct PublishResult {
+  PublishStatus status = PublishStatus::Queued;
+  std::string detail;  ///< for Invalid and Refused: what is wrong, naming the member
+  explicit operator bool() const { return status == PublishStatus::Queued; }
+};
+
+struct PublishOptions {
+  /// Called once, on the node's callback thread, with the id of the event when it has been numbered.
+  std::function<void(std::string id)> on_numbered;
+  /// The event carries a priority of its own; otherwise its type's policy decides.
+  enum class PriorityFrom : std::uint8_t { Policy, Event } priority_from = PriorityFrom::Policy;
+};
+
+/// One event handed to an agent.
+struct Delivery {
+  TaskId task;
+  SubscriptionId subscription;
+  EventPtr event;
+  std::uint32_t attempt = 1;
+};
+
+/// The node, as an agent sees it. Thread: every function may be called from any thread and none blocks.
+class AgentServices {
+ public:
+  virtual ~AgentServices() = default;
+
+  /// Fills in what is absent: source (`node/agent`), time, priority by policy, expiry by ttl.
+  virtual PublishResult publish(Event event, PublishOptions options) = 0;
+  PublishResult publish(Event event) { return publish(std::move(event), {}); }
+
+  /// The outcome of a delivery; late and repeated outcomes are counted and ignored.
+  virtual void complete(TaskId task, Outcome outcome) = 0;
+  /// The agent can take deliveries. An agent starts down and is down until it says so.
+  virtual void agent_up() = 0;
+  /// It cannot: unfinished deliveries count as failed attempts with this error and come again once it is up.
+  virtual void agent_down(std::string error) = 0;
+
+  virtual void log(LogLevel level, std::string_view text) = 0;
+  /// Free text shown in heartbeats and `stats`, for example "running", "restarting", "finished".
+  virtual void set_state(std::string state) = 0;
+  /// A counter shown per agent in `stats`, for example "invalid_lines".
+  virtual void count(std::string_view name, std::uint64_t by) = 0;
+
+  virtual const std::string& node_name() const = 0;
+  virtual Now now() const = 0;
+  /// Members this node holds for alive, itself included.
+  virtual std::size_t alive_members() const = 0;
+  /// Everything may be published (the first-sync barrier is over).
+  virtual bool publishing_open() const = 0;
+};
+
+/// Thread: start() and stop() from the main thread; deliver() from any dispatch worker, at most `concurrency` unfinished
+/// deliveries at a time. Errors: whatever goes wrong inside an agent becomes an outcome, agent_down() or a log line,
+/// never an exception.
+class Agent {
+ public:
+  virtual ~Agent() = default;
+  virtual void start(AgentServices& services) = 0;
+  /// Must come to exactly one complete() per delivery, now or later, unless agent_down() is called first.
+  virtual void deliver(const Delivery& delivery) = 0;
+  /// No deliveries follow. Returns within about `grace`; a process still running then is killed.
+  virtual void stop(Duration grace) = 0;
+};
+
+}  // namespace legion

@@ -1,0 +1,172 @@
+#include <legion/runtime/control_caller.hpp>
+
+#include <algorithm>
+
+namespace legion {
+
+namespace {
+
+constexpr std::size_t messages_per_turn = 256;
+
+std::optional<std::string> numeric(const std::string& uri) {
+  auto known = transport::numeric_uri(uri);
+  if (!known) return std::nullopt;
+  return *known;
+}
+
+}  // namespace
+
+ControlCaller::ControlCaller(transport::Context& context, transport::ControlClientOptions options,
+                             std::unique_ptr<transport::Resolver> resolver)
+    : client_(context, options), resolver_(std::move(resolver)) {}
+
+void ControlCaller::call(Now now, const std::string& address, std::string_view method, Bytes params, Duration timeout,
+                         OnAnswer on_answer) {
+  const std::uint64_t id = next_id_++;
+  Call call;
+  call.address = address;
+  call.method = std::string(method);
+  call.request = encode(RpcRequest{id, std::string(method), std::move(params)});
+  call.deadline = now.steady + timeout;
+  call.on_answer = std::move(on_answer);
+  if (auto uri = numeric(address)) call.candidates.push_back(*uri);
+  const bool known = !call.candidates.empty();
+  calls_.emplace(id, std::move(call));
+  if (known) {
+    dial(now, id);
+    return;
+  }
+  const auto asked = resolver_->resolve(address);
+  if (!asked) finish(id, std::unexpected(asked.error()));
+}
+
+void ControlCaller::resolve(const std::vector<std::string>& uris, OnResolved on_resolved) {
+  Lookup lookup{uris, 0, std::move(on_resolved)};
+  for (std::string& uri : lookup.uris) {
+    if (auto known = numeric(uri)) {
+      uri = *known;
+      continue;
+    }
+    if (const auto asked = resolver_->resolve(uri); !asked) {
+      lookup.on_resolved(std::unexpected(asked.error()));
+      return;
+    }
+    ++lookup.missing;
+  }
+  if (lookup.missing == 0) {
+    lookup.on_resolved(std::move(lookup.uris));
+    return;
+  }
+  lookups_.push_back(std::move(lookup));
+}
+
+void ControlCaller::dial(Now now, std::uint64_t id) {
+  Call& call = calls_.at(id);
+  const auto sent = client_.send(call.candidates[call.candidate], call.request, now.steady);
+  if (!sent) finish(id, std::unexpected(sent.error()));
+}
+
+// Every call that waits for this address moves on to its next candidate, or has failed.
+void ControlCaller::try_next(Now now, const std::string& refused, std::string_view why) {
+  std::vector<std::uint64_t> waiting;
+  for (const auto& [id, call] : calls_) {
+    if (!call.candidates.empty() && call.candidates[call.candidate] == refused) waiting.push_back(id);
+  }
+  for (const std::uint64_t id : waiting) {
+    Call& call = calls_.at(id);
+    if (call.candidate + 1 < call.candidates.size()) {
+      ++call.candidate;
+      dial(now, id);
+    } else {
+      finish(id, fail(ErrorCode::Unreachable, call.address + ": " + std::string(why)));
+    }
+  }
+}
+
+void ControlCaller::finish(std::uint64_t id, Result<Bytes> result) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  OnAnswer on_answer = std::move(found->second.on_answer);
+  calls_.erase(found);
+  on_answer(std::move(result));
+}
+
+void ControlCaller::on_message(const std::string& address, const transport::Message& message) {
+  auto reply = decode_rpc_reply(message.bytes());
+  if (!reply) return;  // what is not an answer leaves its call to the deadline
+  const auto found = calls_.find(reply->id);
+  if (found == calls_.end() || found->second.candidates[found->second.candidate] != address) return;
+  if (reply->error_code.empty()) {
+    finish(reply->id, std::move(reply->result));
+  } else {
+    finish(reply->id, fail(reply->error_code == to_string(ErrorCode::WrongVersion) ? ErrorCode::WrongVersion
+                                                                                   : ErrorCode::Refused,
+                           reply->error_message));
+  }
+}
+
+void ControlCaller::on_resolved(Now now, const transport::Resolved& resolved) {
+  std::vector<std::uint64_t> waiting;
+  for (const auto& [id, call] : calls_) {
+    if (call.candidates.empty() && call.address == resolved.requested) waiting.push_back(id);
+  }
+  for (const std::uint64_t id : waiting) {
+    if (resolved.addresses) {
+      calls_.at(id).candidates = *resolved.addresses;
+      dial(now, id);
+    } else {
+      finish(id, std::unexpected(resolved.addresses.error()));
+    }
+  }
+  std::vector<Lookup> finished;
+  for (Lookup& lookup : lookups_) {
+    for (std::string& uri : lookup.uris) {
+      if (uri != resolved.requested) continue;
+      if (resolved.addresses) uri = resolved.addresses->front();
+      --lookup.missing;
+    }
+    if (lookup.missing == 0 || !resolved.addresses) finished.push_back(lookup);
+  }
+  std::erase_if(lookups_, [&](const Lookup& lookup) {
+    return lookup.missing == 0 || (!resolved.addresses && std::ranges::count(lookup.uris, resolved.requested) > 0);
+  });
+  for (Lookup& lookup : finished) {
+    if (lookup.missing == 0 && resolved.addresses) {
+      lookup.on_resolved(std::move(lookup.uris));
+    } else {
+      lookup.on_resolved(std::unexpected(resolved.addresses.error()));
+    }
+  }
+}
+
+void ControlCaller::on_tick(Now now) {
+  resolver_->drain([&](const transport::Resolved& resolved) { on_resolved(now, resolved); });
+  const transport::ControlClientReports reports{
+      .on_message = [&](const std::string& address, transport::Message message) { on_message(address, message); },
+      .on_refused =
+          [&](const std::string& address) {
+            client_.close(address);
+            try_next(now, address, "connection refused");
+          },
+      .on_lost = [&](const std::string& address) { try_next(now, address, "connection lost before the answer"); },
+  };
+  client_.recv(reports, now.steady, messages_per_turn);
+  std::vector<std::uint64_t> overdue;
+  for (const auto& [id, call] : calls_) {
+    if (call.deadline <= now.steady) overdue.push_back(id);
+  }
+  for (const std::uint64_t id : overdue) {
+    const Call& call = calls_.at(id);
+    if (!call.candidates.empty()) client_.close(call.candidates[call.candidate]);
+    finish(id, fail(ErrorCode::TimedOut, call.address + ": no answer to " + call.method));
+  }
+  client_.close_idle(now.steady);
+}
+
+std::vector<transport::Pollable> ControlCaller::pollables() const {
+  auto all = client_.pollables();
+  all.push_back(resolver_->pollable());
+  return all;
+}
+
+}  // namespace legion

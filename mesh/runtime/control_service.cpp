@@ -1,0 +1,216 @@
+#include <legion/runtime/control_service.hpp>
+
+#include <optional>
+
+#include <legion/event/json.hpp>
+#include <legion/event/msgpack_reader.hpp>
+#include <legion/event/msgpack_writer.hpp>
+
+namespace legion {
+
+namespace {
+
+constexpr std::size_t requests_per_turn = 256;
+constexpr std::size_t events_per_publish_max = 10000;
+
+Bytes nil() {
+  MsgpackWriter out;
+  out.nil();
+  return out.take();
+}
+
+/// The named members of a params map, as raw values. Unknown ones are skipped by never being asked for.
+class Params {
+ public:
+  static Result<Params> read(BytesView bytes) {
+    Params params;
+    MsgpackReader reader(bytes);
+    const auto count = reader.read_map();
+    if (!count) return std::unexpected(count.error());
+    for (std::size_t i = 0; i < *count; ++i) {
+      const auto key = reader.read_string();
+      if (!key) return std::unexpected(key.error());
+      const auto value = reader.read_raw();
+      if (!value) return std::unexpected(value.error());
+      params.values_[std::string(*key)] = *value;
+    }
+    return params;
+  }
+
+  Result<std::string> text(const std::string& key) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
+    const auto value = MsgpackReader(found->second).read_string();
+    if (!value) return fail(ErrorCode::BadData, "params." + key + ": " + value.error().message);
+    return std::string(*value);
+  }
+
+  Result<std::uint64_t> number(const std::string& key) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
+    const auto value = MsgpackReader(found->second).read_uint();
+    if (!value) return fail(ErrorCode::BadData, "params." + key + ": " + value.error().message);
+    return *value;
+  }
+
+  Result<BytesView> raw(const std::string& key) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
+    return found->second;
+  }
+
+ private:
+  std::map<std::string, BytesView> values_;
+};
+
+/// A publish call whose events are partly numbered. Shared, because each event's callback holds it until its number is
+/// known.
+struct PublishCall {
+  struct Entry {
+    PublishResult result;
+    std::string id;
+  };
+  std::vector<Entry> entries;
+  std::size_t missing = 0;
+  bool complete = false;  // every event has been offered
+  std::function<void(Result<Bytes>)> answer;
+
+  void answer_when_done() {
+    if (missing != 0 || !complete) return;
+    MsgpackWriter out;
+    out.array(entries.size());
+    for (const Entry& entry : entries) {
+      out.map(1 + (entry.id.empty() ? 0 : 1) + (entry.result.detail.empty() ? 0 : 1));
+      out.str("status");
+      out.str(to_string(entry.result.status));
+      if (!entry.id.empty()) {
+        out.str("id");
+        out.str(entry.id);
+      }
+      if (!entry.result.detail.empty()) {
+        out.str("detail");
+        out.str(entry.result.detail);
+      }
+    }
+    answer(out.take());
+  }
+};
+
+}  // namespace
+
+ControlService::ControlService(transport::ControlServer& server, Intake& intake, ControlBackend backend)
+    : server_(server), intake_(intake), backend_(std::move(backend)) {}
+
+void ControlService::on_turn(Now now) {
+  for (std::size_t i = 0; i < requests_per_turn; ++i) {
+    auto request = server_.recv();
+    if (!request) return;
+    handle(now, request->peer, request->payload.bytes());
+  }
+}
+
+void ControlService::handle(Now now, const transport::ControlPeer& peer, BytesView payload) {
+  auto request = decode_rpc_request(payload);
+  if (!request) {
+    ++refused_["bad_request"];
+    return;
+  }
+  dispatch(now, *request, [this, peer, id = request->id](Result<Bytes> result) {
+    RpcReply reply;
+    reply.id = id;
+    if (result) {
+      reply.result = std::move(*result);
+    } else {
+      ++refused_["request_" + std::string(to_string(result.error().code))];
+      reply.error_code = std::string(to_string(result.error().code));
+      reply.error_message = result.error().message;
+    }
+    server_.reply(peer, encode(reply));
+  });
+}
+
+void ControlService::dispatch(Now now, const RpcRequest& request, const Answer& answer) {
+  if (request.method == "hello") return answer(hello(now, request.params));
+  if (request.method == "roster") return answer(encode(backend_.roster()));
+  if (request.method == "tails") return answer(tails(request.params));
+  if (request.method == "goodbye") return answer(goodbye(now, request.params));
+  if (request.method == "stats") return answer(backend_.stats(now));
+  if (request.method == "nodes") return answer(backend_.nodes(now));
+  if (request.method == "publish") return publish(now, request.params, answer);
+  answer(fail(ErrorCode::NotFound, "no such method: " + request.method.substr(0, 64)));
+}
+
+Result<Bytes> ControlService::hello(Now now, BytesView params) {
+  const auto request = decode_hello_request(params);
+  if (!request) return std::unexpected(request.error());
+  const auto reply = backend_.hello(now, *request);
+  if (!reply) return std::unexpected(reply.error());
+  return encode(*reply);
+}
+
+Result<Bytes> ControlService::tails(BytesView params) {
+  const auto read = Params::read(params);
+  if (!read) return std::unexpected(read.error());
+  const auto origin = read->text("origin");
+  const auto incarnation = read->number("incarnation");
+  const auto lane = read->number("lane");
+  if (!origin) return std::unexpected(origin.error());
+  if (!incarnation) return std::unexpected(incarnation.error());
+  if (!lane) return std::unexpected(lane.error());
+  if (*lane >= limits::lane_count) return fail(ErrorCode::BadData, "params.lane: expected 0 to 3");
+  return encode(backend_.tails({*origin, *incarnation}, static_cast<Priority>(*lane)));
+}
+
+Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
+  const auto read = Params::read(params);
+  if (!read) return std::unexpected(read.error());
+  const auto name = read->text("name");
+  const auto incarnation = read->number("incarnation");
+  if (!name) return std::unexpected(name.error());
+  if (!incarnation) return std::unexpected(incarnation.error());
+  backend_.goodbye(now, *name, *incarnation);
+  return nil();
+}
+
+void ControlService::publish(Now now, BytesView params, const Answer& answer) {
+  const auto read = Params::read(params);
+  if (!read) return answer(std::unexpected(read.error()));
+  const auto events = read->raw("events");
+  if (!events) return answer(std::unexpected(events.error()));
+  MsgpackReader reader(*events);
+  const auto count = reader.read_array();
+  if (!count) return answer(std::unexpected(count.error()));
+  if (*count > events_per_publish_max) {
+    return answer(fail(ErrorCode::TooBig, "params.events: at most " + std::to_string(events_per_publish_max)));
+  }
+  std::vector<BytesView> raws;
+  for (std::size_t i = 0; i < *count; ++i) {
+    const auto raw = reader.read_raw();
+    if (!raw) return answer(std::unexpected(raw.error()));
+    raws.push_back(*raw);
+  }
+  const auto call = std::make_shared<PublishCall>();
+  call->entries.resize(raws.size());
+  call->answer = answer;
+  for (std::size_t i = 0; i < raws.size(); ++i) {
+    auto incoming = from_cloudevent_msgpack(raws[i]);
+    if (!incoming) {
+      call->entries[i].result = {PublishStatus::Invalid, incoming.error().message};
+      continue;
+    }
+    const auto from = incoming->has_priority ? PublishOptions::PriorityFrom::Event : PublishOptions::PriorityFrom::Policy;
+    OnNumbered on_numbered{[call, i](std::string id) {
+                             call->entries[i].id = std::move(id);
+                             --call->missing;
+                             call->answer_when_done();
+                           },
+                           OnNumbered::Where::Loop};
+    call->entries[i].result = intake_.publish(std::move(incoming->event), "control", Publisher::Control, from,
+                                              std::move(on_numbered), now.wall);
+    if (call->entries[i].result) ++call->missing;
+  }
+  call->complete = true;
+  call->answer_when_done();
+}
+
+}  // namespace legion

@@ -1,0 +1,51 @@
+// Answers the control port. docs/protocol.md, "Membership and control".
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <legion/base/error.hpp>
+#include <legion/core/messages.hpp>
+#include <legion/runtime/intake.hpp>
+#include <legion/runtime/stats.hpp>
+#include <legion/transport/control_server.hpp>
+
+namespace legion {
+
+/// What the service asks the rest of the node; all are called on the loop's thread.
+struct ControlBackend {
+  std::function<Result<HelloReply>(Now, const HelloRequest&)> hello;
+  std::function<std::vector<Member>()> roster;
+  std::function<std::vector<Tail>(const Origin&, Priority lane)> tails;
+  std::function<void(Now, const std::string& name, Incarnation incarnation)> goodbye;
+  std::function<Bytes(Now)> stats;
+  std::function<Bytes(Now)> nodes;
+};
+
+/// Thread: the loop's. Bounds: a number of requests per turn. Errors: a request that is wrong gets an error answer where
+/// it has an id, and is counted as refused.
+class ControlService {
+ public:
+  ControlService(transport::ControlServer& server, Intake& intake, ControlBackend backend);
+
+  void on_turn(Now now);
+  const NamedCounts& refused() const { return refused_; }
+
+ private:
+  using Answer = std::function<void(Result<Bytes>)>;
+  void handle(Now now, const transport::ControlPeer& peer, BytesView payload);
+  void dispatch(Now now, const RpcRequest& request, const Answer& answer);
+  void publish(Now now, BytesView params, const Answer& answer);
+  Result<Bytes> hello(Now now, BytesView params);
+  Result<Bytes> tails(BytesView params);
+  Result<Bytes> goodbye(Now now, BytesView params);
+
+  transport::ControlServer& server_;
+  Intake& intake_;
+  ControlBackend backend_;
+  NamedCounts refused_;
+};
+
+}  // namespace legion

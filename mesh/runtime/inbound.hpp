@@ -1,0 +1,48 @@
+// From decoded frames to the handlers of this node.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <legion/base/log.hpp>
+#include <legion/core/ledger.hpp>
+#include <legion/event/frame.hpp>
+#include <legion/runtime/dispatch_pool.hpp>
+
+namespace legion {
+
+/// Thread: the loop's. Order: events are offered in the order of their frames.
+class Inbound {
+ public:
+  Inbound(Ledger& ledger, DispatchPool& pool);
+
+  /// Books of a dispatcher subscription are kept under the ledger's number from now on.
+  void route(SubscriptionId subscription, const Filter& filter);
+  /// A frame the ledger has judged, from a link or from this node itself.
+  void on_frame(Now now, const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict);
+
+  /// published and link losses of a dispatcher subscription.
+  Books link_books(SubscriptionId subscription) const;
+  const std::vector<LedgerSubscription>& ledger_subscriptions() const { return ledger_of_; }
+
+  /// Called for every new event, whoever wants it; views are valid as long as the pointer is held.
+  std::function<void(const EventPtr& event)> on_event;
+
+ private:
+  struct Target {
+    SubscriptionId subscription;
+    std::uint64_t booked_from = 0;
+  };
+
+  Ledger& ledger_;
+  DispatchPool& pool_;
+  std::vector<LedgerSubscription> ledger_of_;                     // by dispatcher subscription
+  std::vector<std::optional<SubscriptionId>> dispatcher_of_;      // by ledger subscription
+  std::vector<EventPtr> events_;                                  // scratch
+  std::vector<Target> targets_;                                   // scratch
+  std::vector<Route> routes_;                                     // scratch
+};
+
+}  // namespace legion

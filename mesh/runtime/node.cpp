@@ -1,0 +1,182 @@
+#include <legion/runtime/node.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <random>
+
+#include <legion/base/assert.hpp>
+#include <legion/runtime/clock.hpp>
+#include <legion/runtime/node_loop.hpp>
+
+namespace legion {
+
+namespace {
+
+BootId draw_boot_id() {
+  std::random_device device;
+  BootId boot;
+  for (auto& byte : boot.bytes) byte = static_cast<std::uint8_t>(device());
+  return boot;
+}
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+// Leaving the mesh is short: what is queued goes out and the others are told.
+constexpr Duration leave_max = 3s;
+constexpr Duration agent_grace_min = 1s;
+
+}  // namespace
+
+// Order of members: what is destroyed last stands first.
+struct Node::State {
+  NodeOptions options;
+  LogSink log;
+  StateDir state_dir;
+  NodeSockets sockets;
+  transport::WakeFd wake;
+  int exit_fd;
+  std::uint64_t seed = draw_seed();
+  NodeStatus status;
+  Executor executor;
+  Intake intake;
+  DispatchPool pool;
+  std::vector<std::unique_ptr<HostedAgent>> agents;
+  std::vector<bool> has_subscriptions;  // by agent
+  std::vector<SubscriptionSnapshot> subscriptions;
+  std::vector<Filter> filters;
+  std::unique_ptr<NodeLoop> loop;
+  Incarnation kept_incarnation = 0;
+  std::vector<Member> kept_roster;
+  bool shut_down = false;
+  bool handled_all = true;
+  mutable std::mutex exit_mutex;
+  std::optional<NodeExit> exit;
+
+  State(NodeOptions opts, LogSink sink, StateDir dir, NodeSockets bound, transport::WakeFd wake_fd, int exit_descriptor)
+      : options(std::move(opts)),
+        log(std::move(sink)),
+        state_dir(std::move(dir)),
+        sockets(std::move(bound)),
+        wake(std::move(wake_fd)),
+        exit_fd(exit_descriptor),
+        intake(options.name, options.policy, *std::ranges::max_element(options.queue_capacity), [this] { wake.wake(); }),
+        pool(options.workers, seed) {}
+
+  ~State() { ::close(exit_fd); }
+
+  void end_with(NodeExit why) {
+    {
+      const std::lock_guard lock(exit_mutex);
+      if (exit) return;
+      exit = std::move(why);
+    }
+    const std::uint64_t one = 1;
+    if (::write(exit_fd, &one, sizeof one) < 0) log(LogLevel::Error, "cannot report the end of the node");
+  }
+};
+
+Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Node::~Node() { shutdown(); }
+
+Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
+  auto state_dir = StateDir::open(options.state_dir);
+  if (!state_dir) return std::unexpected(state_dir.error());
+  const auto incarnation = state_dir->load_incarnation();
+  if (!incarnation) return std::unexpected(incarnation.error());
+  auto roster = state_dir->load_roster();
+  if (!roster) {
+    log(LogLevel::Warn, roster.error().message + "; going on without it, join finds the mesh again");
+    roster = std::vector<Member>{};
+  }
+  auto sockets = NodeSockets::open(options);
+  if (!sockets) return std::unexpected(sockets.error());
+  if (auto saved = state_dir->save_endpoints(sockets->endpoints); !saved) return std::unexpected(saved.error());
+  auto wake = transport::WakeFd::create();
+  if (!wake) return std::unexpected(wake.error());
+  const int exit_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (exit_fd < 0) return fail(ErrorCode::Io, "cannot create an eventfd");
+  auto state = std::make_unique<State>(std::move(options), std::move(log), std::move(*state_dir), std::move(*sockets),
+                                       std::move(*wake), exit_fd);
+  state->kept_incarnation = *incarnation;
+  state->kept_roster = std::move(*roster);
+  return std::unique_ptr<Node>(new Node(std::move(state)));
+}
+
+void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
+                     std::vector<SubscriptionSpec> subscriptions) {
+  LEGION_ASSERT(!state_->loop);
+  spec.state = AgentState::Down;
+  const HostedAgent::Surroundings around{state_->options.name, state_->status, state_->intake, state_->pool, state_->log};
+  const std::string name = spec.name;
+  auto hosted = std::make_unique<HostedAgent>(around, name, std::move(kind), std::move(agent));
+  const AgentId id = state_->pool.add_agent(std::move(spec), &hosted->agent());
+  hosted->set_id(id);
+  state_->agents.push_back(std::move(hosted));
+  state_->has_subscriptions.push_back(!subscriptions.empty());
+  for (SubscriptionSpec& subscription : subscriptions) {
+    state_->filters.push_back(subscription.filter);
+    state_->subscriptions.push_back({name, subscription.filter.text(), subscription.tier, {}});
+    state_->pool.add_subscription(id, std::move(subscription));
+  }
+}
+
+void Node::start() {
+  LEGION_ASSERT(!state_->loop);
+  State& state = *state_;
+  state.loop = std::make_unique<NodeLoop>(NodeLoop::Setup{
+      state.options, state.sockets, state.state_dir, state.intake, state.pool, state.executor, state.status, state.wake,
+      state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
+      state.filters, [&state](NodeExit why) { state.end_with(std::move(why)); }});
+  state.pool.start();
+  state.loop->start();
+  Event startup;
+  startup.type = "system.startup";
+  state.intake.publish(std::move(startup), "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+                       read_clocks().wall);
+  for (auto& agent : state.agents) agent->start();
+}
+
+int Node::exit_fd() const { return state_->exit_fd; }
+
+std::optional<NodeExit> Node::exit() const {
+  const std::lock_guard lock(state_->exit_mutex);
+  return state_->exit;
+}
+
+bool Node::shutdown() {
+  State& state = *state_;
+  if (!state.loop || std::exchange(state.shut_down, true)) return state.handled_all;
+  const SteadyTime deadline = read_clocks().steady + state.options.drain_timeout;
+  const auto left = [&] { return std::max(agent_grace_min, deadline - read_clocks().steady); };
+
+  // Sources first, then no new events from outside, then everything held is handled while its consequences still go out.
+  for (std::size_t i = 0; i < state.agents.size(); ++i) {
+    if (!state.has_subscriptions[i]) state.agents[i]->stop(left());
+  }
+  state.loop->stop_listening();
+  state.handled_all = state.pool.wait_drained(deadline);
+  for (auto& agent : state.agents) agent->stop(left());
+  state.pool.close();
+  state.pool.stop();
+  if (!state.handled_all) state.log(LogLevel::Warn, "drain_timeout passed: what was still held is lost (shutdown)");
+
+  state.intake.close();
+  Event goodbye;
+  goodbye.type = "system.shutdown";
+  state.intake.publish(std::move(goodbye), "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+                       read_clocks().wall);
+  state.loop->leave(leave_max);
+  state.loop->stop();
+  return state.handled_all;
+}
+
+const Endpoints& Node::endpoints() const { return state_->sockets.endpoints; }
+
+}  // namespace legion

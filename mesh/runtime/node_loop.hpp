@@ -1,0 +1,153 @@
+// The loop of a node: one thread that owns every mesh socket and the protocol core, and routes between them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <legion/core/ledger.hpp>
+#include <legion/core/membership.hpp>
+#include <legion/runtime/control_caller.hpp>
+#include <legion/runtime/control_service.hpp>
+#include <legion/runtime/hosted_agent.hpp>
+#include <legion/runtime/inbound.hpp>
+#include <legion/runtime/local_bus.hpp>
+#include <legion/runtime/mesh_reader.hpp>
+#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_sockets.hpp>
+#include <legion/runtime/outbound.hpp>
+#include <legion/runtime/state_dir.hpp>
+
+namespace legion {
+
+/// Thread: start() and the end from the owner; everything private runs on the loop's thread.
+/// Ordering: a turn looks at critical input first and again after every eight lower messages; the effects of an input
+/// to the membership are carried out before the next input.
+/// Bounds: every queue it reads is read a bounded number of messages per turn; a turn comes at least every 50 ms.
+class NodeLoop {
+ public:
+  struct Setup {
+    const NodeOptions& options;
+    NodeSockets& sockets;
+    StateDir& state_dir;
+    Intake& intake;
+    DispatchPool& pool;
+    Executor& executor;
+    NodeStatus& status;
+    transport::WakeFd& wake;
+    const LogSink& log;
+    BootId boot;
+    std::uint64_t seed;
+    Incarnation kept_incarnation;
+    std::vector<Member> kept_roster;
+    std::vector<std::unique_ptr<HostedAgent>>& agents;
+    std::vector<SubscriptionSnapshot>& subscriptions;  ///< by SubscriptionId; books are filled in at each snapshot
+    std::vector<Filter>& filters;                      ///< by SubscriptionId
+    std::function<void(NodeExit)> on_exit;             ///< fenced or name in use
+  };
+
+  explicit NodeLoop(Setup setup);
+  ~NodeLoop();
+
+  void start();
+  /// Stops asking peers for what the agents subscribed to.
+  void stop_listening();
+  /// Sends what is queued, the markers and the goodbye; returns when that is done or `limit` has passed.
+  void leave(Duration limit);
+  /// Ends the thread. Idempotent.
+  void stop();
+
+ private:
+  /// What exists once the incarnation is chosen.
+  struct Streams {
+    Ledger ledger;
+    std::unique_ptr<MeshReader> reader;
+    Inbound inbound;
+    Outbound outbound;
+    Streams(NodeLoop& loop, Origin origin);
+  };
+
+  void run();
+  void turn();
+  void wait();
+  void read_lanes(Now now);
+  bool read_round(Now now);
+  void read_upstream(Now now);
+  void on_sync_request(Now now, std::string_view topic, Priority lane);
+  void answer_sync(Now now, const SyncTopic& topic, Priority lane);
+  void drain_bind_monitors();
+  void report_letters();
+  void run_tasks();
+  void post(std::function<void()> task);
+
+  void tick_membership(Now now);
+  void tick_leaving(Now now);
+  void carry_out(Now now);
+  void on_own_frame(Now now, Bytes bytes);
+  void on_event(Now now, const EventPtr& event);
+  void hear(Now now);
+  void open_streams(Now now, Incarnation incarnation);
+  void connect(Now now, const Member& peer);
+  void on_member_changed(Now now, const effect::MemberChanged& change);
+  void collect_tails(Now now, const effect::CollectTails& effect);
+  void send_hello(Now now, const effect::SendHello& effect);
+  void fetch_roster(Now now, const std::string& address);
+  void send_goodbyes(Now now, const std::vector<std::string>& addresses);
+  void publish_heartbeat(Now now, bool leaving);
+  void publish_own(Now now, std::string_view type, Bytes data);
+  void end_with(NodeExit exit);
+
+  NodeSnapshot snapshot(Now now) const;
+  std::vector<NodeRow> node_rows(Now now) const;
+  ControlBackend backend();
+
+  Setup setup_;
+  Membership membership_;
+  ControlCaller caller_;
+  ControlService service_;
+  std::optional<LocalBus> local_;
+  std::unique_ptr<Streams> streams_;
+  transport::Poller poller_;
+
+  std::vector<Member> waiting_peers_;                          // to connect once there are streams
+  std::vector<std::pair<SyncTopic, Priority>> waiting_syncs_;  // to answer once there are streams
+  std::map<std::string, std::uint8_t> synced_lanes_;           // receiver -> bit per lane answered
+  struct Heard {
+    Heartbeat heartbeat;
+    Duration skew;
+  };
+  std::vector<Heard> heartbeats_;       // of this turn, to be heard
+  std::map<std::string, Heard> heard_;  // the last one of each node
+  std::map<std::string, Incarnation> incarnations_;
+  NamedCounts refused_;
+  NamedCounts dead_letters_;
+  Now now_;
+  SteadyTime next_tick_;
+  SteadyTime started_at_;
+  bool more_to_send_ = false;
+  bool listening_ = true;
+  bool fenced_ = false;
+
+  struct Leaving {
+    SteadyTime deadline;
+    bool said = false;
+  };
+  std::optional<Leaving> leaving_;
+
+  std::mutex tasks_mutex_;
+  std::vector<std::function<void()>> tasks_;
+  std::atomic<bool> stopping_{false};
+  std::mutex left_mutex_;
+  std::condition_variable left_wake_;
+  bool left_ = false;
+  std::thread thread_;
+};
+
+}  // namespace legion

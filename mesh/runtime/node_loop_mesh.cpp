@@ -1,0 +1,302 @@
+// The part of the loop that does what the membership decides.
+#include <legion/runtime/node_loop.hpp>
+
+#include <algorithm>
+
+#include <legion/base/assert.hpp>
+#include <legion/event/msgpack_writer.hpp>
+
+namespace legion {
+
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+const Filter& heartbeat_filter() {
+  static const Filter filter = *Filter::parse("agent.heartbeat");
+  return filter;
+}
+
+Bytes nil() {
+  MsgpackWriter out;
+  out.nil();
+  return out.take();
+}
+
+LogLevel level_of(effect::LogLine::Level level) {
+  switch (level) {
+    case effect::LogLine::Level::Info: return LogLevel::Info;
+    case effect::LogLine::Level::Warning: return LogLevel::Warn;
+    case effect::LogLine::Level::Error: return LogLevel::Error;
+  }
+  LEGION_UNREACHABLE();
+}
+
+}  // namespace
+
+NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
+    : ledger(origin.node, origin, loop.setup_.seed ^ origin.incarnation),
+      inbound(ledger, loop.setup_.pool),
+      outbound(origin, loop.setup_.options.membership.heartbeat_interval, loop.setup_.sockets.lanes, loop.setup_.intake,
+               loop.setup_.executor, [&loop](Now now, Bytes bytes) { loop.on_own_frame(now, std::move(bytes)); }) {}
+
+void NodeLoop::tick_membership(Now now) {
+  membership_.on_tick(now);
+  carry_out(now);
+  const auto members = membership_.roster();
+  const auto alive = std::ranges::count(members, MemberState::Alive, &Member::state);
+  setup_.status.alive_members.store(static_cast<std::size_t>(alive), std::memory_order_relaxed);
+  tick_leaving(now);
+}
+
+void NodeLoop::tick_leaving(Now now) {
+  if (!leaving_) return;
+  const bool late = now.steady >= leaving_->deadline;
+  if (!leaving_->said) {
+    const bool sent = setup_.intake.empty() || !membership_.publishing_open() || fenced_;
+    if (!sent && !late) return;
+    if (streams_ && !fenced_) {
+      streams_->outbound.flush_markers(now);
+      membership_.leave(now);
+      carry_out(now);
+    }
+    leaving_->said = true;
+  }
+  if (!caller_.idle() && !late) return;
+  {
+    const std::lock_guard lock(left_mutex_);
+    left_ = true;
+  }
+  left_wake_.notify_all();
+}
+
+void NodeLoop::carry_out(Now now) {
+  for (bool more = true; more;) {
+    const auto effects = membership_.drain_effects();
+    more = !effects.empty();
+    for (const MembershipEffect& any : effects) {
+      std::visit(Overloaded{
+                     [&](const effect::SendHello& e) { send_hello(now, e); },
+                     [&](const effect::FetchRoster& e) { fetch_roster(now, e.address); },
+                     [&](const effect::ConnectPeer& e) { connect(now, e.peer); },
+                     [&](const effect::DisconnectPeer& e) {
+                       std::erase_if(waiting_peers_, [&](const Member& peer) { return peer.name == e.name; });
+                       synced_lanes_.erase(e.name);
+                       if (streams_) streams_->reader->disconnect(e.name);
+                     },
+                     [&](const effect::IncarnationChosen& e) { open_streams(now, e.incarnation); },
+                     [&](const effect::PublishingOpen&) {
+                       setup_.status.publishing_open.store(true, std::memory_order_release);
+                       setup_.log(LogLevel::Info, "joined: publishing is open");
+                     },
+                     [&](const effect::PublishHeartbeat& e) { publish_heartbeat(now, e.leaving); },
+                     [&](const effect::SendGoodbye& e) { send_goodbyes(now, e.addresses); },
+                     [&](const effect::PersistRoster& e) {
+                       if (auto saved = setup_.state_dir.save_roster(e.members); !saved) {
+                         setup_.log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
+                       }
+                     },
+                     [&](const effect::MemberChanged& e) { on_member_changed(now, e); },
+                     [&](const effect::CollectTails& e) { collect_tails(now, e); },
+                     [&](const effect::Fence& e) {
+                       fenced_ = true;
+                       setup_.intake.close();
+                       end_with({70, e.message});
+                     },
+                     [&](const effect::GiveUp& e) {
+                       fenced_ = true;
+                       end_with({e.exit_code, e.message});
+                     },
+                     [&](const effect::LogLine& e) { setup_.log(level_of(e.level), e.text); },
+                 },
+                 any);
+    }
+  }
+}
+
+void NodeLoop::end_with(NodeExit exit) { setup_.on_exit(std::move(exit)); }
+
+void NodeLoop::open_streams(Now now, Incarnation incarnation) {
+  if (auto saved = setup_.state_dir.save_incarnation(incarnation); !saved) {
+    fenced_ = true;
+    end_with({73, "the incarnation cannot be kept, so nothing may be published: " + saved.error().message});
+    return;
+  }
+  const Origin origin{setup_.options.name, incarnation};
+  setup_.log(LogLevel::Info, "node " + origin.node + ", incarnation " + std::to_string(incarnation) + ", listening on " +
+                                 setup_.sockets.endpoints.control);
+  streams_ = std::make_unique<Streams>(*this, origin);
+  MeshReaderOptions options;
+  options.redial_max = setup_.options.membership.redial_max;
+  options.connect_timeout = setup_.options.membership.connect_timeout;
+  auto reader = MeshReader::create(*setup_.sockets.context, options, streams_->ledger, setup_.log);
+  if (!reader) {
+    fenced_ = true;
+    streams_.reset();
+    end_with({70, "cannot open the lanes: " + reader.error().message});
+    return;
+  }
+  streams_->reader = std::move(*reader);
+  streams_->reader->on_link_down = [this](const std::string& name, Priority lane) {
+    setup_.log(LogLevel::Debug, "link to " + name + " down (" + std::string(to_string(lane)) + ")");
+  };
+  streams_->inbound.on_event = [this](const EventPtr& event) { on_event(now_, event); };
+  // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
+  for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
+    streams_->inbound.route({static_cast<std::uint32_t>(i)}, setup_.filters[i]);
+    streams_->reader->subscribe(setup_.filters[i]);
+  }
+  streams_->ledger.add_subscription(heartbeat_filter());
+  streams_->reader->subscribe(heartbeat_filter());
+  for (const Member& peer : std::exchange(waiting_peers_, {})) connect(now, peer);
+  for (const auto& [topic, lane] : std::exchange(waiting_syncs_, {})) answer_sync(now, topic, lane);
+}
+
+void NodeLoop::connect(Now now, const Member& peer) {
+  if (!streams_) {
+    waiting_peers_.push_back(peer);
+    return;
+  }
+  auto& known = incarnations_[peer.name];
+  if (peer.incarnation > known) {
+    known = peer.incarnation;
+    synced_lanes_.erase(peer.name);
+    streams_->ledger.on_origin_incarnation(now, {peer.name, peer.incarnation});
+  }
+  const std::vector<std::string> uris(peer.endpoints.lanes.begin(), peer.endpoints.lanes.end());
+  caller_.resolve(uris, [this, name = peer.name, incarnation = peer.incarnation](Result<std::vector<std::string>> result) {
+    if (!result) {
+      setup_.log(LogLevel::Warn, "cannot connect to " + name + ": " + result.error().message);
+      return;
+    }
+    const auto member = membership_.find(name);
+    if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
+    std::array<std::string, limits::lane_count> lanes;
+    std::ranges::copy(*result, lanes.begin());
+    streams_->reader->connect(now_, name, lanes);
+  });
+}
+
+void NodeLoop::on_member_changed(Now now, const effect::MemberChanged& change) {
+  const std::string from = change.from ? std::string(to_string(*change.from)) : "unknown";
+  const bool bad = change.to == MemberState::Dead || change.to == MemberState::Suspect;
+  setup_.log(bad ? LogLevel::Warn : LogLevel::Info, "member " + change.member.name + ": " + from + " -> " +
+                                                        std::string(to_string(change.to)) + " (" + change.why + ")");
+  if (!streams_) return;
+  const Origin origin{change.member.name, change.member.incarnation};
+  switch (change.to) {
+    case MemberState::Alive:
+      if (change.from) streams_->ledger.on_origin_back(now, origin);
+      break;
+    case MemberState::Suspect: break;
+    case MemberState::Dead:
+      streams_->ledger.on_origin_dead(now, origin);
+      streams_->reader->suspect(now, origin.node);
+      break;
+    case MemberState::Left: streams_->ledger.on_origin_dead(now, origin); break;
+  }
+}
+
+void NodeLoop::send_hello(Now now, const effect::SendHello& effect) {
+  caller_.call(now, effect.address, "hello", encode(effect.request), setup_.options.membership.connect_timeout,
+               [this, address = effect.address](Result<Bytes> result) {
+                 if (result) {
+                   const auto reply = decode_hello_reply(*result);
+                   if (reply) {
+                     membership_.on_hello_reply(now_, address, *reply);
+                     return;
+                   }
+                   setup_.log(LogLevel::Warn, address + ": " + reply.error().message);
+                 }
+                 const bool refused = !result && result.error().code == ErrorCode::Unreachable;
+                 membership_.on_hello_failed(now_, address,
+                                             refused ? Membership::HelloFailure::Refused : Membership::HelloFailure::TimedOut);
+                 if (!result && result.error().code != ErrorCode::Unreachable && result.error().code != ErrorCode::TimedOut) {
+                   setup_.log(LogLevel::Warn, "hello to " + address + ": " + result.error().message);
+                 }
+               });
+}
+
+void NodeLoop::fetch_roster(Now now, const std::string& address) {
+  caller_.call(now, address, "roster", nil(), setup_.options.membership.connect_timeout, [this](Result<Bytes> result) {
+    if (!result) return;  // the next heartbeat shows whether it is still needed
+    const auto roster = decode_roster(*result);
+    if (roster) membership_.on_roster(now_, *roster);
+  });
+}
+
+void NodeLoop::send_goodbyes(Now now, const std::vector<std::string>& addresses) {
+  MsgpackWriter params;
+  params.map(2);
+  params.str("name");
+  params.str(setup_.options.name);
+  params.str("incarnation");
+  params.uint(membership_.incarnation());
+  const Bytes bytes = params.take();
+  for (const auto& address : addresses) caller_.call(now, address, "goodbye", bytes, 1s, [](const Result<Bytes>&) {});
+}
+
+void NodeLoop::collect_tails(Now now, const effect::CollectTails& effect) {
+  if (!streams_) return;
+  for (const auto& address : effect.addresses) {
+    for (const Priority lane : all_priorities) {
+      MsgpackWriter params;
+      params.map(3);
+      params.str("origin");
+      params.str(effect.origin.node);
+      params.str("incarnation");
+      params.uint(effect.origin.incarnation);
+      params.str("lane");
+      params.uint(lane_index(lane));
+      caller_.call(now, address, "tails", params.take(), setup_.options.membership.connect_timeout,
+                   [this, origin = effect.origin, lane](Result<Bytes> result) {
+                     if (!result) return;  // a member that cannot be asked may know more: that is not covered
+                     const auto tails = decode_tails(*result);
+                     if (tails) streams_->ledger.on_foreign_tails(origin, lane, *tails);
+                   });
+    }
+  }
+}
+
+void NodeLoop::publish_heartbeat(Now now, bool leaving) {
+  if (!streams_ || fenced_) return;
+  Heartbeat heartbeat;
+  heartbeat.self = membership_.self_member();
+  heartbeat.leaving = leaving;
+  heartbeat.roster_hash = membership_.hash();
+  heartbeat.policy_hash = setup_.intake.policy().hash();
+  heartbeat.interval = setup_.options.membership.heartbeat_interval;
+  for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
+  setup_.pool.inspect([&](const Dispatcher& dispatcher) {
+    Books sum;
+    for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) {
+      sum += dispatcher.books({i});
+      sum += streams_->inbound.link_books({i});
+    }
+    for (const LossReason reason : all_loss_reasons) {
+      heartbeat.lost[std::string(to_string(reason))] = sum.lost_for(reason);
+    }
+    const DispatcherStats stats = dispatcher.stats();
+    for (const Priority lane : all_priorities) {
+      heartbeat.lane_depth[lane_index(lane)] = stats.lanes[lane_index(lane)].depth;
+    }
+  });
+  heard_[setup_.options.name] = {heartbeat, Duration{0}};
+  Event event;
+  event.type = "agent.heartbeat";
+  event.source = setup_.options.name + "/!node";
+  event.time = now.wall;
+  event.priority = Priority::Critical;
+  event.data = encode(heartbeat);
+  auto encoded = encode_event(event, 0, limits::event_bytes_max);
+  if (!encoded) {
+    setup_.log(LogLevel::Error, "cannot encode the heartbeat: " + encoded.error().message);
+    return;
+  }
+  streams_->outbound.send_now(now, std::move(*encoded));
+}
+
+}  // namespace legion

@@ -1,0 +1,81 @@
+// What the loop tells about itself.
+#include <legion/runtime/node_loop.hpp>
+
+namespace legion {
+
+NodeSnapshot NodeLoop::snapshot(Now now) const {
+  NodeSnapshot snapshot;
+  snapshot.node = setup_.options.name;
+  snapshot.incarnation = membership_.incarnation();
+  snapshot.boot = setup_.boot.hex();
+  snapshot.version = setup_.options.version;
+  snapshot.time = now.wall;
+  snapshot.uptime = now.steady - started_at_;
+  snapshot.publishing_open = membership_.publishing_open();
+  snapshot.subscriptions = setup_.subscriptions;
+  // One look at the dispatcher, so that all books belong to the same moment; the ledger does not change meanwhile,
+  // because it is this thread's.
+  setup_.pool.inspect([&](const Dispatcher& dispatcher) {
+    snapshot.dispatcher = dispatcher.stats();
+    for (std::uint32_t i = 0; i < snapshot.subscriptions.size(); ++i) {
+      Books& books = snapshot.subscriptions[i].books;
+      books = dispatcher.books({i});
+      books.published = 0;  // the ledger knows it, from sequences and tails
+      if (streams_) books += streams_->inbound.link_books({i});
+    }
+  });
+  for (const Priority lane : all_priorities) {
+    LaneSnapshot& figures = snapshot.lanes[lane_index(lane)];
+    figures.queued = setup_.intake.depth(lane);
+    if (!streams_) continue;
+    figures.published = streams_->outbound.egress().sent(lane);
+    figures.in = streams_->ledger.totals(lane);
+  }
+  for (const auto& agent : setup_.agents) snapshot.agents.push_back(agent->snapshot());
+  for (const PublishStatus status : Intake::statuses) {
+    snapshot.publish[std::string(to_string(status))] = setup_.intake.answered(status);
+  }
+  snapshot.refused = refused_;
+  for (const auto& [reason, count] : service_.refused()) snapshot.refused[reason] += count;
+  const auto& control = setup_.sockets.control->counters();
+  snapshot.refused["control_malformed"] = control.malformed;
+  snapshot.refused["zap"] = setup_.sockets.zap->refused();
+  if (streams_) {
+    for (const auto& [reason, count] : streams_->reader->refused()) snapshot.refused[reason] += count;
+  }
+  if (local_) snapshot.local = local_->counts();
+  snapshot.dead_letters = dead_letters_;
+  return snapshot;
+}
+
+std::vector<NodeRow> NodeLoop::node_rows(Now now) const {
+  std::vector<NodeRow> rows;
+  for (MemberView& view : membership_.view(now)) {
+    NodeRow row{std::move(view), std::nullopt, std::nullopt};
+    const auto heard = heard_.find(row.view.member.name);
+    if (heard != heard_.end() && heard->second.heartbeat.self.incarnation == row.view.member.incarnation) {
+      row.heartbeat = heard->second.heartbeat;
+      if (!row.view.self) row.clock_skew = heard->second.skew;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+ControlBackend NodeLoop::backend() {
+  return {
+      .hello = [this](Now now, const HelloRequest& request) { return membership_.on_hello(now, request); },
+      .roster = [this] { return membership_.roster(); },
+      .tails = [this](const Origin& origin, Priority lane) -> std::vector<Tail> {
+        if (!streams_) return {};
+        if (origin == streams_->outbound.egress().origin()) return streams_->outbound.egress().tails(lane);
+        return streams_->ledger.known_tails(origin, lane);
+      },
+      .goodbye = [this](Now now, const std::string& name,
+                        Incarnation incarnation) { membership_.on_goodbye(now, name, incarnation); },
+      .stats = [this](Now now) { return encode(snapshot(now)); },
+      .nodes = [this](Now now) { return encode(node_rows(now)); },
+  };
+}
+
+}  // namespace legion

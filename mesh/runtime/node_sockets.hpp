@@ -1,0 +1,34 @@
+// Every socket a node binds, bound.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include <legion/core/messages.hpp>
+#include <legion/runtime/node.hpp>
+#include <legion/transport/context.hpp>
+#include <legion/transport/control_server.hpp>
+#include <legion/transport/lane_publisher.hpp>
+#include <legion/transport/local_pair.hpp>
+#include <legion/transport/resolver.hpp>
+#include <legion/transport/zap_server.hpp>
+
+namespace legion {
+
+/// Order of members: the context outlives everything in it, the ZAP handler every socket but the context.
+struct NodeSockets {
+  std::unique_ptr<transport::Context> context;
+  std::unique_ptr<transport::ZapServer> zap;
+  std::unique_ptr<transport::ControlServer> control;
+  std::array<std::unique_ptr<transport::LanePublisher>, limits::lane_count> lanes;
+  std::unique_ptr<transport::LocalPair> local;  ///< null when switched off
+  std::unique_ptr<transport::Resolver> resolver;
+  Endpoints endpoints;                          ///< as advertised
+
+  /// Binds control and lanes to a run of ports beginning with the one of `options.listen`, or to a free run.
+  /// Errors: AddressInUse naming the address, Unreachable when the listen name does not resolve, Io.
+  static Result<NodeSockets> open(const NodeOptions& options);
+};
+
+}  // namespace legion

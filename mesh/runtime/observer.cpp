@@ -1,0 +1,329 @@
+#include <legion/runtime/observer.hpp>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include <legion/core/ledger.hpp>
+#include <legion/runtime/clock.hpp>
+#include <legion/runtime/control_caller.hpp>
+#include <legion/runtime/control_connection.hpp>
+#include <legion/runtime/mesh_reader.hpp>
+
+namespace legion {
+
+namespace {
+
+constexpr Duration wait_max = 50ms;
+constexpr std::size_t frames_per_call = 4096;
+constexpr std::size_t frames_per_look = 8;
+constexpr Duration silent_after = 10s;  // a node nothing was heard of for so long is not counted as covered
+constexpr std::string_view heartbeat_type = "agent.heartbeat";
+
+Filter heartbeat_filter() { return *Filter::parse(heartbeat_type); }
+
+BootId draw_boot_id(std::uint64_t seed) {
+  BootId boot;
+  std::mt19937_64 engine(seed);
+  for (auto& byte : boot.bytes) byte = static_cast<std::uint8_t>(engine());
+  return boot;
+}
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+struct Observer::State {
+  struct Node {
+    Member member;
+    SteadyTime heard;
+    std::set<Priority> links_synced;
+    bool covered = false;
+    bool silent = false;
+  };
+
+  ObserverOptions options;
+  LogSink log;
+  std::uint64_t seed = draw_seed();
+  BootId boot = draw_boot_id(seed);
+  std::unique_ptr<transport::Context> context;
+  Ledger ledger;
+  std::unique_ptr<MeshReader> reader;
+  std::unique_ptr<ControlCaller> caller;
+  transport::Poller poller;
+  std::vector<LedgerSubscription> wanted;   // of the caller's filters
+  std::map<std::string, Node> nodes;
+  std::map<std::string, std::uint64_t> asked_hash;  // the differing roster hash a node was last asked about
+  std::vector<Heartbeat> heartbeats;        // of this call, to be handled after the frames
+  std::uint64_t lost = 0;
+  bool all_covered = false;
+  const ObserverHandler* handler = nullptr;  // during run_once()
+  Now now;
+
+  State(ObserverOptions opts, LogSink sink)
+      : options(std::move(opts)), log(std::move(sink)), ledger("~" + boot.hex().substr(0, 16), std::nullopt, seed) {}
+
+  bool wants(Priority lane) const { return std::ranges::find(options.lanes, lane) != options.lanes.end(); }
+
+  std::vector<Priority> lanes_to_read() const {
+    std::vector<Priority> lanes{Priority::Critical};  // heartbeats tell who is there
+    for (const Priority lane : all_priorities) {
+      if (lane != Priority::Critical && wants(lane)) lanes.push_back(lane);
+    }
+    return lanes;
+  }
+
+  Result<void> open();
+  void learn(const std::vector<Member>& roster);
+  void learn(const Member& member);
+  void connect(const Member& member);
+  void forget(const std::string& name, std::string_view why);
+  void cover(Node& node);
+  void uncover(Node& node, std::string_view why);
+  void on_synced(const std::string& origin, Priority lane);
+  void on_frame(const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict);
+  void on_heartbeat(const Heartbeat& heartbeat);
+  void check_silence();
+  void check_coverage();
+  void check_losses();
+};
+
+Observer::Observer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Observer::~Observer() = default;
+
+Result<std::unique_ptr<Observer>> Observer::open(ObserverOptions options, LogSink log) {
+  auto state = std::make_unique<State>(std::move(options), std::move(log));
+  if (auto opened = state->open(); !opened) return std::unexpected(opened.error());
+  return std::unique_ptr<Observer>(new Observer(std::move(state)));
+}
+
+Result<void> Observer::State::open() {
+  now = read_clocks();
+  auto connection = ControlConnection::open(options.node);
+  if (!connection) return std::unexpected(connection.error());
+  HelloRequest request;
+  request.observer = true;
+  request.self.name = "observer";
+  request.self.boot = boot;
+  const auto answer = (*connection)->call("hello", encode(request), options.timeout);
+  if (!answer) return std::unexpected(answer.error());
+  const auto reply = decode_hello_reply(*answer);
+  if (!reply) return std::unexpected(reply.error());
+
+  auto made = transport::Context::create();
+  if (!made) return std::unexpected(made.error());
+  context = std::move(*made);
+  MeshReaderOptions reader_options;
+  reader_options.lanes = lanes_to_read();
+  auto opened = MeshReader::create(*context, reader_options, ledger, log);
+  if (!opened) return std::unexpected(opened.error());
+  reader = std::move(*opened);
+  auto resolver = transport::Resolver::create();
+  if (!resolver) return std::unexpected(resolver.error());
+  caller = std::make_unique<ControlCaller>(*context, transport::ControlClientOptions{}, std::move(*resolver));
+
+  if (options.filters.empty()) options.filters.push_back(*Filter::parse("*"));
+  for (const Filter& filter : options.filters) {
+    wanted.push_back(ledger.add_subscription(filter));
+    reader->subscribe(filter);
+  }
+  ledger.add_subscription(heartbeat_filter());
+  reader->subscribe(heartbeat_filter());
+  reader->on_synced = [this](const std::string& origin, Priority lane) { on_synced(origin, lane); };
+  reader->on_link_down = [this](const std::string& name, Priority lane) {
+    const auto found = nodes.find(name);
+    if (found == nodes.end()) return;
+    found->second.links_synced.erase(lane);
+    uncover(found->second, "the link is down");
+  };
+  learn(reply->self);
+  learn(reply->roster);
+  return {};
+}
+
+void Observer::State::learn(const std::vector<Member>& roster) {
+  for (const Member& member : roster) learn(member);
+}
+
+void Observer::State::learn(const Member& member) {
+  const auto found = nodes.find(member.name);
+  if (member.state == MemberState::Left) {
+    if (found != nodes.end() && found->second.member.incarnation <= member.incarnation) forget(member.name, "it left");
+    return;
+  }
+  if (member.incarnation == 0) return;  // still joining; its heartbeat tells when it is there
+  if (found != nodes.end()) {
+    Node& node = found->second;
+    if (member.incarnation < node.member.incarnation) return;
+    const bool reborn = member.incarnation > node.member.incarnation;
+    const bool moved = member.endpoints != node.member.endpoints;
+    node.member = member;
+    if (reborn) {
+      ledger.on_origin_incarnation(now, {member.name, member.incarnation});
+      uncover(node, "it was restarted");
+    }
+    if (moved) connect(member);
+    return;
+  }
+  Node node;
+  node.member = member;
+  node.heard = now.steady;
+  node.silent = member.state == MemberState::Dead;
+  nodes.emplace(member.name, std::move(node));
+  connect(member);
+}
+
+void Observer::State::connect(const Member& member) {
+  const std::vector<std::string> uris(member.endpoints.lanes.begin(), member.endpoints.lanes.end());
+  caller->resolve(uris, [this, name = member.name](Result<std::vector<std::string>> result) {
+    if (!result) {
+      log(LogLevel::Warn, "cannot connect to " + name + ": " + result.error().message);
+      return;
+    }
+    if (!nodes.contains(name)) return;
+    std::array<std::string, limits::lane_count> lanes;
+    std::ranges::copy(*result, lanes.begin());
+    reader->connect(now, name, lanes);
+  });
+}
+
+void Observer::State::forget(const std::string& name, std::string_view why) {
+  const auto found = nodes.find(name);
+  if (found == nodes.end()) return;
+  uncover(found->second, why);
+  nodes.erase(found);
+  reader->disconnect(name);
+}
+
+void Observer::State::uncover(Node& node, std::string_view why) {
+  if (!std::exchange(node.covered, false)) return;
+  if (handler != nullptr && handler->on_uncovered) handler->on_uncovered(node.member, why);
+}
+
+void Observer::State::on_synced(const std::string& origin, Priority lane) {
+  const auto found = nodes.find(origin);
+  if (found == nodes.end()) return;
+  Node& node = found->second;
+  node.heard = now.steady;
+  node.silent = false;
+  node.links_synced.insert(lane);
+  cover(node);
+}
+
+void Observer::State::cover(Node& node) {
+  if (node.covered || node.links_synced.size() < lanes_to_read().size()) return;
+  node.covered = true;
+  if (handler != nullptr && handler->on_covered) handler->on_covered(node.member);
+}
+
+void Observer::State::on_frame(const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
+  const FrameHeader& header = frame->header();
+  const bool ours = std::ranges::any_of(
+      *verdict.routes, [&](const LedgerRoute& route) { return std::ranges::find(wanted, route.subscription) != wanted.end(); });
+  for (std::size_t i = verdict.skip; i < frame->events().size(); ++i) {
+    const EventPtr event = Frame::event_ptr(frame, i);
+    if (header.type == heartbeat_type && event->defect.empty()) {
+      if (auto heartbeat = decode_heartbeat(event->data)) heartbeats.push_back(std::move(*heartbeat));
+    }
+    if (ours && wants(header.lane) && handler->on_event) handler->on_event(event);
+  }
+}
+
+void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
+  if (heartbeat.leaving) {
+    const auto found = nodes.find(heartbeat.self.name);
+    if (found != nodes.end() && found->second.member.incarnation <= heartbeat.self.incarnation) {
+      forget(heartbeat.self.name, "it left");
+    }
+    return;
+  }
+  learn(heartbeat.self);
+  const auto found = nodes.find(heartbeat.self.name);
+  if (found == nodes.end()) return;
+  found->second.heard = now.steady;
+  if (std::exchange(found->second.silent, false)) cover(found->second);
+
+  std::vector<Member> known;
+  for (const auto& [name, node] : nodes) known.push_back(node.member);
+  if (roster_hash(known) == heartbeat.roster_hash) return;
+  auto& asked = asked_hash[heartbeat.self.name];
+  if (asked == heartbeat.roster_hash) return;
+  asked = heartbeat.roster_hash;
+  caller->call(now, heartbeat.self.endpoints.control, "roster", Bytes{0xc0}, options.timeout, [this](Result<Bytes> result) {
+    if (!result) return;  // another node's heartbeat brings the same news
+    if (const auto roster = decode_roster(*result)) learn(*roster);
+  });
+}
+
+void Observer::State::check_silence() {
+  for (auto& [name, node] : nodes) {
+    if (node.silent || now.steady - node.heard < silent_after) continue;
+    node.silent = true;
+    uncover(node, "nothing was heard of it for " + std::to_string(silent_after / 1s) + " s");
+  }
+}
+
+void Observer::State::check_coverage() {
+  std::size_t covered = 0;
+  bool all = true;
+  for (const auto& [name, node] : nodes) {
+    if (node.silent) continue;
+    covered += node.covered ? 1 : 0;
+    all = all && node.covered;
+  }
+  all = all && covered > 0;
+  if (std::exchange(all_covered, all) == all || !all) return;
+  if (handler->on_all_covered) handler->on_all_covered(covered);
+}
+
+void Observer::State::check_losses() {
+  std::uint64_t sum = 0;
+  for (const LedgerSubscription subscription : wanted) {
+    const Books books = ledger.books(subscription);
+    sum += books.lost_for(LossReason::Link) + books.lost_for(LossReason::OriginDied);
+  }
+  if (sum > lost && handler->on_lost) handler->on_lost(sum - lost, sum);
+  lost = sum;
+}
+
+void Observer::run_once(Duration wait, const ObserverHandler& handler) {
+  State& state = *state_;
+  state.handler = &handler;
+  state.poller.clear();
+  state.poller.add(state.reader->pollables());
+  state.poller.add(state.caller->pollables());
+  state.poller.wait(std::min(wait, wait_max));
+  state.now = read_clocks();
+  const auto on_frame = [&](const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
+    state.on_frame(frame, verdict);
+  };
+  for (std::size_t read = 0; read < frames_per_call;) {
+    std::size_t got = 0;
+    for (const Priority lane : all_priorities) got += state.reader->drain(state.now, lane, frames_per_look, on_frame);
+    if (got == 0) break;
+    read += got;
+  }
+  for (const Heartbeat& heartbeat : std::exchange(state.heartbeats, {})) state.on_heartbeat(heartbeat);
+  state.caller->on_tick(state.now);
+  state.reader->on_tick(state.now);
+  state.check_silence();
+  state.check_coverage();
+  state.check_losses();
+  state.handler = nullptr;
+}
+
+std::vector<Member> Observer::members() const {
+  std::vector<Member> all;
+  for (const auto& [name, node] : state_->nodes) all.push_back(node.member);
+  return all;
+}
+
+bool Observer::all_covered() const { return state_->all_covered; }
+
+std::uint64_t Observer::lost() const { return state_->lost; }
+
+}  // namespace legion

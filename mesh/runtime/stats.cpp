@@ -1,0 +1,209 @@
+#include <legion/runtime/stats.hpp>
+
+#include <legion/base/units.hpp>
+#include <legion/event/msgpack_writer.hpp>
+
+namespace legion {
+
+namespace {
+
+double microseconds(Duration value) { return static_cast<double>(value.count()) / 1000.0; }
+
+void write(MsgpackWriter& out, std::string_view key, std::uint64_t value) {
+  out.str(key);
+  out.uint(value);
+}
+
+void write(MsgpackWriter& out, std::string_view key, std::string_view value) {
+  out.str(key);
+  out.str(value);
+}
+
+void write(MsgpackWriter& out, std::string_view key, const NamedCounts& counts) {
+  out.str(key);
+  out.map(counts.size());
+  for (const auto& [name, value] : counts) write(out, name, value);
+}
+
+constexpr std::size_t latency_members = 3;
+void write_latency(MsgpackWriter& out, std::string_view prefix, const LatencyHistogram& histogram) {
+  const std::string base(prefix);
+  out.str(base + "p50_us");
+  out.float64(microseconds(histogram.percentile(0.50)));
+  out.str(base + "p99_us");
+  out.float64(microseconds(histogram.percentile(0.99)));
+  out.str(base + "max_us");
+  out.float64(microseconds(histogram.max()));
+}
+
+void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot) {
+  const LaneSnapshot& figures = snapshot.lanes[lane_index(lane)];
+  const LaneStats& dispatch = snapshot.dispatcher.lanes[lane_index(lane)];
+  out.map(12 + latency_members);
+  write(out, "lane", to_string(lane));
+  write(out, "published", figures.published);
+  write(out, "queued", figures.queued);
+  write(out, "received", figures.in.events);
+  write(out, "frames", figures.in.frames);
+  write(out, "markers", figures.in.markers);
+  write(out, "duplicates", figures.in.duplicates);
+  write(out, "streams", figures.in.streams);
+  write(out, "enqueued", dispatch.enqueued);
+  write(out, "dispatched", dispatch.dispatched);
+  write(out, "depth", dispatch.depth);
+  out.str("lost");
+  out.map(1);
+  write(out, "link", figures.in.lost_link);
+  write_latency(out, "", dispatch.publish_to_dispatch);
+}
+
+void write_subscription(MsgpackWriter& out, const SubscriptionSnapshot& subscription) {
+  const Books& books = subscription.books;
+  out.map(11);
+  write(out, "agent", subscription.agent);
+  write(out, "type", subscription.type);
+  write(out, "tier", to_string(subscription.tier));
+  write(out, "published", books.published);
+  write(out, "delivered", books.delivered);
+  out.str("filtered");
+  out.map(4);
+  write(out, "where", books.filtered.where);
+  write(out, "stopped", books.filtered.stopped);
+  write(out, "duplicate", books.filtered.duplicate);
+  write(out, "limited", books.filtered.limited);
+  write(out, "expired", books.expired);
+  write(out, "dead", books.dead);
+  out.str("lost");
+  out.map(loss_reason_count);
+  for (const LossReason reason : all_loss_reasons) write(out, to_string(reason), books.lost_for(reason));
+  write(out, "pending", books.pending);
+  out.str("balance");
+  out.integer(books.balance());
+}
+
+void write_handler(MsgpackWriter& out, const HandlerStats& handler, const NodeSnapshot& snapshot) {
+  const SubscriptionSnapshot& subscription = snapshot.subscriptions[handler.subscription.value];
+  out.map(10 + 2 * latency_members);
+  write(out, "agent", subscription.agent);
+  write(out, "type", subscription.type);
+  write(out, "tier", to_string(subscription.tier));
+  write(out, "total", handler.total);
+  write(out, "errors", handler.errors);
+  out.str("error_rate");
+  out.float64(handler.error_rate());
+  write(out, "retries", handler.retries);
+  write(out, "timeouts", handler.timeouts);
+  write(out, "deferrals", handler.deferrals);
+  write(out, "in_flight", handler.in_flight);
+  write_latency(out, "", handler.handler_time);
+  write_latency(out, "dispatch_", handler.publish_to_dispatch);
+}
+
+void write_agent(MsgpackWriter& out, const AgentSnapshot& agent, const AgentStats& dispatch) {
+  out.map(8);
+  write(out, "agent", agent.name);
+  write(out, "kind", agent.kind);
+  write(out, "state", agent.state);
+  out.str("up");
+  out.boolean(dispatch.state == AgentState::Up);
+  write(out, "in_flight", dispatch.in_flight);
+  out.str("depth");
+  out.map(limits::lane_count);
+  for (const Priority lane : all_priorities) write(out, to_string(lane), dispatch.depth[lane_index(lane)]);
+  write(out, "retry_waiting", dispatch.retry_waiting);
+  write(out, "counters", agent.counters);
+}
+
+}  // namespace
+
+Bytes encode(const NodeSnapshot& snapshot) {
+  MsgpackWriter out;
+  out.map(17);
+  write(out, "node", snapshot.node);
+  write(out, "incarnation", snapshot.incarnation);
+  write(out, "boot", snapshot.boot);
+  write(out, "version", snapshot.version);
+  write(out, "time", format_time(snapshot.time));
+  write(out, "uptime_ms", static_cast<std::uint64_t>(snapshot.uptime.count() / 1'000'000));
+  out.str("publishing");
+  out.boolean(snapshot.publishing_open);
+  out.str("lanes");
+  out.array(limits::lane_count);
+  for (const Priority lane : all_priorities) write_lane(out, lane, snapshot);
+  out.str("subscriptions");
+  out.array(snapshot.subscriptions.size());
+  for (const auto& subscription : snapshot.subscriptions) write_subscription(out, subscription);
+  out.str("handlers");
+  out.array(snapshot.dispatcher.handlers.size());
+  for (const auto& handler : snapshot.dispatcher.handlers) write_handler(out, handler, snapshot);
+  out.str("agents");
+  out.array(snapshot.agents.size());
+  for (std::size_t i = 0; i < snapshot.agents.size(); ++i) {
+    write_agent(out, snapshot.agents[i], snapshot.dispatcher.agents[i]);
+  }
+  write(out, "publish", snapshot.publish);
+  write(out, "refused", snapshot.refused);
+  write(out, "local", snapshot.local);
+  write(out, "dead_letters", snapshot.dead_letters);
+  write(out, "stale_outcomes", snapshot.dispatcher.stale_outcomes);
+  write(out, "waiting_for_earlier_tier", snapshot.dispatcher.waiting_for_earlier_tier);
+  return out.take();
+}
+
+Bytes encode(const std::vector<NodeRow>& rows) {
+  MsgpackWriter out;
+  out.array(rows.size());
+  for (const NodeRow& row : rows) {
+    const Member& member = row.view.member;
+    constexpr std::string_view scheme = "tcp://";
+    std::string_view address = member.endpoints.control;
+    if (address.starts_with(scheme)) address.remove_prefix(scheme.size());
+    out.map(14);
+    write(out, "name", member.name);
+    write(out, "state", to_string(member.state));
+    write(out, "incarnation", member.incarnation);
+    write(out, "boot", member.boot.hex());
+    out.str("roles");
+    out.array(member.roles.size());
+    for (const auto& role : member.roles) out.str(role);
+    write(out, "address", address);
+    write(out, "version", member.version);
+    out.str("self");
+    out.boolean(row.view.self);
+    out.str("heartbeat_age_ms");
+    if (row.view.heartbeat_age) {
+      out.uint(static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.view.heartbeat_age->count() / 1'000'000)));
+    } else {
+      out.nil();
+    }
+    out.str("clock_skew_ms");
+    if (row.clock_skew) {
+      out.float64(microseconds(*row.clock_skew) / 1000.0);
+    } else {
+      out.nil();
+    }
+    out.str("depth");
+    out.map(limits::lane_count);
+    for (const Priority lane : all_priorities) {
+      write(out, to_string(lane), row.heartbeat ? row.heartbeat->lane_depth[lane_index(lane)] : 0);
+    }
+    out.str("lost");
+    out.map(row.heartbeat ? row.heartbeat->lost.size() : 0);
+    if (row.heartbeat) {
+      for (const auto& [reason, count] : row.heartbeat->lost) write(out, reason, count);
+    }
+    out.str("agents");
+    out.array(row.heartbeat ? row.heartbeat->agents.size() : 0);
+    if (row.heartbeat) {
+      for (const auto& [name, state] : row.heartbeat->agents) {
+        out.map(2);
+        write(out, "agent", name);
+        write(out, "state", state);
+      }
+    }
+    write(out, "policy", row.heartbeat ? std::string_view(row.heartbeat->policy_hash) : std::string_view());
+  }
+  return out.take();
+}
+
+}  // namespace legion

@@ -1,0 +1,71 @@
+// A node's figures at one moment, and their wire form (docs/operations.md, "stats").
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <legion/base/time.hpp>
+#include <legion/core/dispatcher_stats.hpp>
+#include <legion/core/ledger.hpp>
+#include <legion/core/membership.hpp>
+
+namespace legion {
+
+/// Counters with a name, for example refusals by reason. Names come from code, so the set is bounded.
+using NamedCounts = std::map<std::string, std::uint64_t, std::less<>>;
+
+struct LaneSnapshot {
+  std::uint64_t published = 0;  ///< events numbered and sent from here
+  std::uint64_t queued = 0;     ///< events waiting to be numbered
+  Ledger::Totals in;            ///< what arrived, own events included where somebody here wants them
+};
+
+struct SubscriptionSnapshot {
+  std::string agent;
+  std::string type;  ///< the filter as written
+  Priority tier = Priority::Normal;
+  Books books;
+};
+
+struct AgentSnapshot {
+  std::string name;
+  std::string kind;   ///< "exec", "feed", ...
+  std::string state;  ///< its own words
+  NamedCounts counters;
+};
+
+struct NodeSnapshot {
+  std::string node;
+  Incarnation incarnation = 0;
+  std::string boot;
+  std::string version;
+  WallTime time{};
+  Duration uptime{};
+  bool publishing_open = false;
+  std::array<LaneSnapshot, limits::lane_count> lanes{};
+  std::vector<SubscriptionSnapshot> subscriptions;
+  DispatcherStats dispatcher;
+  std::vector<AgentSnapshot> agents;  ///< by AgentId
+  NamedCounts publish;                ///< answers of publish() by status
+  NamedCounts refused;                ///< bytes and requests from outside that were refused, by reason
+  NamedCounts local;                  ///< the ipc pair: published, delivered, refused_<reason>
+  NamedCounts dead_letters;           ///< by reason
+};
+
+/// A MessagePack map; its JSON is what `legion-cli stats -o json` prints for one node.
+Bytes encode(const NodeSnapshot& snapshot);
+
+/// What one node tells of another (and of itself), from the roster and from the last heartbeat.
+struct NodeRow {
+  MemberView view;
+  std::optional<Heartbeat> heartbeat;  ///< the last one heard
+  std::optional<Duration> clock_skew;  ///< its clock minus ours, delay included
+};
+
+/// A MessagePack array of maps; its JSON is what `legion-cli nodes -o json` prints.
+Bytes encode(const std::vector<NodeRow>& rows);
+
+}  // namespace legion

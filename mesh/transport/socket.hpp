@@ -1,0 +1,70 @@
+// Owner of one ZeroMQ socket: options, addresses, sending and receiving with our errors instead of errno.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <legion/base/bytes.hpp>
+#include <legion/base/error.hpp>
+#include <legion/transport/context.hpp>
+#include <legion/transport/message.hpp>
+#include <legion/transport/poller.hpp>
+
+namespace legion::transport {
+
+enum class SocketType : std::uint8_t { Xpub, Xsub, Router, Dealer, Pair, Rep };
+enum class More : std::uint8_t { No, Yes };
+
+enum class SendResult : std::uint8_t {
+  Sent,
+  Full,         ///< EAGAIN: a queue is at its high-water mark
+  Unreachable,  ///< EHOSTUNREACH: a ROUTER knows no such peer
+  Closed        ///< the context was shut down, or the socket cannot send at all
+};
+
+/// Thread: one owner; every call carries out commands that wait for the socket. No call blocks.
+/// Ownership: closes the socket with the LINGER set last; 0 unless set.
+class Socket {
+ public:
+  static Result<Socket> open(Context& context, SocketType type);
+  Socket(Socket&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Socket& operator=(Socket&& other) noexcept;
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket();
+
+  void* handle() const { return handle_; }
+  Pollable pollable() const { return {handle_, -1}; }
+
+  /// ZMQ_* options of type int, int64 (MAXMSGSIZE), uint64 (AFFINITY) and string.
+  Result<void> set(int option, int value);
+  Result<void> set_int64(int option, std::int64_t value);
+  Result<void> set_uint64(int option, std::uint64_t value);
+  Result<void> set_text(int option, const std::string& value);
+
+  /// The endpoint as bound, with the port that was chosen. Errors: AddressInUse, InvalidArgument, Io.
+  Result<std::string> bind(const std::string& uri);
+  /// `uri` is numeric: a name would be resolved inside an I/O thread. Errors: InvalidArgument, Io.
+  Result<void> connect(const std::string& uri);
+  /// An endpoint that is not connected is no error.
+  Result<void> disconnect(const std::string& uri);
+
+  SendResult send(BytesView bytes, More more = More::No);
+  /// Sends a reference to the same bytes; the message stays usable.
+  SendResult send(const Message& message);
+  /// nullopt: nothing to receive, or closed.
+  std::optional<Message> receive(More& more);
+  /// Carries out whatever other threads asked of this socket.
+  void process_commands();
+
+ private:
+  explicit Socket(void* handle) : handle_(handle) {}
+  void* handle_ = nullptr;
+};
+
+/// Our error for an errno of ZeroMQ; the message is "`what`: text".
+Error error_from_errno(int number, const std::string& what);
+
+}  // namespace legion::transport

@@ -1,0 +1,156 @@
+#include <legion/config/checks.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace legion {
+namespace {
+
+constexpr std::uint32_t ports_in_a_run = 6;      // control, four lanes, spool
+constexpr std::uint32_t ephemeral_port = 32768;  // from here on the kernel hands ports to outgoing connections
+/// An ipc path has room for 107 bytes; the names of the sockets inside the state directory need the rest.
+constexpr std::size_t state_dir_bytes_max = 80;
+
+void check_port_run(Reader& reader, const Address& listen) {
+  if (listen.port == 0 || listen.port + ports_in_a_run <= ephemeral_port) return;
+  reader.problem("node.listen",
+                 "[node] listen: port " + std::to_string(listen.port) +
+                     " begins a run of 6 (control, four lanes, spool) that has to stay below 32768, where "
+                     "the system takes ports for outgoing connections; use 32762 or less, or 0");
+}
+
+void check_advertise(Reader& reader, const NodeSection& node) {
+  if (!node.advertise) {
+    if (!node.listen.is_wildcard()) return;
+    reader.problem("node.listen", "[node] listen: " + node.listen.uri() +
+                                      " is every interface, which others cannot connect to; write what they should use "
+                                      "as advertise = \"tcp://HOST:PORT\"");
+    return;
+  }
+  if (node.advertise->is_wildcard()) {
+    reader.problem("node.advertise", "[node] advertise: " + node.advertise->uri() + " cannot be connected to");
+  }
+  if (node.listen.port == 0 && node.advertise->port != 0) {
+    reader.problem("node.advertise",
+                   "[node] advertise: listen takes any free port, so advertise cannot name one; write port 0");
+  }
+}
+
+void check_join(Reader& reader, const NodeSection& node) {
+  for (const Address& member : node.join) {
+    if (member.port == 0) reader.problem("node.join", "[node] join: " + member.uri() + " has no port to connect to");
+    if (member.is_wildcard()) reader.problem("node.join", "[node] join: " + member.uri() + " cannot be connected to");
+  }
+}
+
+/// An open port is everybody's: reading the market is one thing, injecting an order another.
+void check_exposure(Reader& reader, const NodeConfig& config) {
+  if (reader.is_set("security.mode")) return;
+  const auto check = [&](const Address& address, const std::string& key) {
+    if (address.is_loopback()) return false;
+    reader.problem("node." + key, "[node] " + key + ": " + address.uri() +
+                                      " is not loopback, and there is no authentication: whoever reaches the port can "
+                                      "read every event and inject any, orders included; if the network itself keeps "
+                                      "strangers out, say so with [security] mode = \"none\"");
+    return true;
+  };
+  if (!check(config.node.listen, "listen") && config.node.advertise) check(*config.node.advertise, "advertise");
+}
+
+void check_heartbeat(Reader& reader, const NodeConfig& config) {
+  const auto compare = [&](std::string_view shorter, Duration low, std::string_view longer, Duration high) {
+    if (low < high) return;
+    const std::string path =
+        reader.first_set({"heartbeat." + std::string(longer), "heartbeat." + std::string(shorter)});
+    reader.problem(path, "[heartbeat] " + std::string(longer) + " = " + DurationForm::shown(high) +
+                             " has to be longer than " + std::string(shorter) + " = " + DurationForm::shown(low));
+  };
+  const HeartbeatConfig& heartbeat = config.heartbeat;
+  compare("interval", heartbeat.interval, "suspect_after", heartbeat.suspect_after);
+  compare("suspect_after", heartbeat.suspect_after, "dead_after", heartbeat.dead_after);
+  if (config.node.forget_after <= heartbeat.dead_after) {
+    reader.problem(reader.first_set({"node.forget_after", "heartbeat.dead_after"}),
+                   "[node] forget_after = " + DurationForm::shown(config.node.forget_after) +
+                       " has to be longer than [heartbeat] dead_after = " + DurationForm::shown(heartbeat.dead_after));
+  }
+}
+
+void check_roles(Reader& reader, const NodeSection& node) {
+  std::set<std::string> seen;
+  for (const std::string& role : node.roles) {
+    if (!seen.insert(role).second)
+      reader.problem("node.roles", "[node] roles: " + toml_quote(role) + " is there twice");
+  }
+}
+
+void check_state_dir(Reader& reader, const NodeSection& node) {
+  if (!node.local || node.state_dir.size() <= state_dir_bytes_max) return;
+  reader.problem(reader.first_set({"node.state_dir", "node.local"}),
+                 "[node] state_dir: " + toml_quote(node.state_dir) + " is " + std::to_string(node.state_dir.size()) +
+                     " bytes long; the ipc sockets in it leave room for " + std::to_string(state_dir_bytes_max) +
+                     "; choose a shorter one or write local = false");
+}
+
+std::string topic_title(const TopicRule& rule) { return "[[topic]] " + toml_quote(rule.prefix.text()); }
+
+}  // namespace
+
+void check_node(Reader& reader, const NodeConfig& config) {
+  if (!reader.is_set("node.name")) reader.problem("node.name", "[node] has no name; every node needs one of its own");
+  check_port_run(reader, config.node.listen);
+  check_advertise(reader, config.node);
+  check_join(reader, config.node);
+  check_exposure(reader, config);
+  check_heartbeat(reader, config);
+  check_roles(reader, config.node);
+  check_state_dir(reader, config.node);
+}
+
+void check_topics(Reader& reader, const NodeConfig& config) {
+  std::set<std::string> seen;
+  for (std::size_t index = 0; index < config.topics.size(); ++index) {
+    const TopicRule& rule = config.topics[index];
+    const std::string path = "topic[" + std::to_string(index) + "]";
+    if (!reader.is_set(path + ".prefix")) continue;
+    if (!seen.insert(rule.prefix.text()).second) {
+      reader.problem(path + ".prefix", topic_title(rule) + " is there twice; write one table with all its keys");
+    }
+    if (rule.prefix.text() == "agent.heartbeat") {
+      reader.problem(path + ".prefix",
+                     topic_title(rule) + ": heartbeats carry liveness and cannot be given another policy");
+    }
+    if (rule.spools.value_or(0) != 0) {
+      reader.problem(path + ".spools", topic_title(rule) + " spools = " + std::to_string(*rule.spools) +
+                                           ": this version has no durable spool; write spools = 0");
+    }
+  }
+}
+
+void note_settings_without_effect(Reader& reader, const NodeConfig& config) {
+  constexpr std::string_view no_spool = " has no effect: this version has no durable spool, so nothing is journalled";
+  if (config.publish.batch_size) {
+    reader.note("publish.batch_size",
+                "[publish] batch_size has no effect: batches form by themselves from what is waiting to be sent");
+  }
+  const JournalConfig defaults;
+  if (config.journal.confirmed_bytes != defaults.confirmed_bytes) {
+    reader.note("journal.confirmed_bytes", "[journal] confirmed_bytes" + std::string(no_spool));
+  }
+  if (config.journal.captured_bytes != defaults.captured_bytes) {
+    reader.note("journal.captured_bytes", "[journal] captured_bytes" + std::string(no_spool));
+  }
+  for (std::size_t index = 0; index < config.topics.size(); ++index) {
+    const TopicRule& rule = config.topics[index];
+    const std::string path = "topic[" + std::to_string(index) + "]";
+    if (rule.durability && *rule.durability != Durability::None) {
+      reader.note(path + ".durability", topic_title(rule) + " durability = " + toml_quote(to_string(*rule.durability)) +
+                                            std::string(no_spool));
+    }
+    if (rule.deliver == Deliver::AfterConfirm) {
+      reader.note(path + ".deliver", topic_title(rule) + " deliver = \"after_confirm\"" + std::string(no_spool) +
+                                         " and events go live at once");
+    }
+  }
+}
+
+}  // namespace legion

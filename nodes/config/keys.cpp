@@ -1,0 +1,34 @@
+#include <legion/config/schema.hpp>
+
+namespace legion {
+namespace {
+
+template <class Owner>
+void list(std::vector<ConfigKey>& keys, const std::string& prefix, const std::vector<Field<Owner>>& fields,
+          const Owner& defaults) {
+  for (const auto& one : fields) {
+    const bool has_default = one.has_default && one.inherits.empty();
+    keys.push_back({prefix + one.name, one.form, has_default ? one.print(defaults) : std::string(), one.summary});
+  }
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  for (const PlainTable& table : plain_tables()) list(keys, table.name + ".", table.fields, NodeConfig{});
+  list(keys, "topic.", topic_fields(), TopicRule{});
+  list(keys, "agent.", agent_fields(), AgentConfig{});
+  list(keys, "agent.retry.", agent_retry_fields(), AgentConfig{});
+  for (const AgentKind& kind : agent_kinds()) {
+    AgentConfig defaults;
+    defaults.host = kind.initial;
+    list(keys, "agent(" + kind.name + ").", kind.fields, defaults);
+  }
+  keys.push_back({"agent.builtin", "\"feed\", \"log\", \"echo\", \"sink\"", "",
+                  "agent that comes with the node; instead of exec"});
+  list(keys, "agent.subscribe.", subscribe_fields(), SubscribeConfig{});
+  return keys;
+}
+
+}  // namespace legion

@@ -1,0 +1,158 @@
+#include <legion/config/schema.hpp>
+
+namespace legion {
+namespace {
+
+constexpr std::uint64_t lane_events_max = 10'000'000;
+constexpr std::uint64_t journal_bytes_min = 1ull << 20;
+constexpr std::uint64_t journal_bytes_max = 1ull << 40;
+
+constexpr std::string_view no_security = "; this version has no authentication and no encryption";
+
+using NodeField = Field<NodeConfig>;
+
+std::vector<NodeField> node_fields() {
+  const DurationForm link{10ms, 5min};
+  const ListForm<TextForm> names{{"name", 64, check_node_name}, 16};
+  return {
+      field<NodeConfig>(
+          "name", TextForm{"name", 64, check_node_name}, [](auto& c) -> auto& { return c.node.name; },
+          "name of this node, unique in the mesh; 1 to 64 of a-z, 0-9 and '-'")
+          .without_default(),
+      field<NodeConfig>(
+          "listen", AddressForm{}, [](auto& c) -> auto& { return c.node.listen; },
+          "first of the run of 6 ports (control, four lanes, spool); port 0 takes a free run"),
+      field<NodeConfig>(
+          "advertise", AddressForm{}, [](auto& c) -> auto& { return c.node.advertise; },
+          "address that others connect to, where it differs from listen"),
+      field<NodeConfig>(
+          "join", ListForm<AddressForm>{{}, 256}, [](auto& c) -> auto& { return c.node.join; },
+          "members to ask for the roster; dialled for ever"),
+      field<NodeConfig>(
+          "state_dir", PathForm{}, [](auto& c) -> auto& { return c.node.state_dir; },
+          "directory for what survives a restart")
+          .without_default(),
+      field<NodeConfig>(
+          "redial_max", link, [](auto& c) -> auto& { return c.node.redial_max; },
+          "longest wait between two attempts to reach a peer"),
+      field<NodeConfig>(
+          "connect_timeout", link, [](auto& c) -> auto& { return c.node.connect_timeout; },
+          "longest wait for a connection and for the answer to a hello"),
+      field<NodeConfig>(
+          "forget_after", DurationForm{1s, 24h * 3650}, [](auto& c) -> auto& { return c.node.forget_after; },
+          "a dead member is dialled for this long"),
+      field<NodeConfig>(
+          "drain_timeout", DurationForm{0s, 1h}, [](auto& c) -> auto& { return c.node.drain_timeout; },
+          "longest wait for handlers and queues when stopping"),
+      field<NodeConfig>(
+          "local", BoolForm{}, [](auto& c) -> auto& { return c.node.local; },
+          "ipc sockets in state_dir for programs of the same host"),
+      field<NodeConfig>(
+          "roles", names, [](auto& c) -> auto& { return c.node.roles; }, "shown to operators; nothing depends on them"),
+  };
+}
+
+std::vector<NodeField> heartbeat_fields() {
+  return {
+      field<NodeConfig>("interval", DurationForm{10ms, 1min}, [](auto& c) -> auto& { return c.heartbeat.interval; },
+                        "time between two heartbeats"),
+      field<NodeConfig>("suspect_after", DurationForm{20ms, 10min},
+                        [](auto& c) -> auto& { return c.heartbeat.suspect_after; },
+                        "silence after which a member is suspect; longer than interval"),
+      field<NodeConfig>("dead_after", DurationForm{30ms, 1h}, [](auto& c) -> auto& { return c.heartbeat.dead_after; },
+                        "silence after which a member is dead; longer than suspect_after"),
+  };
+}
+
+std::vector<NodeField> dispatch_fields() {
+  return {
+      field<NodeConfig>("workers", IntegerForm{1, 256}, [](auto& c) -> auto& { return c.dispatch.workers; },
+                        "threads that run handlers; default: the number of cores, at least 2")
+          .without_default(),
+      field<NodeConfig>("capacity", PerLaneForm<IntegerForm>{{1, lane_events_max}},
+                        [](auto& c) -> auto& { return c.dispatch.mailbox.capacity; },
+                        "events that wait in each lane of an agent's mailbox"),
+      field<NodeConfig>("overflow",
+                        PerLaneForm<ChoiceForm<MailboxConfig::Overflow>>{
+                            {{MailboxConfig::Overflow::DropOldest, MailboxConfig::Overflow::DropNewest}}},
+                        [](auto& c) -> auto& { return c.dispatch.mailbox.overflow; },
+                        "what is lost (and counted) when a lane of a mailbox is full"),
+  };
+}
+
+std::vector<NodeField> publish_fields() {
+  return {
+      field<NodeConfig>("queue", PerLaneForm<IntegerForm>{{1, lane_events_max}},
+                        [](auto& c) -> auto& { return c.publish.queue; },
+                        "published events that wait to be sent; publish() answers would_block beyond it"),
+      field<NodeConfig>("priority", PriorityForm{}, [](auto& c) -> auto& { return c.publish.priority; },
+                        "of event types that neither the catalog nor a [[topic]] gives one"),
+      field<NodeConfig>("batch_size", IntegerForm{1, 1'000'000}, [](auto& c) -> auto& { return c.publish.batch_size; },
+                        "no effect: batches form by themselves; accepted for LEGION_PUBLISHER_BATCH_SIZE"),
+  };
+}
+
+std::vector<NodeField> journal_fields() {
+  const SizeForm bytes{journal_bytes_min, journal_bytes_max};
+  return {
+      field<NodeConfig>("confirmed_bytes", bytes, [](auto& c) -> auto& { return c.journal.confirmed_bytes; },
+                        "memory for confirmed events; no effect until a spool exists"),
+      field<NodeConfig>("captured_bytes", bytes, [](auto& c) -> auto& { return c.journal.captured_bytes; },
+                        "memory for captured events; no effect until a spool exists"),
+  };
+}
+
+std::vector<NodeField> log_fields() {
+  const ChoiceForm<LogLevel> level{
+      {LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error, LogLevel::Off}};
+  return {
+      field<NodeConfig>("level", level, [](auto& c) -> auto& { return c.log.level; }, "least severity that is written"),
+      field<NodeConfig>("format", ChoiceForm<LogFormat>{{LogFormat::Text, LogFormat::Json}},
+                        [](auto& c) -> auto& { return c.log.format; }, "lines for people or JSON objects"),
+      field<NodeConfig>("events", BoolForm{}, [](auto& c) -> auto& { return c.log.events; },
+                        "a line for every event published and dispatched; costly"),
+      field<NodeConfig>("file", PathForm{}, [](auto& c) -> auto& { return c.log.file; },
+                        "appended to; absent: standard error"),
+  };
+}
+
+}  // namespace
+
+std::vector<PlainTable> plain_tables() {
+  return {
+      {"node", node_fields()},
+      {"heartbeat", heartbeat_fields()},
+      {"dispatch", dispatch_fields()},
+      {"retry", retry_fields<NodeConfig>([](auto& c) -> auto& { return c.retry; })},
+      {"publish", publish_fields()},
+      {"journal", journal_fields()},
+      {"security",
+       {field<NodeConfig>("mode", ChoiceForm<SecurityMode>{{SecurityMode::None}, no_security},
+                          [](auto& c) -> auto& { return c.security.mode; },
+                          "\"none\": no authentication, no encryption; to be written out beyond loopback")}},
+      {"log", log_fields()},
+  };
+}
+
+std::vector<Field<TopicRule>> topic_fields() {
+  return {
+      field<TopicRule>("prefix", FilterForm{}, &TopicRule::prefix,
+                       "event type, family (\"trade.\") or \"*\"; the longest match decides each key")
+          .without_default(),
+      field<TopicRule>("priority", PriorityForm{}, &TopicRule::priority, "lane of these events"),
+      field<TopicRule>("durability",
+                       ChoiceForm<Durability>{{Durability::None, Durability::Captured, Durability::Confirmed}},
+                       &TopicRule::durability, "no effect until a spool exists"),
+      field<TopicRule>("deliver", ChoiceForm<Deliver>{{Deliver::Live, Deliver::AfterConfirm}}, &TopicRule::deliver,
+                       "no effect until a spool exists"),
+      field<TopicRule>("spools", IntegerForm{0, 255}, &TopicRule::spools,
+                       "this version has no durable spool: only 0, which is also what absent means"),
+      field<TopicRule>("ttl", DurationForm{1ms, 24h * 365}, &TopicRule::ttl,
+                       "an event that states no expiry is dropped (and counted) when older"),
+      field<TopicRule>("shards", IntegerForm{1, 255}, &TopicRule::shards, "streams that the type is split into by key"),
+      field<TopicRule>("max_bytes", SizeForm{64, limits::event_bytes_max}, &TopicRule::max_bytes,
+                       "largest encoded event"),
+  };
+}
+
+}  // namespace legion

@@ -1,0 +1,104 @@
+#include <legion/daemon/logging.hpp>
+
+#include <cstdio>
+
+#include <spdlog/formatter.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <legion/base/assert.hpp>
+#include <legion/base/units.hpp>
+
+namespace legion {
+
+namespace {
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::Trace: return spdlog::level::trace;
+    case LogLevel::Debug: return spdlog::level::debug;
+    case LogLevel::Info: return spdlog::level::info;
+    case LogLevel::Warn: return spdlog::level::warn;
+    case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Off: return spdlog::level::off;
+  }
+  LEGION_UNREACHABLE();
+}
+
+std::string_view level_name(spdlog::level::level_enum level) {
+  const auto name = spdlog::level::to_string_view(level);
+  return {name.data(), name.size()};
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+/// One JSON object a line: time, level, node, text.
+class JsonLines : public spdlog::formatter {
+ public:
+  explicit JsonLines(std::string node) : node_(std::move(node)) {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const auto since_epoch = std::chrono::duration_cast<Duration>(message.time.time_since_epoch());
+    const std::string_view text(message.payload.data(), message.payload.size());
+    fmt::format_to(std::back_inserter(out), "{{\"time\":\"{}\",\"level\":\"{}\",\"node\":{},\"text\":{}}}\n",
+                   format_time(WallTime{since_epoch.count()}), level_name(message.level), json_string(node_),
+                   json_string(text));
+  }
+
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonLines>(node_); }
+
+ private:
+  std::string node_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<spdlog::logger>> open_log(const LogConfig& config, const std::string& node) {
+  spdlog::sink_ptr sink;
+  try {
+    if (config.file) {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(*config.file);
+    } else {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    return fail(ErrorCode::Io, std::string("log file: ") + error.what());
+  }
+  auto logger = std::make_shared<spdlog::logger>(node, sink);
+  logger->set_level(level_of(config.level));
+  logger->flush_on(spdlog::level::info);
+  if (config.format == LogFormat::Json) {
+    logger->set_formatter(std::make_unique<JsonLines>(node));
+  } else {
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %n: %v", spdlog::pattern_time_type::utc);
+  }
+  return logger;
+}
+
+LogSink sink_of(std::shared_ptr<spdlog::logger> logger) {
+  return [logger = std::move(logger)](LogLevel level, std::string_view text) {
+    logger->log(level_of(level), spdlog::string_view_t(text.data(), text.size()));
+  };
+}
+
+}  // namespace legion

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include <legion/config/config.hpp>
+#include <legion/runtime/node.hpp>
+
+namespace legion {
+
+/// What the configuration means to the runtime. `version` is the product's.
+NodeOptions node_options(const NodeConfig& config, std::string version);
+AgentSpec agent_spec(const AgentConfig& agent);
+std::vector<SubscriptionSpec> subscription_specs(const AgentConfig& agent);
+
+/// One sentence for the first log line: what a confirm is worth with these settings.
+std::string confirm_meaning(const NodeConfig& config);
+
+}  // namespace legion

@@ -1,0 +1,174 @@
+// legion-node: one node of the mesh, from one TOML file.
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include <legion/agents/factory.hpp>
+#include <legion/daemon/logging.hpp>
+#include <legion/daemon/options.hpp>
+#include <legion/base/version.hpp>
+
+extern char** environ;
+
+namespace {
+
+namespace exit_code {
+constexpr int usage = 64;
+constexpr int unavailable = 69;
+constexpr int internal = 70;
+constexpr int cannot_create = 73;
+constexpr int configuration = 78;
+}  // namespace exit_code
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> sets;
+  bool check = false;
+  bool print_config = false;
+};
+
+legion::ConfigInputs inputs_of(const Arguments& arguments) {
+  legion::ConfigInputs inputs;
+  inputs.sets = arguments.sets;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    inputs.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return inputs;
+}
+
+int exit_code_of(const legion::Error& error) {
+  switch (error.code) {
+    case legion::ErrorCode::AddressInUse:
+    case legion::ErrorCode::NameTaken:
+    case legion::ErrorCode::Unreachable: return exit_code::unavailable;
+    case legion::ErrorCode::Io:
+    case legion::ErrorCode::Refused:
+    case legion::ErrorCode::BadData: return exit_code::cannot_create;
+    case legion::ErrorCode::InvalidArgument:
+    case legion::ErrorCode::Configuration: return exit_code::configuration;
+    case legion::ErrorCode::TooBig:
+    case legion::ErrorCode::WrongVersion:
+    case legion::ErrorCode::NotFound:
+    case legion::ErrorCode::WouldBlock:
+    case legion::ErrorCode::Closed:
+    case legion::ErrorCode::TimedOut:
+    case legion::ErrorCode::Internal: return exit_code::internal;
+  }
+  return exit_code::internal;
+}
+
+/// Signals are taken from a descriptor; they stay blocked in every thread.
+int block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/// Returns when the node shall end: a signal came, or it ended by itself.
+void wait_for_end(legion::Node& node, int signals, const legion::LogSink& log) {
+  pollfd items[2] = {{signals, POLLIN, 0}, {node.exit_fd(), POLLIN, 0}};
+  for (;;) {
+    if (poll(items, 2, -1) < 0 && errno != EINTR) return;
+    if ((items[1].revents & POLLIN) != 0) return;
+    if ((items[0].revents & POLLIN) == 0) continue;
+    signalfd_siginfo info{};
+    if (read(signals, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
+    if (info.ssi_signo != SIGHUP) {
+      log(legion::LogLevel::Info, info.ssi_signo == SIGINT ? "SIGINT: draining" : "SIGTERM: draining");
+      return;
+    }
+    log(legion::LogLevel::Warn, "SIGHUP: this version reloads nothing; restart the node to change its configuration");
+  }
+}
+
+int run(const legion::NodeConfig& config) {
+  const int signals = block_signals();
+  if (signals < 0) {
+    std::fprintf(stderr, "legion-node: cannot read signals\n");
+    return exit_code::internal;
+  }
+  auto logger = legion::open_log(config.log, config.node.name);
+  if (!logger) {
+    std::fprintf(stderr, "legion-node: %s\n", logger.error().message.c_str());
+    return exit_code::cannot_create;
+  }
+  const legion::LogSink log = legion::sink_of(*logger);
+  auto node = legion::Node::create(legion::node_options(config, std::string(legion::product_version())), log);
+  if (!node) {
+    log(legion::LogLevel::Error, node.error().message);
+    return exit_code_of(node.error());
+  }
+  log(legion::LogLevel::Info, "legion-node " + std::string(legion::product_version()) + ", node " + config.node.name +
+                                  ", config " + legion::config_digest(config) + "; " + legion::confirm_meaning(config));
+  for (const auto& note : config.notes) log(legion::LogLevel::Warn, note);
+  for (const legion::AgentConfig& agent : config.agents) {
+    auto made = legion::make_agent(agent);
+    if (!made) {
+      log(legion::LogLevel::Error, "agent " + agent.name + ": " + made.error().message);
+      return exit_code_of(made.error());
+    }
+    (*node)->add_agent(legion::agent_spec(agent), std::string(legion::host_name(agent.host)), std::move(*made),
+                       legion::subscription_specs(agent));
+  }
+  (*node)->start();
+  wait_for_end(**node, signals, log);
+  const auto exit = (*node)->exit();
+  if (exit) log(legion::LogLevel::Error, exit->message);
+  (*node)->shutdown();
+  log(legion::LogLevel::Info, "stopped");
+  close(signals);
+  return exit ? exit->code : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app{"A node of a legion mesh: hosts agents and talks to every other node.", "legion-node"};
+  app.add_option("CONFIG", arguments.config, "the node's TOML file (see config/reference.toml)")->required();
+  app.add_flag("--check", arguments.check, "check the configuration, print its effective values, start nothing");
+  app.add_flag("--print-config", arguments.print_config, "print every effective value and where it came from");
+  app.add_option("--set", arguments.sets, "override one value: --set heartbeat.interval=250ms")
+      ->allow_extra_args(false)
+      ->type_name("TABLE.KEY=VALUE");
+  app.set_version_flag("--version", "legion-node " + std::string(legion::product_version()));
+  app.footer("Exit codes: 0 drained, 64 usage, 69 address or name in use, 70 internal or fenced, 73 cannot create state, "
+             "78 configuration.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : exit_code::usage;
+  }
+  auto config = legion::load_config(arguments.config, inputs_of(arguments));
+  if (!config) {
+    for (const auto& problem : config.error()) std::cerr << legion::to_string(problem) << "\n";
+    std::cerr << arguments.config << ": " << config.error().size()
+              << (config.error().size() == 1 ? " problem" : " problems") << ", nothing was started\n";
+    return exit_code::configuration;
+  }
+  if (arguments.check || arguments.print_config) {
+    std::cout << legion::print_effective(*config);
+    if (arguments.check) std::cerr << arguments.config << ": ok\n";
+    return 0;
+  }
+  return run(*config);
+}
