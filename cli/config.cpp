@@ -49,10 +49,10 @@ class Config : public Verb {
     switch (session.output()) {
       case Output::Table: break;
       case Output::Json:
-        session.out() << to_json(config ? config->notes : std::vector<std::string>{}, problems).dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+        session.out() << to_json(config ? config->notes : std::vector<std::string>{}, problems).dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n';
         return code;
       case Output::Jsonl:
-        session.out() << to_json(config ? config->notes : std::vector<std::string>{}, problems).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+        session.out() << to_json(config ? config->notes : std::vector<std::string>{}, problems).dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n';
         return code;
       case Output::Csv: print_csv(session, problems); return code;
     }
@@ -69,11 +69,11 @@ class Config : public Verb {
     return exit_code::configuration;
   }
 
-  Json to_json(const std::vector<std::string>& notes, const std::vector<ConfigProblem>& problems) const {
-    Json json;
+  JsonTree to_json(const std::vector<std::string>& notes, const std::vector<ConfigProblem>& problems) const {
+    JsonTree json;
     json["file"] = file_;
     json["ok"] = problems.empty();
-    json["problems"] = Json::array();
+    json["problems"] = JsonTree::array();
     for (const auto& problem : problems) {
       json["problems"].push_back(
           {{"file", problem.file}, {"line", problem.line}, {"key", problem.key}, {"message", problem.message}});
@@ -106,7 +106,7 @@ class Config : public Verb {
         {"node", target->address.host_port()},
         {"node_from", target->origin},
         {"timeout", format_duration(session.options().timeout)}};
-    Json json;
+    JsonTree json;
     Table table({{"SETTING"}, {"VALUE"}});
     for (const auto& [name, value] : values) {
       json[name] = value;
@@ -115,8 +115,8 @@ class Config : public Verb {
     switch (session.output()) {
       case Output::Table: table.print(session.out(), session.paint(), session.width()); break;
       case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
-      case Output::Json: session.out() << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; break;
-      case Output::Jsonl: session.out() << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; break;
+      case Output::Json: session.out() << json.dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
+      case Output::Jsonl: session.out() << json.dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
     }
     return exit_code::ok;
   }
@@ -124,7 +124,7 @@ class Config : public Verb {
   int schema(Session& session) {
     if (!sets_.empty()) return session.usage("--set needs a FILE");
     Table table({{"KEY"}, {"FORM"}, {"DEFAULT"}, {"MEANING", Align::Left, 1}});
-    auto json = Json::array();
+    auto json = JsonTree::array();
     for (const ConfigKey& key : config_keys()) {
       table.row({{key.path}, {key.form}, {key.default_value}, {key.summary}});
       json.push_back({{"key", key.path}, {"form", key.form}, {"default", key.default_value}, {"meaning", key.summary}});
@@ -132,9 +132,9 @@ class Config : public Verb {
     switch (session.output()) {
       case Output::Table: table.print(session.out(), session.paint(), 0); break;
       case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
-      case Output::Json: session.out() << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n'; break;
+      case Output::Json: session.out() << json.dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
       case Output::Jsonl:
-        for (const auto& key : json) session.out() << key.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+        for (const auto& key : json) session.out() << key.dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n';
         break;
     }
     return exit_code::ok;

@@ -145,9 +145,9 @@ class FormatWriter : public EventWriter {
 
 /// One line of CloudEvents JSON; a defect as an object with the id and the reason.
 std::string json_line(const EventView& event, bool types_only) {
-  if (types_only) return Json{{"type", event.type}}.dump();
+  if (types_only) return JsonTree{{"type", event.type}}.dump();
   if (auto json = to_cloudevent_json(event)) return std::move(*json);
-  return Json{{"id", event.id_string()}, {"type", event.type}, {"defect", printable(event.defect)}}.dump();
+  return JsonTree{{"id", event.id_string()}, {"type", event.type}, {"defect", printable(event.defect)}}.dump();
 }
 
 class JsonlWriter : public EventWriter {

@@ -15,7 +15,7 @@ std::string with_decimals(double value, int decimals) {
 /// Three digits that mean something: 1.25, 12.5, 125.
 std::string three_digits(double value) { return with_decimals(value, value < 10 ? 2 : value < 100 ? 1 : 0); }
 
-const Json* find(const Json& json, std::string_view key) {
+const JsonTree* find(const JsonTree& json, std::string_view key) {
   if (!json.is_object()) return nullptr;
   const auto found = json.find(std::string(key));
   return found == json.end() ? nullptr : &*found;
@@ -38,33 +38,33 @@ std::string percent_text(double fraction) {
   return fraction == 0 ? "0%" : with_decimals(fraction * 100, fraction < 0.1 ? 2 : 1) + "%";
 }
 
-std::uint64_t number_of(const Json& json, std::string_view key) {
-  const Json* value = find(json, key);
+std::uint64_t number_of(const JsonTree& json, std::string_view key) {
+  const JsonTree* value = find(json, key);
   return value != nullptr && value->is_number() ? value->get<std::uint64_t>() : 0;
 }
 
-std::int64_t integer_of(const Json& json, std::string_view key) {
-  const Json* value = find(json, key);
+std::int64_t integer_of(const JsonTree& json, std::string_view key) {
+  const JsonTree* value = find(json, key);
   return value != nullptr && value->is_number() ? value->get<std::int64_t>() : 0;
 }
 
-double real_of(const Json& json, std::string_view key) {
-  const Json* value = find(json, key);
+double real_of(const JsonTree& json, std::string_view key) {
+  const JsonTree* value = find(json, key);
   return value != nullptr && value->is_number() ? value->get<double>() : 0;
 }
 
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = find(json, key);
+std::string text_of(const JsonTree& json, std::string_view key) {
+  const JsonTree* value = find(json, key);
   return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
 }
 
-const Json& part_of(const Json& json, std::string_view key) {
-  static const Json nothing = Json::object();
-  const Json* value = find(json, key);
+const JsonTree& part_of(const JsonTree& json, std::string_view key) {
+  static const JsonTree nothing = JsonTree::object();
+  const JsonTree* value = find(json, key);
   return value == nullptr ? nothing : *value;
 }
 
-std::uint64_t sum_of(const Json& json) {
+std::uint64_t sum_of(const JsonTree& json) {
   std::uint64_t sum = 0;
   if (!json.is_structured()) return 0;
   for (const auto& value : json) sum += value.is_number() ? value.get<std::uint64_t>() : 0;

@@ -9,7 +9,7 @@
 
 namespace legion::cli {
 
-using Json = nlohmann::ordered_json;
+using JsonTree = nlohmann::ordered_json;
 
 /// "12.5" below 100, "1234" above.
 std::string rate_text(double per_second);
@@ -19,12 +19,12 @@ std::string latency_text(double microseconds);
 std::string percent_text(double fraction);
 
 /// Members of an object that another program wrote: absent or of another kind reads as zero, "" or an empty object.
-std::uint64_t number_of(const Json& json, std::string_view key);
-std::int64_t integer_of(const Json& json, std::string_view key);
-double real_of(const Json& json, std::string_view key);
-std::string text_of(const Json& json, std::string_view key);
-const Json& part_of(const Json& json, std::string_view key);
+std::uint64_t number_of(const JsonTree& json, std::string_view key);
+std::int64_t integer_of(const JsonTree& json, std::string_view key);
+double real_of(const JsonTree& json, std::string_view key);
+std::string text_of(const JsonTree& json, std::string_view key);
+const JsonTree& part_of(const JsonTree& json, std::string_view key);
 /// The sum of the numbers of an object.
-std::uint64_t sum_of(const Json& json);
+std::uint64_t sum_of(const JsonTree& json);
 
 }  // namespace legion::cli

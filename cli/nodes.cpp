@@ -22,7 +22,7 @@ Tint tint_of_state(const std::string& state) {
   return state == "dead" ? Tint::BoldRed : Tint::Dim;
 }
 
-std::string joined(const Json& list) {
+std::string joined(const JsonTree& list) {
   std::string out;
   for (const auto& item : list) {
     if (item.is_string()) out += (out.empty() ? "" : ",") + item.get<std::string>();
@@ -70,10 +70,10 @@ class Nodes : public Verb {
   int look(Session& session, NodeConnection& node, std::uint64_t turn) {
     const auto answer = session.call_json(node, "nodes");
     if (!answer) return session.fail(answer.error());
-    const Json all = Json::parse(*answer, nullptr, false);
+    const JsonTree all = JsonTree::parse(*answer, nullptr, false);
     if (!all.is_array()) return session.fail({ErrorCode::BadData, "the answer to nodes is not a list"});
-    Json rows = Json::array();
-    for (const Json& row : all) {
+    JsonTree rows = JsonTree::array();
+    for (const JsonTree& row : all) {
       if (!row.is_object() || (!wanted_.empty() && std::ranges::find(wanted_, text_of(row, "state")) == wanted_.end())) {
         continue;
       }
@@ -86,7 +86,7 @@ class Nodes : public Verb {
   }
 
   /// Of a second question over one connection, so that connecting does not count. Null when there is no answer.
-  Json round_trip(Session& session, const Json& row) const {
+  JsonTree round_trip(Session& session, const JsonTree& row) const {
     if (no_ping_ || text_of(row, "state") != "alive" || session.world().interrupted()) return nullptr;
     const auto address = parse_address(text_of(row, "address"), 0);
     if (!address || address->port == 0) return nullptr;
@@ -99,11 +99,11 @@ class Nodes : public Verb {
     return static_cast<double>((session.world().now().steady - begin) / 1us) / 1000.0;
   }
 
-  void print(Session& session, const Json& rows, std::uint64_t turn) {
+  void print(Session& session, const JsonTree& rows, std::uint64_t turn) {
     switch (session.output()) {
       case Output::Json: session.out() << rows.dump(2) << '\n'; return;
       case Output::Jsonl:
-        for (const Json& row : rows) session.out() << row.dump() << '\n';
+        for (const JsonTree& row : rows) session.out() << row.dump() << '\n';
         return;
       case Output::Csv: {
         table_of(rows).print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
@@ -117,7 +117,7 @@ class Nodes : public Verb {
     if (!names.empty() && turn == 0) session.note("no room for: " + names + " (a wider terminal or -j shows them)");
   }
 
-  static Table table_of(const Json& rows) {
+  static Table table_of(const JsonTree& rows) {
     Table table({{"NAME"},
                  {"STATE"},
                  {"ROLES", Align::Left, 6},
@@ -128,7 +128,7 @@ class Nodes : public Verb {
                  {"DEPTH", Align::Right, 3},
                  {"LOST", Align::Right},
                  {"ADDRESS"}});
-    for (const Json& row : rows) {
+    for (const JsonTree& row : rows) {
       const std::string state = text_of(row, "state");
       const auto lost = sum_of(part_of(row, "lost"));
       const auto depth = sum_of(part_of(row, "depth"));
@@ -146,7 +146,7 @@ class Nodes : public Verb {
     return table;
   }
 
-  static std::string milliseconds(const Json& row, std::string_view key, std::string_view suffix) {
+  static std::string milliseconds(const JsonTree& row, std::string_view key, std::string_view suffix) {
     if (!part_of(row, key).is_number()) return "-";
     const double value = real_of(row, key);
     const std::string text = value == 0 ? "0ms" : latency_text(std::abs(value) * 1000);

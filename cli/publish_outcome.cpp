@@ -8,8 +8,8 @@
 namespace legion::cli {
 namespace {
 
-Json to_json(const Published& published) {
-  Json json{{"line", published.line}, {"status", published.status}};
+JsonTree to_json(const Published& published) {
+  JsonTree json{{"line", published.line}, {"status", published.status}};
   if (!published.id.empty()) json["id"] = published.id;
   if (!published.detail.empty()) json["detail"] = printable(published.detail);
   return json;

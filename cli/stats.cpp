@@ -72,7 +72,7 @@ class Stats : public Verb {
     const auto answer = ask(session, target->address, "nodes");
     if (!answer) return std::unexpected(answer.error());
     std::vector<Address> alive;
-    for (const Json& row : *answer) {
+    for (const JsonTree& row : *answer) {
       if (text_of(row, "state") != "alive") continue;
       const auto address = parse_address(text_of(row, "address"), 0);
       if (address) alive.push_back(*address);
@@ -80,7 +80,7 @@ class Stats : public Verb {
     return alive;
   }
 
-  Result<Json> ask(Session& session, const Address& address, std::string_view method) {
+  Result<JsonTree> ask(Session& session, const Address& address, std::string_view method) {
     auto& connection = connections_[address.host_port()];
     if (!connection) {
       auto opened = session.connect(address);
@@ -89,7 +89,7 @@ class Stats : public Verb {
     }
     const auto answer = session.call_json(*connection, method);
     if (!answer) return std::unexpected(answer.error());
-    Json json = Json::parse(*answer, nullptr, false);
+    JsonTree json = JsonTree::parse(*answer, nullptr, false);
     if (!json.is_structured()) return fail(ErrorCode::BadData, address.host_port() + ": the answer is no JSON object");
     return json;
   }
@@ -97,7 +97,7 @@ class Stats : public Verb {
   int look(Session& session, std::uint64_t turn) {
     const auto asked = addresses(session);
     if (!asked) return session.fail(asked.error());
-    std::vector<Json> snapshots;
+    std::vector<JsonTree> snapshots;
     std::vector<Error> errors;
     for (const Address& address : *asked) {
       auto snapshot = ask(session, address, "stats");
@@ -120,17 +120,17 @@ class Stats : public Verb {
     return code;
   }
 
-  int print(Session& session, const std::vector<Json>& snapshots, std::uint64_t turn) {
+  int print(Session& session, const std::vector<JsonTree>& snapshots, std::uint64_t turn) {
     if (books_) return print_books(session, snapshots, turn);
     switch (session.output()) {
       case Output::Json: print_json(session, snapshots); break;
       case Output::Jsonl:
-        for (const Json& snapshot : snapshots) session.out() << chosen(snapshot).dump() << '\n';
+        for (const JsonTree& snapshot : snapshots) session.out() << chosen(snapshot).dump() << '\n';
         break;
       case Output::Csv: {
         const Section section = section_.value_or(Section::Lane);
         Table table = section_table(section, NodeColumn::Yes);
-        for (const Json& snapshot : snapshots) add_rows(table, section, snapshot, NodeColumn::Yes);
+        for (const JsonTree& snapshot : snapshots) add_rows(table, section, snapshot, NodeColumn::Yes);
         table.print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
         break;
       }
@@ -146,31 +146,31 @@ class Stats : public Verb {
   }
 
   /// The node's object; with --by its name and that section only.
-  Json chosen(const Json& snapshot) const {
+  JsonTree chosen(const JsonTree& snapshot) const {
     if (!section_) return snapshot;
-    Json out{{"node", text_of(snapshot, "node")}};
+    JsonTree out{{"node", text_of(snapshot, "node")}};
     const std::string member(member_of(*section_));
     out[member] = *section_ == Section::Type ? types_of(snapshot) : part_of(snapshot, member);
     return out;
   }
 
-  void print_json(Session& session, const std::vector<Json>& snapshots) const {
+  void print_json(Session& session, const std::vector<JsonTree>& snapshots) const {
     if (!all_ && names_.size() <= 1) {
       session.out() << chosen(snapshots.front()).dump(2) << '\n';
       return;
     }
-    Json list = Json::array();
-    for (const Json& snapshot : snapshots) list.push_back(chosen(snapshot));
+    JsonTree list = JsonTree::array();
+    for (const JsonTree& snapshot : snapshots) list.push_back(chosen(snapshot));
     session.out() << list.dump(2) << '\n';
   }
 
-  void print_node(Session& session, const Json& snapshot) const {
+  void print_node(Session& session, const JsonTree& snapshot) const {
     std::string head;
     session.paint().append(head, Tint::Bold, printable(text_of(snapshot, "node")));
     head += "  legion " + printable(text_of(snapshot, "version")) + "  up " +
             format_duration(std::chrono::seconds(number_of(snapshot, "uptime_ms") / 1000)) + "  incarnation " +
             std::to_string(number_of(snapshot, "incarnation"));
-    const Json& open = part_of(snapshot, "publishing");
+    const JsonTree& open = part_of(snapshot, "publishing");
     if (open.is_boolean() && !open.get<bool>()) {
       head += "  ";
       session.paint().append(head, Tint::Yellow, "publishing waits for the first sync");
@@ -186,7 +186,7 @@ class Stats : public Verb {
     for (const auto group : count_groups) print_counts(session, group, part_of(snapshot, group));
   }
 
-  static void print_section(Session& session, Section section, const Json& snapshot) {
+  static void print_section(Session& session, Section section, const JsonTree& snapshot) {
     Table table = section_table(section, NodeColumn::No);
     add_rows(table, section, snapshot, NodeColumn::No);
     if (table.empty()) return;
@@ -194,7 +194,7 @@ class Stats : public Verb {
     table.print(session.out(), session.paint(), session.width());
   }
 
-  static void print_counts(Session& session, std::string_view name, const Json& counts) {
+  static void print_counts(Session& session, std::string_view name, const JsonTree& counts) {
     if (sum_of(counts) == 0) return;
     std::string line;
     for (const auto& [key, value] : counts.items()) {
@@ -203,23 +203,23 @@ class Stats : public Verb {
     session.out() << '\n' << name << ":" << printable(line) << '\n';
   }
 
-  int print_books(Session& session, const std::vector<Json>& snapshots, std::uint64_t turn) {
-    Json books = Json::array();
-    for (const Json& snapshot : snapshots) {
-      for (Json& each : books_of(snapshot)) books.push_back(std::move(each));
+  int print_books(Session& session, const std::vector<JsonTree>& snapshots, std::uint64_t turn) {
+    JsonTree books = JsonTree::array();
+    for (const JsonTree& snapshot : snapshots) {
+      for (JsonTree& each : books_of(snapshot)) books.push_back(std::move(each));
     }
-    const bool balanced = std::ranges::all_of(books, [](const Json& each) { return integer_of(each, "balance") == 0; });
+    const bool balanced = std::ranges::all_of(books, [](const JsonTree& each) { return integer_of(each, "balance") == 0; });
     switch (session.output()) {
       case Output::Json: session.out() << books.dump(2) << '\n'; break;
       case Output::Jsonl:
-        for (const Json& each : books) session.out() << each.dump() << '\n';
+        for (const JsonTree& each : books) session.out() << each.dump() << '\n';
         break;
       case Output::Csv:
         books_table(books, NodeColumn::Yes).print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
         break;
       case Output::Table: {
         if (watch_) begin_screen(session, turn);
-        Json total = total_of(books);
+        JsonTree total = total_of(books);
         total["node"] = "total";
         books.push_back(std::move(total));
         books_table(books, NodeColumn::Yes).print(session.out(), session.paint(), session.width());

@@ -38,25 +38,25 @@ double per_second(std::uint64_t now, std::uint64_t before, Duration elapsed) {
 
 }  // namespace
 
-void RollingStats::look(Session& session, const Json& snapshot, SteadyTime now, WallTime wall) {
+void RollingStats::look(Session& session, const JsonTree& snapshot, SteadyTime now, WallTime wall) {
   Mark mark{number_of(snapshot, "incarnation"), now};
   std::uint64_t depth = 0;
   double p99 = 0;
-  for (const Json& lane : part_of(snapshot, "lanes")) {
+  for (const JsonTree& lane : part_of(snapshot, "lanes")) {
     mark.published += number_of(lane, "published");
     mark.received += number_of(lane, "received");
     mark.dispatched += number_of(lane, "dispatched");
     depth += number_of(lane, "depth");
     p99 = std::max(p99, real_of(lane, "p99_us"));
   }
-  for (const Json& subscription : part_of(snapshot, "subscriptions")) mark.lost += sum_of(part_of(subscription, "lost"));
+  for (const JsonTree& subscription : part_of(snapshot, "subscriptions")) mark.lost += sum_of(part_of(subscription, "lost"));
 
   const std::string node = text_of(snapshot, "node");
   const auto before = marks_.find(node);
   if (before != marks_.end() && before->second.incarnation == mark.incarnation) {
     const Mark& last = before->second;
     const Duration elapsed = now - last.at;
-    Json line{{"time", format_time(WallTime{wall.ns / 1'000'000 * 1'000'000})},
+    JsonTree line{{"time", format_time(WallTime{wall.ns / 1'000'000 * 1'000'000})},
               {"node", node},
               {"in_per_s", per_second(mark.received, last.received, elapsed)},
               {"out_per_s", per_second(mark.published, last.published, elapsed)},
@@ -70,7 +70,7 @@ void RollingStats::look(Session& session, const Json& snapshot, SteadyTime now, 
   marks_[node] = mark;
 }
 
-void RollingStats::print(Session& session, const Json& line) {
+void RollingStats::print(Session& session, const JsonTree& line) {
   std::ostream& out = session.out();
   switch (session.output()) {
     case Output::Json:

@@ -14,7 +14,7 @@ namespace legion::cli {
 class RollingStats {
  public:
   /// Prints the line of one node. The first look at an incarnation only sets the marks.
-  void look(Session& session, const Json& snapshot, SteadyTime now, WallTime wall);
+  void look(Session& session, const JsonTree& snapshot, SteadyTime now, WallTime wall);
 
  private:
   struct Mark {
@@ -25,7 +25,7 @@ class RollingStats {
     std::uint64_t dispatched = 0;
     std::uint64_t lost = 0;
   };
-  void print(Session& session, const Json& line);
+  void print(Session& session, const JsonTree& line);
 
   std::map<std::string, Mark> marks_;
   std::size_t lines_ = 0;

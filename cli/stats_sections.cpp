@@ -18,13 +18,13 @@ constexpr std::array<std::pair<std::string_view, Section>, 5> sections{{{"lane",
 Cell count(std::uint64_t value, Tint when_not_zero = Tint::Plain) {
   return {std::to_string(value), value == 0 ? Tint::Plain : when_not_zero};
 }
-Cell count(const Json& row, std::string_view key, Tint when_not_zero = Tint::Plain) {
+Cell count(const JsonTree& row, std::string_view key, Tint when_not_zero = Tint::Plain) {
   return count(number_of(row, key), when_not_zero);
 }
-Cell latency(const Json& row, std::string_view key) { return {latency_text(real_of(row, key))}; }
-Cell text(const Json& row, std::string_view key) { return {text_of(row, key)}; }
+Cell latency(const JsonTree& row, std::string_view key) { return {latency_text(real_of(row, key))}; }
+Cell text(const JsonTree& row, std::string_view key) { return {text_of(row, key)}; }
 
-std::vector<Cell> lane_row(const Json& row) {
+std::vector<Cell> lane_row(const JsonTree& row) {
   return {text(row, "lane"),
           count(row, "published"),
           count(row, "queued", Tint::Yellow),
@@ -46,7 +46,7 @@ std::vector<Column> lane_columns() {
           {"P99", right, 1}, {"MAX", right, 4}};
 }
 
-std::vector<Cell> handler_row(const Json& row) {
+std::vector<Cell> handler_row(const JsonTree& row) {
   return {text(row, "agent"),
           text(row, "type"),
           text(row, "tier"),
@@ -68,7 +68,7 @@ std::vector<Column> handler_columns() {
           {"P99", right, 1},   {"WAIT P99", right, 8}};
 }
 
-std::vector<Cell> agent_row(const Json& row) {
+std::vector<Cell> agent_row(const JsonTree& row) {
   const bool up = part_of(row, "up").is_boolean() && part_of(row, "up").get<bool>();
   std::string counters;
   for (const auto& [name, value] : part_of(row, "counters").items()) {
@@ -95,7 +95,7 @@ std::vector<Column> equation_columns() {
           {"LOST", right},      {"PENDING", right},   {"BALANCE", right}};
 }
 
-void append_equation(std::vector<Cell>& cells, const Json& books) {
+void append_equation(std::vector<Cell>& cells, const JsonTree& books) {
   for (const auto term : terms) {
     const Tint tint = term == "lost" || term == "dead" ? Tint::BoldRed : term == "pending" ? Tint::Yellow : Tint::Plain;
     cells.push_back(count(books, term, tint));
@@ -104,13 +104,13 @@ void append_equation(std::vector<Cell>& cells, const Json& books) {
   cells.push_back({std::to_string(balance), balance == 0 ? Tint::Green : Tint::BoldRed});
 }
 
-std::vector<Cell> subscription_row(const Json& books) {
+std::vector<Cell> subscription_row(const JsonTree& books) {
   std::vector<Cell> cells{text(books, "agent"), text(books, "type"), text(books, "tier")};
   append_equation(cells, books);
   return cells;
 }
 
-std::vector<Cell> type_row(const Json& books) {
+std::vector<Cell> type_row(const JsonTree& books) {
   std::vector<Cell> cells{text(books, "type")};
   append_equation(cells, books);
   return cells;
@@ -129,7 +129,7 @@ std::vector<Column> columns_for(Section section) {
   return columns;
 }
 
-std::vector<Cell> row_for(Section section, const Json& row) {
+std::vector<Cell> row_for(Section section, const JsonTree& row) {
   switch (section) {
     case Section::Lane: return lane_row(row);
     case Section::Handler: return handler_row(row);
@@ -140,7 +140,7 @@ std::vector<Cell> row_for(Section section, const Json& row) {
   LEGION_UNREACHABLE();
 }
 
-Json rows_of(Section section, const Json& snapshot) {
+JsonTree rows_of(Section section, const JsonTree& snapshot) {
   switch (section) {
     case Section::Subscription: return books_of(snapshot);
     case Section::Type: return types_of(snapshot);
@@ -151,7 +151,7 @@ Json rows_of(Section section, const Json& snapshot) {
   return part_of(snapshot, member_of(section));
 }
 
-void add_to(Json& sum, const Json& books) {
+void add_to(JsonTree& sum, const JsonTree& books) {
   for (const auto term : terms) sum[std::string(term)] = number_of(sum, term) + number_of(books, term);
   sum["balance"] = integer_of(sum, "balance") + integer_of(books, "balance");
 }
@@ -182,18 +182,18 @@ Table section_table(Section section, NodeColumn node_column) {
   return Table(std::move(columns));
 }
 
-void add_rows(Table& table, Section section, const Json& snapshot, NodeColumn node_column) {
-  for (const Json& row : rows_of(section, snapshot)) {
+void add_rows(Table& table, Section section, const JsonTree& snapshot, NodeColumn node_column) {
+  for (const JsonTree& row : rows_of(section, snapshot)) {
     auto cells = row_for(section, row);
     if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), Cell{text_of(snapshot, "node")});
     table.row(std::move(cells));
   }
 }
 
-Json books_of(const Json& snapshot) {
-  Json all = Json::array();
-  for (const Json& subscription : part_of(snapshot, "subscriptions")) {
-    Json books{{"node", text_of(snapshot, "node")},
+JsonTree books_of(const JsonTree& snapshot) {
+  JsonTree all = JsonTree::array();
+  for (const JsonTree& subscription : part_of(snapshot, "subscriptions")) {
+    JsonTree books{{"node", text_of(snapshot, "node")},
                {"agent", text_of(subscription, "agent")},
                {"type", text_of(subscription, "type")},
                {"tier", text_of(subscription, "tier")},
@@ -213,32 +213,32 @@ Json books_of(const Json& snapshot) {
   return all;
 }
 
-Json types_of(const Json& snapshot) {
-  Json all = Json::array();
-  for (const Json& books : books_of(snapshot)) {
-    const auto same = std::ranges::find_if(all, [&](const Json& each) { return each["type"] == books["type"]; });
+JsonTree types_of(const JsonTree& snapshot) {
+  JsonTree all = JsonTree::array();
+  for (const JsonTree& books : books_of(snapshot)) {
+    const auto same = std::ranges::find_if(all, [&](const JsonTree& each) { return each["type"] == books["type"]; });
     if (same != all.end()) {
       add_to(*same, books);
       continue;
     }
-    Json sum{{"type", books["type"]}};
+    JsonTree sum{{"type", books["type"]}};
     add_to(sum, books);
     all.push_back(std::move(sum));
   }
   return all;
 }
 
-Json total_of(const Json& books) {
-  Json sum = Json::object();
+JsonTree total_of(const JsonTree& books) {
+  JsonTree sum = JsonTree::object();
   for (const auto term : terms) sum[std::string(term)] = 0;
   sum["balance"] = 0;
-  for (const Json& each : books) add_to(sum, each);
+  for (const JsonTree& each : books) add_to(sum, each);
   return sum;
 }
 
-Table books_table(const Json& books, NodeColumn node_column) {
+Table books_table(const JsonTree& books, NodeColumn node_column) {
   Table table = section_table(Section::Subscription, node_column);
-  for (const Json& each : books) {
+  for (const JsonTree& each : books) {
     auto cells = subscription_row(each);
     if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), text(each, "node"));
     table.row(std::move(cells));

@@ -22,14 +22,14 @@ enum class NodeColumn : std::uint8_t { No, Yes };
 
 Table section_table(Section section, NodeColumn node_column);
 /// Adds the rows of one node.
-void add_rows(Table& table, Section section, const Json& snapshot, NodeColumn node_column);
+void add_rows(Table& table, Section section, const JsonTree& snapshot, NodeColumn node_column);
 
 /// The books of every subscription, flat: node, agent, type, tier, the terms of the equation, balance.
-Json books_of(const Json& snapshot);
+JsonTree books_of(const JsonTree& snapshot);
 /// The same summed over subscriptions of one filter: type and the terms.
-Json types_of(const Json& snapshot);
+JsonTree types_of(const JsonTree& snapshot);
 /// The sum of the given books.
-Json total_of(const Json& books);
-Table books_table(const Json& books, NodeColumn node_column);
+JsonTree total_of(const JsonTree& books);
+Table books_table(const JsonTree& books, NodeColumn node_column);
 
 }  // namespace legion::cli

@@ -30,7 +30,7 @@ void TailReport::print(Session& session, Duration elapsed) const {
                {"PER SECOND", Align::Right},
                {"SHARE", Align::Right, 1},
                {"BYTES", Align::Right, 3}});
-  Json json = Json::array();
+  JsonTree json = JsonTree::array();
   for (const auto& [type, entry] : sorted) {
     const double rate = static_cast<double>(entry.events) / seconds;
     const double share = static_cast<double>(entry.events) / static_cast<double>(events_);
@@ -52,7 +52,7 @@ void TailReport::print(Session& session, Duration elapsed) const {
     case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
     case Output::Json: session.out() << json.dump(2) << '\n'; break;
     case Output::Jsonl:
-      for (const Json& each : json) session.out() << each.dump() << '\n';
+      for (const JsonTree& each : json) session.out() << each.dump() << '\n';
       break;
   }
 }

@@ -17,8 +17,8 @@ inline constexpr std::uint32_t starvation_window = 64;
 /// starvation_window - 1 times in a row.
 inline constexpr std::uint32_t passed_over_max = starvation_window - 3;
 
-/// Counts, for the lanes below critical, the hand-overs that went to another lane while the lane had runnable work. A lane
-/// without work keeps its count: work that is runnable only now and then does not lose its turn.
+/// Counts, for the lanes below critical, the hand-overs that went to another lane while the lane had runnable work. A
+/// lane without work keeps its count: work that is runnable only now and then does not lose its turn.
 class LaneChooser {
  public:
   /// The lane that is due among `runnable`: the one passed over most often.

@@ -1,8 +1,8 @@
 // Order domains and the lists of an agent.
 //
-// A queued item is in the fifo of its lane, or in the front list, or parked. The fifo is in order of arrival and may hold
-// items whose domain is taken; those are parked when they reach its front, each at most once. When a domain becomes free
-// its next item, if parked, goes to the front list. So taking the next runnable item is O(1) amortised whatever is parked.
+// A queued item is in the fifo of its lane, or in the front list, or parked. The fifo is in order of arrival and may
+// hold items whose domain is taken; those are parked when they reach its front, each at most once. When a domain
+// becomes free its next item, if parked, goes to the front list. So taking the next runnable item is O(1) amortised.
 #include <functional>
 
 #include <legion/base/assert.hpp>

@@ -88,6 +88,7 @@ void MeshReader::disconnect(const std::string& name) {
   if (known == peers_.end()) return;
   close_links(name, known->second);
   peers_.erase(known);
+  ledger_.on_links_closed(name);
 }
 
 void MeshReader::close_links(const std::string& name, const LaneUris& uris) {

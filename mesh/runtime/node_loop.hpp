@@ -95,6 +95,7 @@ class NodeLoop {
   void hear(Now now);
   void open_streams(Now now, Incarnation incarnation);
   void connect(Now now, const Member& peer);
+  void disconnect(const std::string& name);
   void on_member_changed(Now now, const effect::MemberChanged& change);
   void collect_tails(Now now, const effect::CollectTails& effect);
   void send_hello(Now now, const effect::SendHello& effect);

@@ -85,7 +85,7 @@ void NodeLoop::carry_out(Now now) {
                      [&](const effect::DisconnectPeer& e) {
                        std::erase_if(waiting_peers_, [&](const Member& peer) { return peer.name == e.name; });
                        synced_lanes_.erase(e.name);
-                       if (streams_) streams_->reader->disconnect(e.name);
+                       if (streams_) disconnect(e.name);
                      },
                      [&](const effect::IncarnationChosen& e) { open_streams(now, e.incarnation); },
                      [&](const effect::PublishingOpen&) {
@@ -180,6 +180,15 @@ void NodeLoop::connect(Now now, const Member& peer) {
   });
 }
 
+void NodeLoop::disconnect(const std::string& name) {
+  streams_->reader->disconnect(name);
+  const auto member = membership_.find(name);
+  if (member && member->state != MemberState::Left) return;
+  // Over for good: the books stay, the streams go.
+  streams_->ledger.forget_origin(name);
+  if (!member) heard_.erase(name);
+}
+
 void NodeLoop::on_member_changed(Now now, const effect::MemberChanged& change) {
   const std::string from = change.from ? std::string(to_string(*change.from)) : "unknown";
   const bool bad = change.to == MemberState::Dead || change.to == MemberState::Suspect;
@@ -212,11 +221,9 @@ void NodeLoop::send_hello(Now now, const effect::SendHello& effect) {
                    setup_.log(LogLevel::Warn, address + ": " + reply.error().message);
                  }
                  const bool refused = !result && result.error().code == ErrorCode::Unreachable;
-                 membership_.on_hello_failed(now_, address,
-                                             refused ? Membership::HelloFailure::Refused : Membership::HelloFailure::TimedOut);
-                 if (!result && result.error().code != ErrorCode::Unreachable && result.error().code != ErrorCode::TimedOut) {
-                   setup_.log(LogLevel::Warn, "hello to " + address + ": " + result.error().message);
-                 }
+                 membership_.on_hello_failed(
+                     now_, address, refused ? Membership::HelloFailure::Refused : Membership::HelloFailure::TimedOut,
+                     result ? "the answer could not be read" : result.error().message);
                });
 }
 

@@ -29,9 +29,9 @@ constexpr std::size_t latency_members = 3;
 void write_latency(MsgpackWriter& out, std::string_view prefix, const LatencyHistogram& histogram) {
   const std::string base(prefix);
   out.str(base + "p50_us");
-  out.float64(microseconds(histogram.percentile(0.50)));
+  out.float64(microseconds(histogram.percentile(50)));
   out.str(base + "p99_us");
-  out.float64(microseconds(histogram.percentile(0.99)));
+  out.float64(microseconds(histogram.percentile(99)));
   out.str(base + "max_us");
   out.float64(microseconds(histogram.max()));
 }

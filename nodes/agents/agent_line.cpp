@@ -161,9 +161,7 @@ std::expected<AgentLine, LineDefect> parse_log(const Parts& parts) {
   return line;
 }
 
-std::string quoted(std::string_view text) {
-  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string quoted(std::string_view text) { return json(text).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 }  // namespace
 

@@ -47,7 +47,9 @@ Result<std::vector<std::string>> split_csv(std::string_view line) {
     std::string cell;
     if (at < line.size() && line[at] == '"') {
       for (++at;; ++at) {
-        if (at == line.size()) return fail(ErrorCode::BadData, fmt::format("column {}: the quote does not end", column));
+        if (at == line.size()) {
+          return fail(ErrorCode::BadData, fmt::format("column {}: the quote does not end", column));
+        }
         if (line[at] != '"') {
           cell += line[at];
         } else if (at + 1 < line.size() && line[at + 1] == '"') {
@@ -76,7 +78,9 @@ Result<void> CsvSource::rewind() {
   if (!file_) return fail(ErrorCode::Io, fmt::format("{}: {}", path_, ::strerror(errno)));
   line_ = 1;
   std::string text;
-  if (!std::getline(file_, text)) return fail(ErrorCode::BadData, at_line("a header line with column names is missing"));
+  if (!std::getline(file_, text)) {
+    return fail(ErrorCode::BadData, at_line("a header line with column names is missing"));
+  }
   std::string_view header = without_return(text);
   if (header.starts_with("\xEF\xBB\xBF")) header.remove_prefix(3);
   auto names = split_csv(header);

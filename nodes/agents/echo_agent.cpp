@@ -41,16 +41,12 @@ Outcome EchoAgent::answer(const EventView& event) {
   reply.data.assign(event.data.begin(), event.data.end());
   const PublishResult result = services_->publish(std::move(reply));
   switch (result.status) {
-    case PublishStatus::Queued:
-      services_->count("published", 1);
-      return Outcome::done();
+    case PublishStatus::Queued: services_->count("published", 1); return Outcome::done();
     case PublishStatus::WouldBlock:
-    case PublishStatus::Closed:
-      return Outcome::retry(std::string(to_string(result.status)));
+    case PublishStatus::Closed: return Outcome::retry(std::string(to_string(result.status)));
     case PublishStatus::TooBig:
     case PublishStatus::Invalid:
-    case PublishStatus::Refused:
-      break;
+    case PublishStatus::Refused: break;
   }
   services_->count("refused", 1);
   return Outcome::reject(fmt::format("{}: {}", to_string(result.status), result.detail));

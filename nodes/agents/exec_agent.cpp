@@ -79,8 +79,9 @@ ExecAgent::Next ExecAgent::run_once() {
     services_->set_state("failed: " + process.error().message);
     return Next::Restart;
   }
-  services_->log(LogLevel::Info, printable(fmt::format("process {} started: {}", process->pid(),
-                                                       fmt::join(options_.command, " ")), 512));
+  services_->log(
+      LogLevel::Info,
+      printable(fmt::format("process {} started: {}", process->pid(), fmt::join(options_.command, " ")), 512));
   services_->set_state("running");
   services_->agent_up();
   ExecLife life(options_, *services_, inbox_, std::move(*process), ++lives_);

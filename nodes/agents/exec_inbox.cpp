@@ -5,7 +5,6 @@
 
 #include <utility>
 
-
 namespace legion {
 
 ExecInbox::ExecInbox() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}

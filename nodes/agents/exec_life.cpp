@@ -105,9 +105,7 @@ void ExecLife::take_inbox(SteadyTime now) {
   if (contents.stop_within && !stop_) {
     const Duration grace = std::max(*contents.stop_within, Duration::zero());
     const Duration for_terminate = std::min<Duration>(grace / 4, 1s);
-    stop_ = StopPlan{.close_input = now + grace / 4,
-                     .terminate = now + (grace - for_terminate),
-                     .kill = now + grace};
+    stop_ = StopPlan{.close_input = now + grace / 4, .terminate = now + (grace - for_terminate), .kill = now + grace};
   }
 }
 

@@ -43,7 +43,9 @@ struct Make {
   Made operator()(const FeedConfig& config) const {
     const FeedPacing pacing = pacing_of(config.pace);
     if (pacing.kind == FeedPacing::Kind::Rate && !(pacing.rate > 0)) return problem("the rate has to be above 0");
-    if (pacing.kind == FeedPacing::Kind::Recorded && !(pacing.factor > 0)) return problem("the speed has to be above 0");
+    if (pacing.kind == FeedPacing::Kind::Recorded && !(pacing.factor > 0)) {
+      return problem("the speed has to be above 0");
+    }
     std::unique_ptr<FeedSource> source;
     if (config.file) {
       source = std::make_unique<CsvSource>(*config.file);

@@ -138,9 +138,7 @@ FeedAgent::Go FeedAgent::publish_patiently(const Event& event) {
       case PublishStatus::Refused:
         report("refused", fmt::format("{} {}: {}", event.type, to_string(result.status), result.detail));
         return Go::On;
-      case PublishStatus::Closed:
-        failure_ = "the node takes no more events";
-        return Go::End;
+      case PublishStatus::Closed: failure_ = "the node takes no more events"; return Go::End;
     }
   }
 }

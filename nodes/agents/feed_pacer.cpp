@@ -7,9 +7,7 @@ namespace legion {
 namespace {
 
 /// A year: longer waits make no sense and would not fit.
-Duration as_duration(double seconds) {
-  return Duration{std::llround(std::clamp(seconds, 0.0, 31'536'000.0) * 1e9)};
-}
+Duration as_duration(double seconds) { return Duration{std::llround(std::clamp(seconds, 0.0, 31'536'000.0) * 1e9)}; }
 
 }  // namespace
 

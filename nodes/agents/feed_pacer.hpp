@@ -35,8 +35,8 @@ class FeedPacer {
 
   FeedPacing pacing_;
   std::optional<SteadyTime> base_;
-  std::uint64_t rows_ = 0;              // since base_
-  double recorded_ = 0;                 // seconds of recording since base_
+  std::uint64_t rows_ = 0;  // since base_
+  double recorded_ = 0;  // seconds of recording since base_
   std::optional<double> last_seconds_;
 };
 

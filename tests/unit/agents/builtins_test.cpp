@@ -129,8 +129,8 @@ AgentConfig hosted_by(AgentHost host) {
 TEST(MakeAgent, MakesEveryHost) {
   ExecConfig exec;
   exec.command = {"true"};
-  for (const AgentHost& host : {AgentHost(exec), AgentHost(FeedConfig{}),
-                                AgentHost(LogAgentConfig{}), AgentHost(EchoConfig{}), AgentHost(SinkConfig{})}) {
+  for (const AgentHost& host : {AgentHost(exec), AgentHost(FeedConfig{}), AgentHost(LogAgentConfig{}),
+                                AgentHost(EchoConfig{}), AgentHost(SinkConfig{})}) {
     const auto agent = make_agent(hosted_by(host));
     EXPECT_TRUE(agent && *agent) << host_name(host);
   }

@@ -115,15 +115,17 @@ TEST_F(Dialogue, AnswersAPublishWithARefOnceNumbered) {
 }
 
 TEST_F(Dialogue, AnswersARefusedPublishWithTheReason) {
-  services_.answer({{PublishStatus::WouldBlock, {}}, {PublishStatus::Refused, "reserved"}, {PublishStatus::TooBig, {}}});
+  services_.answer(
+      {{PublishStatus::WouldBlock, {}}, {PublishStatus::Refused, "reserved"}, {PublishStatus::TooBig, {}}});
   say(R"({"publish":{"type":"x.y"},"ref":1})");
   say(R"({"publish":{"type":"x.y"},"ref":2})");
   say(R"({"publish":{"type":"x.y"}})");
   say(R"({"publish":{"typ":"x.y"},"ref":null})");
   const std::string text = written();
-  EXPECT_TRUE(text.starts_with("{\"refused\":1,\"reason\":\"would_block\"}\n"
-                               "{\"refused\":2,\"reason\":\"refused: reserved\"}\n"
-                               "{\"refused\":null,\"reason\":\"invalid: "))
+  EXPECT_TRUE(
+      text.starts_with("{\"refused\":1,\"reason\":\"would_block\"}\n"
+                       "{\"refused\":2,\"reason\":\"refused: reserved\"}\n"
+                       "{\"refused\":null,\"reason\":\"invalid: "))
       << text;
   EXPECT_EQ(services_.counter("refused"), 4u);
   EXPECT_EQ(services_.counter("published"), 0u);

@@ -12,7 +12,7 @@
 #include <legion/agents/exec_agent.hpp>
 
 #include "fake_services.hpp"
-#include "support/eventually.hpp"
+#include "support/poll.hpp"
 
 namespace legion {
 namespace {
@@ -38,7 +38,9 @@ ExecOptions python(std::string script) {
 }
 
 ExecOptions shell(std::string script) {
-  return {.name = "tester", .command = {"/bin/sh", "-c", std::move(script)}, .restart_delay = 1ms,
+  return {.name = "tester",
+          .command = {"/bin/sh", "-c", std::move(script)},
+          .restart_delay = 1ms,
           .restart_delay_max = 2ms};
 }
 

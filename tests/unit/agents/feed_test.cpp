@@ -11,7 +11,7 @@
 #include <legion/agents/synthetic_source.hpp>
 
 #include "fake_services.hpp"
-#include "support/eventually.hpp"
+#include "support/poll.hpp"
 
 namespace legion {
 namespace {
@@ -61,8 +61,7 @@ TEST(CsvSource, ABadRowNamesFileLineAndColumnAndCostsOnlyItself) {
   CsvSource source(file.path());
   ASSERT_TRUE(source.rewind());
   EXPECT_TRUE(std::holds_alternative<FeedRow>(source.next()));
-  EXPECT_EQ(std::get<RowDefect>(source.next()).message,
-            file.path() + ":3: column 2 \"price\": not a number: cheap");
+  EXPECT_EQ(std::get<RowDefect>(source.next()).message, file.path() + ":3: column 2 \"price\": not a number: cheap");
   EXPECT_EQ(std::get<RowDefect>(source.next()).message, file.path() + ":4: 1 columns, the header has 2");
   EXPECT_EQ(std::get<RowDefect>(source.next()).message, file.path() + ":5: column 2: the quote does not end");
   EXPECT_TRUE(std::holds_alternative<FeedRow>(source.next()));
@@ -171,7 +170,9 @@ TEST(FeedAgent, WaitsForTheMesh) {
 TEST(FeedAgent, LosesNoRowToWouldBlock) {
   const CsvFile file("n\n1\n2\n3\n");
   FakeServices services;
-  services.answer({{PublishStatus::WouldBlock, {}}, {PublishStatus::Queued, {}}, {PublishStatus::WouldBlock, {}},
+  services.answer({{PublishStatus::WouldBlock, {}},
+                   {PublishStatus::Queued, {}},
+                   {PublishStatus::WouldBlock, {}},
                    {PublishStatus::WouldBlock, {}}});
   FeedAgent feed(at_once(), std::make_unique<CsvSource>(file.path()));
   feed.start(services);

@@ -92,7 +92,9 @@ TEST(AgentLine, UnderstandsEveryOutcome) {
   const auto nack = outcome(R"({"error":"b\u00e4d","nack":18446744073709551615})");
   EXPECT_EQ(nack.delivery, 18446744073709551615u);
   EXPECT_EQ(nack.outcome.kind, OutcomeKind::Retry);
-  EXPECT_EQ(nack.outcome.error, "b\xc3\xa4" "d");
+  EXPECT_EQ(nack.outcome.error,
+            "b\xc3\xa4"
+            "d");
   EXPECT_EQ(outcome(R"({"reject":1,"error":"no"})").outcome.kind, OutcomeKind::Reject);
 }
 
@@ -111,8 +113,7 @@ TEST(AgentLine, UnderstandsAPublish) {
   EXPECT_TRUE(publish.event.has_priority);
   EXPECT_EQ(publish.ref, R"("r,\"1")");
   EXPECT_EQ(publish.cause, 9u);
-  EXPECT_EQ(data_to_json(publish.event.event.data).value(),
-            R"({"text":"a \"}] b","big":18446744073709551615})");
+  EXPECT_EQ(data_to_json(publish.event.event.data).value(), R"({"text":"a \"}] b","big":18446744073709551615})");
 }
 
 TEST(AgentLine, UnderstandsALogLine) {
@@ -124,15 +125,47 @@ TEST(AgentLine, UnderstandsALogLine) {
 
 TEST(AgentLine, RefusesEverythingElse) {
   for (const std::string_view text :
-       {"hello", "", "[]", "3", "null", "{", "{}", R"({"ack":1)", R"({"ack":1}})", R"({"ack":1} x)", R"({"ack"})",
-        R"({"ack":})", R"({"ack":-1})", R"({"ack":1.0})", R"({"ack":1e3})", R"({"ack":"1"})", R"({"ack":01})",
-        R"({"ack":18446744073709551616})", R"({"ack":null})", R"({"ack":1,})", R"({"ack":1 "stop":2})",
-        R"({"ack":1,"nack":2})", R"({"ack":1,"ack":2})", R"({"ack":1,"error":"x"})", R"({"ack":1,"ref":1})",
-        R"({"ack":1,"unknown":1})", R"({"nack":1,"error":5})", R"({"nack":1,"error":"x","error":"y"})",
-        R"({"nack":1,"error":"unfinished)", R"({"publish":5})", R"({"publish":{}})", R"({"publish":{"type":7}})",
-        R"({"publish":{"type":"a"]})", R"({"publish":{"type":"x.y"},"ref":{}})",
-        R"({"publish":{"type":"x.y"},"ref":nope})", R"({"publish":{"type":"x.y"},"cause":"1"})", R"({"log":5})",
-        R"({"log":"x","level":"loud"})", R"({"log":"x","level":5})", "{\"log\":\"\xff\"}", R"({"error":"x"})",
+       {"hello",
+        "",
+        "[]",
+        "3",
+        "null",
+        "{",
+        "{}",
+        R"({"ack":1)",
+        R"({"ack":1}})",
+        R"({"ack":1} x)",
+        R"({"ack"})",
+        R"({"ack":})",
+        R"({"ack":-1})",
+        R"({"ack":1.0})",
+        R"({"ack":1e3})",
+        R"({"ack":"1"})",
+        R"({"ack":01})",
+        R"({"ack":18446744073709551616})",
+        R"({"ack":null})",
+        R"({"ack":1,})",
+        R"({"ack":1 "stop":2})",
+        R"({"ack":1,"nack":2})",
+        R"({"ack":1,"ack":2})",
+        R"({"ack":1,"error":"x"})",
+        R"({"ack":1,"ref":1})",
+        R"({"ack":1,"unknown":1})",
+        R"({"nack":1,"error":5})",
+        R"({"nack":1,"error":"x","error":"y"})",
+        R"({"nack":1,"error":"unfinished)",
+        R"({"publish":5})",
+        R"({"publish":{}})",
+        R"({"publish":{"type":7}})",
+        R"({"publish":{"type":"a"]})",
+        R"({"publish":{"type":"x.y"},"ref":{}})",
+        R"({"publish":{"type":"x.y"},"ref":nope})",
+        R"({"publish":{"type":"x.y"},"cause":"1"})",
+        R"({"log":5})",
+        R"({"log":"x","level":"loud"})",
+        R"({"log":"x","level":5})",
+        "{\"log\":\"\xff\"}",
+        R"({"error":"x"})",
         R"({"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1})"}) {
     const auto line = parse_agent_line(text);
     EXPECT_FALSE(line) << text;

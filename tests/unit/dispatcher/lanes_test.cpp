@@ -72,7 +72,7 @@ TEST_F(DispatcherLanes, EachGetsAtLeastOneOf64WhileAllHaveWork) {
 }
 
 TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsNotStarvedByAnotherAgents) {
-  // Two workers. The critical flood of `a` always finds it busy when the low lane's turn comes, and the turn goes to `b`.
+  // Two workers. The flood of `a` keeps it busy whenever the low lane's turn comes, so the turn goes to `b`.
   const auto a = rig.subscribe(rig.agent("a"));
   const auto b = rig.subscribe(rig.agent("b"));
   offer(a, Priority::Low, 77);

@@ -6,7 +6,9 @@ class DispatcherOrder : public DispatcherTest {};
 
 TEST_F(DispatcherOrder, IsByArrivalAcrossStreams) {
   const auto all = rig.subscribe(rig.agent("a"));
-  for (std::uint64_t n = 1; n <= 6; ++n) rig.offer({.stream = static_cast<StreamKey>(n <= 4 ? 1 : 2), .sequence = n}, {all});
+  for (std::uint64_t n = 1; n <= 6; ++n) {
+    rig.offer({.stream = n <= 4 ? 1u : 2u, .sequence = n}, {all});
+  }
   EXPECT_THAT(rig.finish_all(), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 

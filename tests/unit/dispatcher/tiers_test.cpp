@@ -25,7 +25,7 @@ TEST_F(DispatcherTiers, TheNextStartsAfterDone) {
   EXPECT_EQ(rig.finish().subscription, low);
 }
 
-TEST_F(DispatcherTiers, TheNextStartsAfterAFailureReject_OrDeferral) {
+TEST_F(DispatcherTiers, TheNextStartsAfterAFailureRejectionOrDeferral) {
   for (const Outcome& outcome : {Outcome::retry("x"), Outcome::reject("x"), Outcome::deferred()}) {
     Rig fresh;
     const auto early = fresh.subscribe(fresh.agent("early"), Priority::High);
@@ -70,14 +70,16 @@ TEST_F(DispatcherTiers, StopAfterARetryStillCountsForTiersNotYetBegun) {
 }
 
 TEST_F(DispatcherTiers, AnOverflowDropIsAFirstOutcome) {
-  const SubscriptionId narrow = rig.subscribe(rig.agent(agent_spec("narrow", 1, {0, Overflow::DropNewest})), Priority::High);
+  const AgentId agent = rig.agent(agent_spec("narrow", 1, {0, Overflow::DropNewest}));
+  const SubscriptionId narrow = rig.subscribe(agent, Priority::High);
   rig.offer({}, {narrow, low});
   EXPECT_EQ(rig.lost(narrow, LossReason::Overflow), 1u);
   EXPECT_EQ(rig.finish().subscription, low);
 }
 
 TEST_F(DispatcherTiers, AnEvictionIsAFirstOutcome) {
-  const SubscriptionId narrow = rig.subscribe(rig.agent(agent_spec("narrow", 1, {1, Overflow::DropOldest})), Priority::High);
+  const AgentId agent = rig.agent(agent_spec("narrow", 1, {1, Overflow::DropOldest}));
+  const SubscriptionId narrow = rig.subscribe(agent, Priority::High);
   rig.offer({.stream = 7, .sequence = 1}, {narrow});
   rig.take();
   rig.offer({.sequence = 2}, {narrow, low});
@@ -129,8 +131,11 @@ TEST_F(DispatcherTiers, DoNotWaitBehindAnEventThatIsDeferred) {
 }
 
 TEST_F(DispatcherTiers, DropInALaterTierWhenItsMailboxIsFullThen) {
-  const SubscriptionId narrow = rig.subscribe(rig.agent(agent_spec("narrow", 1, {1, Overflow::DropNewest})), Priority::Low);
-  for (std::uint64_t n = 1; n <= 3; ++n) rig.offer({.stream = static_cast<StreamKey>(n), .sequence = n}, {high, narrow});
+  const AgentId agent = rig.agent(agent_spec("narrow", 1, {1, Overflow::DropNewest}));
+  const SubscriptionId narrow = rig.subscribe(agent, Priority::Low);
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    rig.offer({.stream = static_cast<StreamKey>(n), .sequence = n}, {high, narrow});
+  }
   EXPECT_EQ(rig.books(narrow).pending, 3u);
   for (int i = 0; i < 3; ++i) rig.dispatcher.on_outcome(rig.now, rig.dispatcher.next(rig.now)->id, Outcome::done());
   EXPECT_GE(rig.lost(narrow, LossReason::Overflow), 1u);
