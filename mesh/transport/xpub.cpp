@@ -25,10 +25,15 @@ Result<Xpub> Xpub::create(Socket socket) {
 
 // With NODROP a full queue of one matching peer is reported, but then nobody gets the message. Sent once more without
 // NODROP, everybody does but the full ones. The full ones stop matching until they have room, so the report comes once
-// per transition, not per message.
+// per transition, not per message. ZeroMQ looks for what peers have consumed only about once per ms of sending: before
+// a queue is believed to be full, it is made to look.
 template <class Body>
 PublishOutcome Xpub::send_dropping(const Body& body) {
   SendResult result = socket_.send(body);
+  if (result == SendResult::Full) {
+    socket_.process_commands();
+    result = socket_.send(body);
+  }
   const bool slow_peer = result == SendResult::Full;
   if (slow_peer) {
     ++counters_.slow_peer;

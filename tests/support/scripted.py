@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 
+from support.poll import until
+
 AGENTS = pathlib.Path(__file__).resolve().parent.parent / "system" / "agents"
 PYTHON = "/usr/bin/python3"
 QUICK = {"restart_delay": "50ms", "restart_delay_max": "200ms", "retry": {"max_attempts": 3, "delay": "20ms"}}
@@ -79,3 +81,22 @@ def processes_of_session(session):
         if int(fields[3]) == session and fields[0] != "Z":
             found.append(int(entry.name))
     return found
+
+
+PROBE = "test.probe"
+
+
+def link(publisher, receiver, agent):
+    """Returns once what `publisher` sends in the normal lane is counted in the books of `receiver`, whose `agent` is
+    subscribed to PROBE. Without this the first events of a test may go out before somebody listens."""
+    before = receiver.book(agent, PROBE)["published"]
+
+    def counted():
+        publisher.publish(PROBE, {"n": -1})
+        return receiver.book(agent, PROBE)["published"] > before
+    until(counted, lambda: f"{receiver.name} to count what {publisher.name} publishes", pause=0.05)
+
+
+def numbered(type_, count, first=0, **data):
+    """CloudEvents with data.n from `first` on."""
+    return [{"type": type_, "data": {"n": n, **data}} for n in range(first, first + count)]

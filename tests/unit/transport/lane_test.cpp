@@ -217,6 +217,11 @@ TEST_F(LaneTest, DiscardsUserMessagesFromUpstream) {
 
   EXPECT_EQ(reported, std::vector<std::string>{"real"});
   EXPECT_EQ(sender->counters().discarded_upstream, 3u);
+  sender->send(bytes("smuggled"));
+  sender->send(bytes("real"));
+  std::vector<std::string> got;
+  EXPECT_TRUE(eventually([&] { return !(got = peer.receive()).empty(); }));
+  EXPECT_EQ(got, std::vector<std::string>{"real"});
 }
 
 TEST_F(LaneTest, CutsOffAPeerWithUpstreamFramesAboveOneKibibyte) {

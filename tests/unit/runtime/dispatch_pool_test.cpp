@@ -1,0 +1,114 @@
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include <gtest/gtest.h>
+
+#include <legion/event/frame.hpp>
+#include <legion/runtime/clock.hpp>
+#include <legion/runtime/dispatch_pool.hpp>
+
+namespace legion {
+namespace {
+
+/// Answers each delivery as the test says and lets it wait for a number of them.
+class Recorder : public Agent {
+ public:
+  explicit Recorder(std::function<Outcome(const Delivery&)> answer) : answer_(std::move(answer)) {}
+  void attach(DispatchPool& pool) { pool_ = &pool; }
+  void start(AgentServices&) override {}
+  void stop(Duration) override {}
+
+  void deliver(const Delivery& delivery) override {
+    pool_->complete(delivery.task, answer_(delivery));
+    {
+      const std::lock_guard lock(mutex_);
+      seen_.push_back(delivery.event->sequence);
+    }
+    changed_.notify_all();
+  }
+
+  std::vector<std::uint64_t> wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return seen_.size() >= count; });
+    return seen_;
+  }
+
+ private:
+  DispatchPool* pool_ = nullptr;
+  std::function<Outcome(const Delivery&)> answer_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::uint64_t> seen_;
+};
+
+std::shared_ptr<const Frame> frame_of(std::uint32_t count) {
+  Event event;
+  event.type = "test.tick";
+  event.source = "alpha/desk";
+  event.time = read_clocks().wall;
+  FrameBuilder builder;
+  builder.begin({"alpha", 1}, Priority::Normal, event.type, 0, 1);
+  for (std::uint32_t i = 0; i < count; ++i) builder.append(encode_event(event, 0, 1000)->bytes);
+  return *Frame::decode(builder.finish());
+}
+
+void offer(DispatchPool& pool, const std::shared_ptr<const Frame>& frame, SubscriptionId subscription) {
+  std::vector<EventPtr> events;
+  for (std::size_t i = 0; i < frame->events().size(); ++i) events.push_back(Frame::event_ptr(frame, i));
+  const Route route{subscription, Booked::Yes};
+  pool.offer(read_clocks(), events, 1, [&](std::size_t) { return std::span<const Route>(&route, 1); });
+}
+
+struct PoolTest : testing::Test {
+  SubscriptionId add(Recorder& agent) {
+    agent.attach(pool);
+    AgentSpec spec;
+    spec.name = "recorder";
+    spec.lanes[lane_index(Priority::Normal)].capacity = 100000;
+    spec.retry.delay = 1ms;
+    id = pool.add_agent(spec, &agent);
+    return pool.add_subscription(id, {*Filter::parse("test."), Priority::Normal});
+  }
+  DispatchPool pool{3, 1};
+  AgentId id;
+};
+
+TEST_F(PoolTest, HandsOverInOrderWithSeveralWorkers) {
+  Recorder agent([](const Delivery&) { return Outcome::done(); });
+  const auto subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(5000), subscription);
+  const auto seen = agent.wait_for(5000);
+  ASSERT_EQ(seen.size(), 5000u);
+  for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], i + 1);
+  EXPECT_TRUE(pool.wait_drained(read_clocks().steady + 60s));
+}
+
+TEST_F(PoolTest, WakesForARetryThatNobodyElseReports) {
+  Recorder agent([](const Delivery& delivery) {
+    return delivery.attempt < 3 ? Outcome::retry("not yet") : Outcome::done();
+  });
+  const auto subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(1), subscription);
+  EXPECT_EQ(agent.wait_for(3).size(), 3u);
+  EXPECT_TRUE(pool.wait_drained(read_clocks().steady + 60s));
+  pool.inspect([&](const Dispatcher& dispatcher) { EXPECT_EQ(dispatcher.books(subscription).delivered, 1u); });
+}
+
+TEST_F(PoolTest, TellsThatItIsNotDrainedWhenTheDeadlineComes) {
+  Recorder agent([](const Delivery&) { return Outcome::deferred(); });
+  const auto subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(1), subscription);
+  agent.wait_for(1);
+  EXPECT_FALSE(pool.wait_drained(read_clocks().steady));
+  pool.close();
+  pool.inspect([&](const Dispatcher& dispatcher) {
+    EXPECT_EQ(dispatcher.books(subscription).lost_for(LossReason::Shutdown), 1u);
+  });
+}
+
+}  // namespace
+}  // namespace legion
