@@ -113,7 +113,7 @@ class Config : public Verb {
       table.row({{name}, {value}});
     }
     switch (session.output()) {
-      case Output::Table: table.print(session.out(), session.paint(), session.width()); break;
+      case Output::Table: session.print(table); break;
       case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
       case Output::Json: session.out() << json.dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
       case Output::Jsonl: session.out() << json.dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;

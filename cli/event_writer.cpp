@@ -66,7 +66,7 @@ class TableWriter : public EventWriter {
   const Paint paint_;
   const std::size_t width_;
   std::size_t priority_width_ = 8;
-  std::size_t type_width_ = 20;
+  std::size_t type_width_ = 24;
   std::size_t source_width_ = 16;
 };
 

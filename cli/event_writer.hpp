@@ -25,7 +25,7 @@ class EventWriter {
 
 struct EventWriterOptions {
   Output output = Output::Table;
-  std::string format;      ///< not empty: the user's own; see make_event_writer()
+  std::string format = {}; ///< not empty: the user's own; see make_event_writer()
   bool types_only = false;
   std::size_t width = 0;   ///< of the terminal; 0: lines are as long as they get
 };

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <legion/base/error.hpp>
 #include <legion/base/time.hpp>
 #include <legion/event/priority.hpp>
 

@@ -111,10 +111,7 @@ class Nodes : public Verb {
       }
       case Output::Table: break;
     }
-    const auto hidden = table_of(rows).print(session.out(), session.paint(), session.width());
-    std::string names;
-    for (const auto& title : hidden) names += (names.empty() ? "" : ", ") + title;
-    if (!names.empty() && turn == 0) session.note("no room for: " + names + " (a wider terminal or -j shows them)");
+    session.print(table_of(rows));
   }
 
   static Table table_of(const JsonTree& rows) {

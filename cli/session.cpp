@@ -28,7 +28,7 @@ bool is_name(const std::string& text) { return is_node_name(text) && text != "lo
 
 std::string_view advice_for(ErrorCode code) {
   if (code == ErrorCode::Unreachable) {
-    return "is legion-node running there? Name another node with --node HOST:PORT, LEGION_NODE or --context";
+    return "another node can be named with --node HOST:PORT, LEGION_NODE or --context";
   }
   if (code == ErrorCode::TimedOut) return "the address may be filtered, or belong to another program; --timeout waits longer";
   return {};
@@ -74,6 +74,14 @@ int Session::fail(const Error& error) {
 int Session::usage(std::string_view text) {
   problem(text);
   return exit_code::usage;
+}
+
+void Session::print(const Table& table) {
+  const auto hidden = table.print(console_.out, paint_, width());
+  if (hidden.empty() || std::exchange(hidden_named_, true)) return;
+  std::string names;
+  for (const auto& title : hidden) names += (names.empty() ? "" : ", ") + title;
+  note("no room for: " + names + " (a wider terminal or -j shows them)");
 }
 
 LogSink Session::log_sink() {

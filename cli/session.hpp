@@ -9,6 +9,7 @@
 
 #include <legion/cli/exit_code.hpp>
 #include <legion/cli/paint.hpp>
+#include <legion/cli/table.hpp>
 #include <legion/cli/world.hpp>
 
 namespace legion::cli {
@@ -44,6 +45,8 @@ class Session {
   World& world() { return world_; }
   std::ostream& out() { return console_.out; }
   const Paint& paint() const { return paint_; }
+  /// Prints it as wide as the terminal allows and says once which columns found no room.
+  void print(const Table& table);
   /// Columns a line may have; 0: any number.
   std::size_t width() const { return console_.out_is_terminal ? console_.columns : 0; }
 
@@ -76,6 +79,7 @@ class Session {
   World& world_;
   GlobalOptions options_;
   Paint paint_;
+  bool hidden_named_ = false;
 };
 
 }  // namespace legion::cli

@@ -191,7 +191,7 @@ class Stats : public Verb {
     add_rows(table, section, snapshot, NodeColumn::No);
     if (table.empty()) return;
     session.out() << '\n';
-    table.print(session.out(), session.paint(), session.width());
+    session.print(table);
   }
 
   static void print_counts(Session& session, std::string_view name, const JsonTree& counts) {
@@ -222,7 +222,7 @@ class Stats : public Verb {
         JsonTree total = total_of(books);
         total["node"] = "total";
         books.push_back(std::move(total));
-        books_table(books, NodeColumn::Yes).print(session.out(), session.paint(), session.width());
+        session.print(books_table(books, NodeColumn::Yes));
         break;
       }
     }

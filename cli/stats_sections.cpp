@@ -91,7 +91,7 @@ std::vector<Column> agent_columns() {
 
 std::vector<Column> equation_columns() {
   constexpr Align right = Align::Right;
-  return {{"PUBLISHED", right}, {"DELIVERED", right}, {"FILTERED", right}, {"EXPIRED", right, 2}, {"DEAD", right},
+  return {{"PUBLISHED", right}, {"DELIVERED", right}, {"FILTERED", right, 1}, {"EXPIRED", right, 2}, {"DEAD", right},
           {"LOST", right},      {"PENDING", right},   {"BALANCE", right}};
 }
 

@@ -48,7 +48,7 @@ void TailReport::print(Session& session, Duration elapsed) const {
                     {"bytes", entry.bytes}});
   }
   switch (session.output()) {
-    case Output::Table: table.print(session.out(), session.paint(), session.width()); break;
+    case Output::Table: session.print(table); break;
     case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
     case Output::Json: session.out() << json.dump(2) << '\n'; break;
     case Output::Jsonl:

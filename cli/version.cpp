@@ -35,7 +35,7 @@ class Version : public Verb {
       if (session.output() == Output::Csv) {
         table.print_csv(session.out(), Table::Header::Yes);
       } else {
-        table.print(session.out(), session.paint(), session.width());
+        session.print(table);
       }
     }
     return exit_code::ok;

@@ -16,7 +16,7 @@ inline constexpr std::size_t attribute_bytes_max = 1024;      ///< one attribute
 inline constexpr std::size_t attributes_max = 32;             ///< entries of one event's attribute map
 inline constexpr std::size_t extensions_max = 32;             ///< further CloudEvents attributes of one event
 inline constexpr std::size_t extension_name_bytes_max = 64;
-inline constexpr std::size_t topic_bytes_max = 245;           ///< zeromq.md rule 5: 246..255 corrupt the stream
+inline constexpr std::size_t topic_bytes_max = 245;           ///< 246..255 corrupt the stream: docs/zeromq-notes.md, 5
 
 /// Packed frames stop growing here; a single larger event travels in a frame of its own.
 inline constexpr std::size_t frame_bytes_target = 32 * 1024;

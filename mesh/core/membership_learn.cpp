@@ -174,6 +174,8 @@ void Membership::State::mark_left(Now now, Entry& entry, std::string why) {
   entry.close_at = now.steady + config.suspect_after;
   change(entry, entry.member.state, MemberState::Left, std::move(why));
   roster_changed();
+  // Its last words may have been dropped on the way here; others may have heard them.
+  collect_tails(entry.member);
 }
 
 void Membership::State::apply(Now now, const FailureDetector::Tick& tick) {

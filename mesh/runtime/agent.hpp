@@ -25,7 +25,8 @@ struct PublishResult {
 };
 
 struct PublishOptions {
-  /// Called once, on the node's callback thread, with the id of the event when it has been numbered.
+  /// Called once, on the node's callback thread, with the id of the event when it has been numbered. An empty id: it was
+  /// refused after all, because this node has more streams than it may have.
   std::function<void(std::string id)> on_numbered;
   /// The event carries a priority of its own; otherwise its type's policy decides.
   enum class PriorityFrom : std::uint8_t { Policy, Event } priority_from = PriorityFrom::Policy;

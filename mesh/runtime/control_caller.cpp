@@ -1,6 +1,6 @@
 #include <legion/runtime/control_caller.hpp>
 
-#include <algorithm>
+#include <utility>
 
 namespace legion {
 
@@ -13,6 +13,9 @@ std::optional<std::string> numeric(const std::string& uri) {
   if (!known) return std::nullopt;
   return *known;
 }
+
+/// "tcp://host:1" -> "tcp://host"
+std::string host_of(const std::string& uri) { return uri.substr(0, uri.rfind(':')); }
 
 }  // namespace
 
@@ -95,7 +98,11 @@ void ControlCaller::on_message(const std::string& address, const transport::Mess
   auto reply = decode_rpc_reply(message.bytes());
   if (!reply) return;  // what is not an answer leaves its call to the deadline
   const auto found = calls_.find(reply->id);
-  if (found == calls_.end() || found->second.candidates[found->second.candidate] != address) return;
+  if (found == calls_.end() || found->second.candidates.empty()) return;
+  if (found->second.candidates[found->second.candidate] != address) return;
+  if (found->second.candidates.size() > 1 || answered_hosts_.contains(host_of(found->second.address))) {
+    answered_hosts_[host_of(found->second.address)] = host_of(address);
+  }
   if (reply->error_code.empty()) {
     finish(reply->id, std::move(reply->result));
   } else {
@@ -118,25 +125,34 @@ void ControlCaller::on_resolved(Now now, const transport::Resolved& resolved) {
       finish(id, std::unexpected(resolved.addresses.error()));
     }
   }
-  std::vector<Lookup> finished;
-  for (Lookup& lookup : lookups_) {
+  for (Lookup& lookup : std::exchange(lookups_, {})) {
+    bool asked_for_it = false;
     for (std::string& uri : lookup.uris) {
       if (uri != resolved.requested) continue;
-      if (resolved.addresses) uri = resolved.addresses->front();
+      asked_for_it = true;
       --lookup.missing;
+      if (resolved.addresses) uri = preferred(resolved);
     }
-    if (lookup.missing == 0 || !resolved.addresses) finished.push_back(lookup);
-  }
-  std::erase_if(lookups_, [&](const Lookup& lookup) {
-    return lookup.missing == 0 || (!resolved.addresses && std::ranges::count(lookup.uris, resolved.requested) > 0);
-  });
-  for (Lookup& lookup : finished) {
-    if (lookup.missing == 0 && resolved.addresses) {
+    if (asked_for_it && !resolved.addresses) {
+      lookup.on_resolved(std::unexpected(resolved.addresses.error()));
+    } else if (lookup.missing == 0) {
       lookup.on_resolved(std::move(lookup.uris));
     } else {
-      lookup.on_resolved(std::unexpected(resolved.addresses.error()));
+      lookups_.push_back(std::move(lookup));
     }
   }
+}
+
+// Of several addresses of a host the one where its control port has answered: "localhost" may mean ::1 first while the
+// node listens on 127.0.0.1 only.
+const std::string& ControlCaller::preferred(const transport::Resolved& resolved) const {
+  const auto answered = answered_hosts_.find(host_of(resolved.requested));
+  if (answered != answered_hosts_.end()) {
+    for (const std::string& uri : *resolved.addresses) {
+      if (host_of(uri) == answered->second) return uri;
+    }
+  }
+  return resolved.addresses->front();
 }
 
 void ControlCaller::on_tick(Now now) {

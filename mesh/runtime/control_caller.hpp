@@ -57,11 +57,13 @@ class ControlCaller {
   void finish(std::uint64_t id, Result<Bytes> result);
   void on_message(const std::string& address, const transport::Message& message);
   void on_resolved(Now now, const transport::Resolved& resolved);
+  const std::string& preferred(const transport::Resolved& resolved) const;
 
   transport::ControlClient client_;
   std::unique_ptr<transport::Resolver> resolver_;
   std::map<std::uint64_t, Call> calls_;
   std::vector<Lookup> lookups_;
+  std::map<std::string, std::string> answered_hosts_;  // a name with several addresses -> the one that answered
   std::uint64_t next_id_ = 1;
 };
 

@@ -5,13 +5,15 @@
 #include <legion/event/json.hpp>
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/clock.hpp>
 
 namespace legion {
 
 namespace {
 
-constexpr std::size_t requests_per_turn = 256;
+constexpr Duration turn_max = 5ms;  // requests differ by orders of magnitude in their cost, so time is what is bounded
 constexpr std::size_t events_per_publish_max = 10000;
+constexpr std::string_view not_tried = "the queue was full before its turn";
 
 Bytes nil() {
   MsgpackWriter out;
@@ -102,11 +104,12 @@ ControlService::ControlService(transport::ControlServer& server, Intake& intake,
     : server_(server), intake_(intake), backend_(std::move(backend)) {}
 
 void ControlService::on_turn(Now now) {
-  for (std::size_t i = 0; i < requests_per_turn; ++i) {
+  const SteadyTime until = read_clocks().steady + turn_max;
+  do {
     auto request = server_.recv();
     if (!request) return;
     handle(now, request->peer, request->payload.bytes());
-  }
+  } while (read_clocks().steady < until);
 }
 
 void ControlService::handle(Now now, const transport::ControlPeer& peer, BytesView payload) {
@@ -168,7 +171,19 @@ Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
   const auto incarnation = read->number("incarnation");
   if (!name) return std::unexpected(name.error());
   if (!incarnation) return std::unexpected(incarnation.error());
-  backend_.goodbye(now, *name, *incarnation);
+  std::array<std::vector<Tail>, limits::lane_count> tails;
+  if (const auto raw = read->raw("tails")) {
+    MsgpackReader reader(*raw);
+    if (const auto lanes = reader.expect_array(limits::lane_count); !lanes) return std::unexpected(lanes.error());
+    for (auto& lane : tails) {
+      const auto one = reader.read_raw();
+      if (!one) return std::unexpected(one.error());
+      auto decoded = decode_tails(*one);
+      if (!decoded) return std::unexpected(decoded.error());
+      lane = std::move(*decoded);
+    }
+  }
+  backend_.goodbye(now, {*name, *incarnation}, tails);
   return nil();
 }
 
@@ -192,7 +207,13 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
   const auto call = std::make_shared<PublishCall>();
   call->entries.resize(raws.size());
   call->answer = answer;
+  bool full = false;
   for (std::size_t i = 0; i < raws.size(); ++i) {
+    if (full) {
+      // What a full queue will not take need not be decoded.
+      call->entries[i].result = {PublishStatus::WouldBlock, std::string(not_tried)};
+      continue;
+    }
     auto incoming = from_cloudevent_msgpack(raws[i]);
     if (!incoming) {
       call->entries[i].result = {PublishStatus::Invalid, incoming.error().message};
@@ -200,6 +221,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
     }
     const auto from = incoming->has_priority ? PublishOptions::PriorityFrom::Event : PublishOptions::PriorityFrom::Policy;
     OnNumbered on_numbered{[call, i](std::string id) {
+                             if (id.empty()) call->entries[i].result = {PublishStatus::Refused, "too many streams"};
                              call->entries[i].id = std::move(id);
                              --call->missing;
                              call->answer_when_done();
@@ -208,6 +230,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
     call->entries[i].result = intake_.publish(std::move(incoming->event), "control", Publisher::Control, from,
                                               std::move(on_numbered), now.wall);
     if (call->entries[i].result) ++call->missing;
+    full = call->entries[i].result.status == PublishStatus::WouldBlock;
   }
   call->complete = true;
   call->answer_when_done();

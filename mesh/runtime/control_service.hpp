@@ -1,6 +1,7 @@
 // Answers the control port. docs/protocol.md, "Membership and control".
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,12 +20,13 @@ struct ControlBackend {
   std::function<Result<HelloReply>(Now, const HelloRequest&)> hello;
   std::function<std::vector<Member>()> roster;
   std::function<std::vector<Tail>(const Origin&, Priority lane)> tails;
-  std::function<void(Now, const std::string& name, Incarnation incarnation)> goodbye;
+  /// With the final tails by lane, as far as the one who goes told them.
+  std::function<void(Now, const Origin&, const std::array<std::vector<Tail>, limits::lane_count>&)> goodbye;
   std::function<Bytes(Now)> stats;
   std::function<Bytes(Now)> nodes;
 };
 
-/// Thread: the loop's. Bounds: a number of requests per turn. Errors: a request that is wrong gets an error answer where
+/// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets an error answer where
 /// it has an id, and is counted as refused.
 class ControlService {
  public:

@@ -57,7 +57,6 @@ void DispatchPool::complete(TaskId task, Outcome outcome) {
   const std::lock_guard lock(mutex_);
   dispatcher_.on_outcome(now, task, std::move(outcome));
   wake_workers();
-  if (dispatcher_.drained()) drained_.notify_all();
 }
 
 void DispatchPool::agent_up(AgentId agent) {
@@ -74,14 +73,9 @@ void DispatchPool::agent_down(AgentId agent, std::string_view error) {
   wake_workers();
 }
 
-bool DispatchPool::wait_drained(SteadyTime deadline) {
-  std::unique_lock lock(mutex_);
-  while (!dispatcher_.drained()) {
-    const Duration left = deadline - read_clocks().steady;
-    if (left <= Duration{0}) return false;
-    drained_.wait_for(lock, left);
-  }
-  return true;
+bool DispatchPool::drained() const {
+  const std::lock_guard lock(mutex_);
+  return dispatcher_.drained();
 }
 
 void DispatchPool::close() {

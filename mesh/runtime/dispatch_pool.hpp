@@ -40,8 +40,8 @@ class DispatchPool {
   void agent_up(AgentId agent);
   void agent_down(AgentId agent, std::string_view error);
 
-  /// Waits until nothing is held any more; false when `deadline` comes first.
-  bool wait_drained(SteadyTime deadline);
+  /// Nothing is held any more.
+  bool drained() const;
   /// What is still held becomes lost(shutdown).
   void close();
 
@@ -58,7 +58,6 @@ class DispatchPool {
   std::condition_variable wake_;
   Dispatcher dispatcher_;
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
-  std::condition_variable drained_;
   std::size_t worker_count_;
   std::size_t sleeping_ = 0;
   std::optional<SteadyTime> slept_for_;  // the deadline the last sleeper knew of

@@ -28,6 +28,9 @@ void Inbound::on_frame(Now now, const std::shared_ptr<const Frame>& frame, const
     targets_.push_back({*dispatcher_of_[route.subscription], route.booked_from});
   }
   if (targets_.empty()) return;
+  if (on_offered) {
+    for (const EventPtr& event : events_) on_offered(event);
+  }
   pool_.offer(now, events_, verdict.stream, [this](std::size_t index) -> std::span<const Route> {
     const std::uint64_t sequence = events_[index]->sequence;
     routes_.clear();

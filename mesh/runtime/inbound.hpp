@@ -27,6 +27,8 @@ class Inbound {
   Books link_books(SubscriptionId subscription) const;
   const std::vector<LedgerSubscription>& ledger_subscriptions() const { return ledger_of_; }
 
+  /// Called for every new event that goes to a handler here.
+  std::function<void(const EventPtr& event)> on_offered;
   /// Called for every new event, whoever wants it; views are valid as long as the pointer is held.
   std::function<void(const EventPtr& event)> on_event;
 

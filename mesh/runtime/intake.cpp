@@ -16,9 +16,12 @@ std::string_view to_string(PublishStatus status) {
   LEGION_UNREACHABLE();
 }
 
-Intake::Intake(std::string node, PolicyTable policy, std::size_t capacity, std::function<void()> wake)
-    : node_(std::move(node)), policy_(std::move(policy)), capacity_(std::bit_ceil(capacity)), wake_(std::move(wake)) {
-  for (auto& lane : lanes_) lane = std::make_unique<BoundedRing<Pending>>(capacity_);
+Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake)
+    : node_(std::move(node)), policy_(std::move(policy)), capacity_(capacity), wake_(std::move(wake)) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    capacity_[i] = std::bit_ceil(std::max<std::size_t>(capacity[i], 2));
+    lanes_[i] = std::make_unique<BoundedRing<Pending>>(capacity_[i]);
+  }
 }
 
 PublishResult Intake::publish(Event event, std::string_view source, Publisher publisher,
@@ -31,7 +34,10 @@ PublishResult Intake::publish(Event event, std::string_view source, Publisher pu
 PublishResult Intake::check_and_queue(Event event, std::string_view source, Publisher publisher,
                                       PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now) {
   if (publisher != Publisher::Node) {
-    if (closed_.load(std::memory_order_acquire)) return {PublishStatus::Closed, "the node is shutting down"};
+    const bool outside = publisher == Publisher::Control || publisher == Publisher::Local;
+    const bool shut = closed_.load(std::memory_order_acquire) ||
+                      (outside && outside_closed_.load(std::memory_order_acquire));
+    if (shut) return {PublishStatus::Closed, "the node is shutting down"};
     if (is_reserved(event.type)) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
   }
   event.type = canonical_type(event.type);
@@ -54,8 +60,9 @@ PublishResult Intake::check_and_queue(Event event, std::string_view source, Publ
     return {too_big ? PublishStatus::TooBig : PublishStatus::Invalid, encoded.error().message};
   }
   auto& lane = *lanes_[lane_index(encoded->lane)];
-  const std::size_t room = publisher == Publisher::Node ? capacity_ : capacity_ - capacity_ / 16;
   const Priority lane_name = encoded->lane;
+  const std::size_t capacity = capacity_[lane_index(lane_name)];
+  const std::size_t room = publisher == Publisher::Node ? capacity : capacity - capacity / 16;
   if (lane.size() >= room || !lane.try_push(Pending{std::move(*encoded), std::move(on_numbered)})) {
     return {PublishStatus::WouldBlock, "the " + std::string(to_string(lane_name)) + " lane's queue is full"};
   }

@@ -24,12 +24,13 @@ struct OnNumbered {
   enum class Where : std::uint8_t { Executor, Loop } where = Where::Executor;
 };
 
-/// Thread: publish() from any thread; take() from the loop only. Bounds: `capacity` events a lane; the last sixteenth is
-/// kept for the node's own events, so that a flood of publishes cannot silence them.
+/// Thread: publish() from any thread; take() from the loop only. Bounds: `capacity` events a lane, rounded up to a power
+/// of two; the last sixteenth is kept for the node's own events, so that a flood of publishes cannot silence them.
 class Intake {
  public:
   /// `wake` is called after a push when the loop may be asleep.
-  Intake(std::string node, PolicyTable policy, std::size_t capacity, std::function<void()> wake);
+  using Capacity = std::array<std::size_t, limits::lane_count>;
+  Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake);
 
   /// `source` is used when the event names none. `now` stamps events without a time.
   PublishResult publish(Event event, std::string_view source, Publisher publisher, PublishOptions::PriorityFrom priority,
@@ -40,6 +41,8 @@ class Intake {
 
   bool empty() const;
   std::size_t depth(Priority lane) const { return lanes_[lane_index(lane)]->size(); }
+  /// From now on publish() answers Closed to programs outside this node.
+  void close_outside() { outside_closed_.store(true, std::memory_order_release); }
   /// From now on publish() answers Closed, except to the node itself.
   void close() { closed_.store(true, std::memory_order_release); }
 
@@ -63,10 +66,11 @@ class Intake {
 
   std::string node_;
   PolicyTable policy_;
-  std::size_t capacity_;
+  Capacity capacity_;
   std::function<void()> wake_;
   std::array<std::unique_ptr<BoundedRing<Pending>>, limits::lane_count> lanes_;
   std::array<std::atomic<std::uint64_t>, 6> answered_{};
+  std::atomic<bool> outside_closed_{false};
   std::atomic<bool> closed_{false};
 };
 

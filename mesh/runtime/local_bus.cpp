@@ -88,6 +88,12 @@ bool LocalBus::wanted(std::string_view type) const {
   return false;
 }
 
+std::vector<Filter> LocalBus::interests() const {
+  std::vector<Filter> filters;
+  for (const auto& [topic, filter] : interests_) filters.push_back(filter);
+  return filters;
+}
+
 void LocalBus::on_event(const EventPtr& event) {
   if (interests_.empty() || !event->defect.empty() || !wanted(event->type)) return;
   auto body = to_cloudevent_msgpack(*event);

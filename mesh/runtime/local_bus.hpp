@@ -29,6 +29,8 @@ class LocalBus {
   /// Some program of this host subscribes to this type.
   bool wanted(std::string_view type) const;
   void on_event(const EventPtr& event);
+  /// What is wanted now, one filter per subscribed topic.
+  std::vector<Filter> interests() const;
 
   std::vector<transport::Pollable> pollables() const { return pair_->pollables(); }
   const NamedCounts& counts() const { return counts_; }

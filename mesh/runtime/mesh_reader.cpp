@@ -209,6 +209,12 @@ void MeshReader::on_tick(Now now) {
   drop_retired_syncs();
 }
 
+std::map<std::string, std::uint64_t, std::less<>> MeshReader::refused() const {
+  auto all = refused_;
+  for (const Lane& lane : lanes_) all["multipart"] += lane.socket->discarded();
+  return all;
+}
+
 std::uint64_t MeshReader::redials() const {
   std::uint64_t sum = 0;
   for (const Lane& lane : lanes_) sum += lane.supervisor.redials();

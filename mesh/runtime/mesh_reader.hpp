@@ -64,7 +64,7 @@ class MeshReader {
   std::function<void(const std::string& name, Priority lane)> on_link_down;
 
   /// Messages refused, by reason: bad_frame, wrong_version, bad_sync, multipart.
-  const std::map<std::string, std::uint64_t, std::less<>>& refused() const { return refused_; }
+  std::map<std::string, std::uint64_t, std::less<>> refused() const;
   std::uint64_t redials() const;
 
  private:

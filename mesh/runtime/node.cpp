@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include <legion/base/assert.hpp>
 #include <legion/runtime/clock.hpp>
@@ -30,6 +31,12 @@ std::uint64_t draw_seed() {
 // Leaving the mesh is short: what is queued goes out and the others are told.
 constexpr Duration leave_max = 3s;
 constexpr Duration agent_grace_min = 1s;
+
+/// Stops agents side by side, so that several that hang cost the time of one.
+void stop_all(const std::vector<HostedAgent*>& agents, Duration grace) {
+  std::vector<std::jthread> stops;
+  for (HostedAgent* agent : agents) stops.emplace_back([agent, grace] { agent->stop(grace); });
+}
 
 }  // namespace
 
@@ -65,7 +72,7 @@ struct Node::State {
         sockets(std::move(bound)),
         wake(std::move(wake_fd)),
         exit_fd(exit_descriptor),
-        intake(options.name, options.policy, *std::ranges::max_element(options.queue_capacity), [this] { wake.wake(); }),
+        intake(options.name, options.policy, options.queue_capacity, [this] { wake.wake(); }),
         pool(options.workers, seed) {}
 
   ~State() { ::close(exit_fd); }
@@ -156,13 +163,16 @@ bool Node::shutdown() {
   const SteadyTime deadline = read_clocks().steady + state.options.drain_timeout;
   const auto left = [&] { return std::max(agent_grace_min, deadline - read_clocks().steady); };
 
-  // Sources first, then no new events from outside, then everything held is handled while its consequences still go out.
+  // Nothing new from outside, sources first, then everything held is handled while its consequences still go out.
+  state.intake.close_outside();
+  std::vector<HostedAgent*> sources;
+  std::vector<HostedAgent*> handlers;
   for (std::size_t i = 0; i < state.agents.size(); ++i) {
-    if (!state.has_subscriptions[i]) state.agents[i]->stop(left());
+    (state.has_subscriptions[i] ? handlers : sources).push_back(state.agents[i].get());
   }
-  state.loop->stop_listening();
-  state.handled_all = state.pool.wait_drained(deadline);
-  for (auto& agent : state.agents) agent->stop(left());
+  stop_all(sources, std::min(left(), std::max(agent_grace_min, state.options.drain_timeout / 5)));
+  state.handled_all = state.loop->quiesce(left());
+  stop_all(handlers, left());
   state.pool.close();
   state.pool.stop();
   if (!state.handled_all) state.log(LogLevel::Warn, "drain_timeout passed: what was still held is lost (shutdown)");

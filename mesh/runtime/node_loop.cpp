@@ -9,7 +9,7 @@ namespace legion {
 namespace {
 
 constexpr Duration turn_max = 50ms;           // sockets have to be touched at least every 100 ms
-constexpr int rounds_per_turn = 16;
+constexpr Duration reading_max = 5ms;
 constexpr std::size_t critical_per_look = 256;
 constexpr std::size_t lower_between_looks = 8;
 constexpr std::array<std::size_t, limits::lane_count> per_round{256, 64, 16, 8};
@@ -79,17 +79,26 @@ void NodeLoop::run_tasks() {
   for (auto& task : tasks) task();
 }
 
-void NodeLoop::stop_listening() {
+bool NodeLoop::quiesce(Duration limit) {
   post([this] {
+    quiesce_ = true;
     if (!streams_ || !std::exchange(listening_, false)) return;
     for (const Filter& filter : setup_.filters) streams_->reader->unsubscribe(filter);
   });
+  return quiet_.wait(limit);
+}
+
+// One turn in which nothing was read, nothing waits to be numbered and the dispatcher holds nothing: what handlers
+// published before they answered has been numbered and offered by then.
+void NodeLoop::check_quiet(bool read_something) {
+  if (!quiesce_ || read_something) return;
+  const bool sent = setup_.intake.empty() || !membership_.publishing_open() || fenced_;
+  if (sent && setup_.pool.drained()) quiet_.set();
 }
 
 void NodeLoop::leave(Duration limit) {
   post([this, limit] { leaving_ = Leaving{now_.steady + limit, false}; });
-  std::unique_lock lock(left_mutex_);
-  left_wake_.wait_for(lock, limit + 2s, [this] { return left_; });
+  left_.wait(limit + 2s);
 }
 
 void NodeLoop::stop() {
@@ -126,7 +135,7 @@ void NodeLoop::turn() {
   wait();
   now_ = read_clocks();
   run_tasks();
-  if (streams_) read_lanes(now_);
+  const bool read_something = streams_ && read_lanes(now_);
   hear(now_);
   service_.on_turn(now_);
   carry_out(now_);
@@ -143,12 +152,17 @@ void NodeLoop::turn() {
     if (streams_ && !fenced_) streams_->outbound.on_tick(now_);
   }
   if (streams_) streams_->reader->on_tick(now_);
+  check_quiet(read_something);
 }
 
-void NodeLoop::read_lanes(Now now) {
-  for (int round = 0; round < rounds_per_turn; ++round) {
-    if (!read_round(now)) return;
+// Answers whether anything was read. Bounded by time, because frames differ by orders of magnitude in their cost.
+bool NodeLoop::read_lanes(Now now) {
+  bool any = false;
+  while (read_round(now)) {
+    any = true;
+    if (read_clocks().steady - now.steady > reading_max) break;
   }
+  return any;
 }
 
 // Answers whether anything was read.
@@ -197,7 +211,8 @@ void NodeLoop::on_sync_request(Now now, std::string_view topic, Priority lane) {
 void NodeLoop::answer_sync(Now now, const SyncTopic& topic, Priority lane) {
   streams_->outbound.answer_sync(topic, lane);
   if (topic.receiver.starts_with('~')) return;  // observers are in no roster
-  if (!membership_.find(topic.receiver)) return;
+  // Also of receivers that are not known yet: they may have learnt of this node first, and will not ask again.
+  if (!synced_lanes_.contains(topic.receiver) && synced_lanes_.size() >= limits::roster_entries_max) return;
   constexpr std::uint8_t all_lanes = (1u << limits::lane_count) - 1;
   std::uint8_t& lanes = synced_lanes_[topic.receiver];
   lanes = static_cast<std::uint8_t>(lanes | (1u << lane_index(lane)));
@@ -257,11 +272,21 @@ void NodeLoop::report_letters() {
 void NodeLoop::on_own_frame(Now now, Bytes bytes) {
   const auto header = decode_frame_header(bytes);
   LEGION_ASSERT(header.has_value());
-  const bool wanted = streams_->ledger.wanted(header->type) || (local_ && local_->wanted(header->type));
+  const bool heartbeat = header->type == "agent.heartbeat";
+  const bool logged = setup_.options.log_events && !heartbeat;
+  const bool wanted = logged || streams_->ledger.wanted(header->type) || (local_ && local_->wanted(header->type));
   if (!wanted) return;
   const auto frame = Frame::decode(std::move(bytes));
   LEGION_ASSERT(frame.has_value());
+  if (logged) {
+    for (const EventView& event : (*frame)->events()) log_event("event published: ", event);
+  }
   streams_->inbound.on_frame(now, *frame, streams_->ledger.on_frame(now, (*frame)->header()));
+}
+
+void NodeLoop::log_event(std::string_view what, const EventView& event) const {
+  setup_.log(LogLevel::Info, std::string(what) + event.id_string() + " " + std::string(to_string(event.lane)) + " from " +
+                                 std::string(event.source));
 }
 
 void NodeLoop::on_event(Now now, const EventPtr& event) {

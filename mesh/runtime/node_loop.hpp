@@ -18,6 +18,7 @@
 #include <legion/runtime/control_service.hpp>
 #include <legion/runtime/hosted_agent.hpp>
 #include <legion/runtime/inbound.hpp>
+#include <legion/runtime/latch.hpp>
 #include <legion/runtime/local_bus.hpp>
 #include <legion/runtime/mesh_reader.hpp>
 #include <legion/runtime/node.hpp>
@@ -57,8 +58,9 @@ class NodeLoop {
   ~NodeLoop();
 
   void start();
-  /// Stops asking peers for what the agents subscribed to.
-  void stop_listening();
+  /// Stops asking peers for what the agents subscribed to and waits until nothing is queued, unread or held any more,
+  /// the consequences of what was held included. False when `limit` passed first.
+  bool quiesce(Duration limit);
   /// Sends what is queued, the markers and the goodbye; returns when that is done or `limit` has passed.
   void leave(Duration limit);
   /// Ends the thread. Idempotent.
@@ -77,13 +79,14 @@ class NodeLoop {
   void run();
   void turn();
   void wait();
-  void read_lanes(Now now);
+  bool read_lanes(Now now);
   bool read_round(Now now);
   void read_upstream(Now now);
   void on_sync_request(Now now, std::string_view topic, Priority lane);
   void answer_sync(Now now, const SyncTopic& topic, Priority lane);
   void drain_bind_monitors();
   void report_letters();
+  void check_quiet(bool read_something);
   void run_tasks();
   void post(std::function<void()> task);
 
@@ -93,9 +96,11 @@ class NodeLoop {
   void on_own_frame(Now now, Bytes bytes);
   void on_event(Now now, const EventPtr& event);
   void hear(Now now);
+  void log_event(std::string_view what, const EventView& event) const;
   void open_streams(Now now, Incarnation incarnation);
   void connect(Now now, const Member& peer);
   void disconnect(const std::string& name);
+  void retry_unresolved(Now now);
   void on_member_changed(Now now, const effect::MemberChanged& change);
   void collect_tails(Now now, const effect::CollectTails& effect);
   void send_hello(Now now, const effect::SendHello& effect);
@@ -127,11 +132,17 @@ class NodeLoop {
   std::vector<Heard> heartbeats_;       // of this turn, to be heard
   std::map<std::string, Heard> heard_;  // the last one of each node
   std::map<std::string, Incarnation> incarnations_;
+  struct Unresolved {
+    std::string name;
+    SteadyTime due;
+  };
+  std::vector<Unresolved> unresolved_;
   NamedCounts refused_;
   NamedCounts dead_letters_;
   Now now_;
   SteadyTime next_tick_;
   SteadyTime started_at_;
+  std::optional<SteadyTime> last_heartbeat_;
   bool more_to_send_ = false;
   bool listening_ = true;
   bool fenced_ = false;
@@ -145,9 +156,9 @@ class NodeLoop {
   std::mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_;
   std::atomic<bool> stopping_{false};
-  std::mutex left_mutex_;
-  std::condition_variable left_wake_;
-  bool left_ = false;
+  Latch left_;
+  Latch quiet_;
+  bool quiesce_ = false;
   std::thread thread_;
 };
 

@@ -26,6 +26,9 @@ Bytes nil() {
   return out.take();
 }
 
+// Tails of one lane that a goodbye carries; those of further streams are heard from their markers only.
+constexpr std::size_t goodbye_tails_max = 2000;
+
 LogLevel level_of(effect::LogLine::Level level) {
   switch (level) {
     case effect::LogLine::Level::Info: return LogLevel::Info;
@@ -49,6 +52,7 @@ void NodeLoop::tick_membership(Now now) {
   const auto members = membership_.roster();
   const auto alive = std::ranges::count(members, MemberState::Alive, &Member::state);
   setup_.status.alive_members.store(static_cast<std::size_t>(alive), std::memory_order_relaxed);
+  if (streams_) retry_unresolved(now);
   tick_leaving(now);
 }
 
@@ -66,11 +70,7 @@ void NodeLoop::tick_leaving(Now now) {
     leaving_->said = true;
   }
   if (!caller_.idle() && !late) return;
-  {
-    const std::lock_guard lock(left_mutex_);
-    left_ = true;
-  }
-  left_wake_.notify_all();
+  left_.set();
 }
 
 void NodeLoop::carry_out(Now now) {
@@ -144,6 +144,9 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
     setup_.log(LogLevel::Debug, "link to " + name + " down (" + std::string(to_string(lane)) + ")");
   };
   streams_->inbound.on_event = [this](const EventPtr& event) { on_event(now_, event); };
+  if (setup_.options.log_events) {
+    streams_->inbound.on_offered = [this](const EventPtr& event) { log_event("event for handlers here: ", *event); };
+  }
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
     streams_->inbound.route({static_cast<std::uint32_t>(i)}, setup_.filters[i]);
@@ -151,6 +154,10 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   }
   streams_->ledger.add_subscription(heartbeat_filter());
   streams_->reader->subscribe(heartbeat_filter());
+  // Programs of this host may have subscribed already: they reconnect faster than a node joins.
+  if (local_) {
+    for (const Filter& filter : local_->interests()) streams_->reader->subscribe(filter);
+  }
   for (const Member& peer : std::exchange(waiting_peers_, {})) connect(now, peer);
   for (const auto& [topic, lane] : std::exchange(waiting_syncs_, {})) answer_sync(now, topic, lane);
 }
@@ -163,21 +170,34 @@ void NodeLoop::connect(Now now, const Member& peer) {
   auto& known = incarnations_[peer.name];
   if (peer.incarnation > known) {
     known = peer.incarnation;
-    synced_lanes_.erase(peer.name);
     streams_->ledger.on_origin_incarnation(now, {peer.name, peer.incarnation});
   }
   const std::vector<std::string> uris(peer.endpoints.lanes.begin(), peer.endpoints.lanes.end());
   caller_.resolve(uris, [this, name = peer.name, incarnation = peer.incarnation](Result<std::vector<std::string>> result) {
-    if (!result) {
-      setup_.log(LogLevel::Warn, "cannot connect to " + name + ": " + result.error().message);
-      return;
-    }
     const auto member = membership_.find(name);
     if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
+    if (!result) {
+      setup_.log(LogLevel::Warn, "cannot connect to " + name + ", trying again: " + result.error().message);
+      unresolved_.push_back({name, now_.steady + setup_.options.membership.redial_max});
+      return;
+    }
     std::array<std::string, limits::lane_count> lanes;
     std::ranges::copy(*result, lanes.begin());
     streams_->reader->connect(now_, name, lanes);
   });
+}
+
+// Names that could not be looked up: a resolver that is away for a moment must not cost a peer.
+void NodeLoop::retry_unresolved(Now now) {
+  for (const Unresolved& again : std::exchange(unresolved_, {})) {
+    const auto member = membership_.find(again.name);
+    if (!member || member->state == MemberState::Left) continue;
+    if (now.steady < again.due) {
+      unresolved_.push_back(again);
+    } else {
+      connect(now, *member);
+    }
+  }
 }
 
 void NodeLoop::disconnect(const std::string& name) {
@@ -221,9 +241,11 @@ void NodeLoop::send_hello(Now now, const effect::SendHello& effect) {
                    setup_.log(LogLevel::Warn, address + ": " + reply.error().message);
                  }
                  const bool refused = !result && result.error().code == ErrorCode::Unreachable;
+                 const bool answered = !result && (result.error().code == ErrorCode::Refused ||
+                                                   result.error().code == ErrorCode::WrongVersion);
                  membership_.on_hello_failed(
                      now_, address, refused ? Membership::HelloFailure::Refused : Membership::HelloFailure::TimedOut,
-                     result ? "the answer could not be read" : result.error().message);
+                     answered ? std::string_view(result.error().message) : std::string_view());
                });
 }
 
@@ -237,11 +259,18 @@ void NodeLoop::fetch_roster(Now now, const std::string& address) {
 
 void NodeLoop::send_goodbyes(Now now, const std::vector<std::string>& addresses) {
   MsgpackWriter params;
-  params.map(2);
+  params.map(3);
   params.str("name");
   params.str(setup_.options.name);
   params.str("incarnation");
   params.uint(membership_.incarnation());
+  params.str("tails");
+  params.array(limits::lane_count);
+  for (const Priority lane : all_priorities) {
+    auto tails = streams_->outbound.egress().tails(lane);
+    if (tails.size() > goodbye_tails_max) tails.resize(goodbye_tails_max);
+    params.raw(encode(tails));
+  }
   const Bytes bytes = params.take();
   for (const auto& address : addresses) caller_.call(now, address, "goodbye", bytes, 1s, [](const Result<Bytes>&) {});
 }
@@ -292,6 +321,7 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
     }
   });
   heard_[setup_.options.name] = {heartbeat, Duration{0}};
+  last_heartbeat_ = now.steady;
   Event event;
   event.type = "agent.heartbeat";
   event.source = setup_.options.name + "/!node";

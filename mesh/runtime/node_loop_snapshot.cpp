@@ -28,6 +28,7 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
     LaneSnapshot& figures = snapshot.lanes[lane_index(lane)];
     figures.queued = setup_.intake.depth(lane);
     if (!streams_) continue;
+    figures.slow_peers = setup_.sockets.lanes[lane_index(lane)]->counters().slow_peer;
     figures.published = streams_->outbound.egress().sent(lane);
     figures.in = streams_->ledger.totals(lane);
   }
@@ -39,9 +40,14 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   for (const auto& [reason, count] : service_.refused()) snapshot.refused[reason] += count;
   const auto& control = setup_.sockets.control->counters();
   snapshot.refused["control_malformed"] = control.malformed;
+  snapshot.refused["control_replies_dropped"] = control.replies_full + control.replies_unreachable;
   snapshot.refused["zap"] = setup_.sockets.zap->refused();
+  snapshot.refused["upstream"] = 0;
+  for (const auto& lane : setup_.sockets.lanes) snapshot.refused["upstream"] += lane->counters().discarded_upstream;
   if (streams_) {
     for (const auto& [reason, count] : streams_->reader->refused()) snapshot.refused[reason] += count;
+    snapshot.publish["refused_streams"] = streams_->outbound.egress().refused();
+    snapshot.redials = streams_->reader->redials();
   }
   if (local_) snapshot.local = local_->counts();
   snapshot.dead_letters = dead_letters_;
@@ -57,6 +63,7 @@ std::vector<NodeRow> NodeLoop::node_rows(Now now) const {
       row.heartbeat = heard->second.heartbeat;
       if (!row.view.self) row.clock_skew = heard->second.skew;
     }
+    if (row.view.self && last_heartbeat_) row.view.heartbeat_age = now.steady - *last_heartbeat_;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -71,8 +78,15 @@ ControlBackend NodeLoop::backend() {
         if (origin == streams_->outbound.egress().origin()) return streams_->outbound.egress().tails(lane);
         return streams_->ledger.known_tails(origin, lane);
       },
-      .goodbye = [this](Now now, const std::string& name,
-                        Incarnation incarnation) { membership_.on_goodbye(now, name, incarnation); },
+      .goodbye =
+          [this](Now now, const Origin& origin, const std::array<std::vector<Tail>, limits::lane_count>& tails) {
+            membership_.on_goodbye(now, origin.node, origin.incarnation);
+            carry_out(now);
+            if (!streams_) return;
+            for (const Priority lane : all_priorities) {
+              streams_->ledger.on_foreign_tails(origin, lane, tails[lane_index(lane)]);
+            }
+          },
       .stats = [this](Now now) { return encode(snapshot(now)); },
       .nodes = [this](Now now) { return encode(node_rows(now)); },
   };

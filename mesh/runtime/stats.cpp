@@ -39,7 +39,7 @@ void write_latency(MsgpackWriter& out, std::string_view prefix, const LatencyHis
 void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot) {
   const LaneSnapshot& figures = snapshot.lanes[lane_index(lane)];
   const LaneStats& dispatch = snapshot.dispatcher.lanes[lane_index(lane)];
-  out.map(12 + latency_members);
+  out.map(15 + latency_members);
   write(out, "lane", to_string(lane));
   write(out, "published", figures.published);
   write(out, "queued", figures.queued);
@@ -48,6 +48,9 @@ void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot)
   write(out, "markers", figures.in.markers);
   write(out, "duplicates", figures.in.duplicates);
   write(out, "streams", figures.in.streams);
+  write(out, "refused_streams", figures.in.refused_streams);
+  write(out, "implausible", figures.in.implausible);
+  write(out, "slow_peers", figures.slow_peers);
   write(out, "enqueued", dispatch.enqueued);
   write(out, "dispatched", dispatch.dispatched);
   write(out, "depth", dispatch.depth);
@@ -118,7 +121,7 @@ void write_agent(MsgpackWriter& out, const AgentSnapshot& agent, const AgentStat
 
 Bytes encode(const NodeSnapshot& snapshot) {
   MsgpackWriter out;
-  out.map(17);
+  out.map(18);
   write(out, "node", snapshot.node);
   write(out, "incarnation", snapshot.incarnation);
   write(out, "boot", snapshot.boot);
@@ -145,6 +148,7 @@ Bytes encode(const NodeSnapshot& snapshot) {
   write(out, "refused", snapshot.refused);
   write(out, "local", snapshot.local);
   write(out, "dead_letters", snapshot.dead_letters);
+  write(out, "redials", snapshot.redials);
   write(out, "stale_outcomes", snapshot.dispatcher.stale_outcomes);
   write(out, "waiting_for_earlier_tier", snapshot.dispatcher.waiting_for_earlier_tier);
   return out.take();

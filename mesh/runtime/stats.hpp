@@ -20,6 +20,7 @@ using NamedCounts = std::map<std::string, std::uint64_t, std::less<>>;
 struct LaneSnapshot {
   std::uint64_t published = 0;  ///< events numbered and sent from here
   std::uint64_t queued = 0;     ///< events waiting to be numbered
+  std::uint64_t slow_peers = 0; ///< times a peer's queue here became full; what it lost is in its own books
   Ledger::Totals in;            ///< what arrived, own events included where somebody here wants them
 };
 
@@ -53,6 +54,7 @@ struct NodeSnapshot {
   NamedCounts refused;                ///< bytes and requests from outside that were refused, by reason
   NamedCounts local;                  ///< the ipc pair: published, delivered, refused_<reason>
   NamedCounts dead_letters;           ///< by reason
+  std::uint64_t redials = 0;          ///< links dialled again because ZeroMQ had given up
 };
 
 /// A MessagePack map; its JSON is what `legion-cli stats -o json` prints for one node.

@@ -148,7 +148,11 @@ bool ExecDialogue::inherit_from_cause(std::uint64_t cause, Event& event) const {
 void ExecDialogue::on_numbered(const NumberedRef& numbered) {
   if (numbered.life != life_) return;
   --pending_refs_;
-  if (input_closed_.empty()) output_.push(published_answer(numbered.ref, numbered.id), 0);
+  if (!input_closed_.empty()) return;
+  // Without an id the event was accepted and then not sent: the node has more streams than it may have.
+  const bool refused = numbered.id.empty();
+  if (refused) services_.count("refused", 1);
+  output_.push(refused ? refused_answer(numbered.ref, "too many streams") : published_answer(numbered.ref, numbered.id), 0);
 }
 
 void ExecDialogue::on_input_closed(std::string_view why) {

@@ -79,7 +79,7 @@ class RulesTest(unittest.TestCase):
                 self.bites(rules.include_direction, name, wrong, f":2: must not include from '{layer}'")
 
     def test_includes_of_the_nodes_by_the_cli(self):
-        self.bites(rules.include_direction, "cli/main.cpp", "#include <legion/config/config.hpp>\n", "must not include")
+        self.bites(rules.include_direction, "cli/main.cpp", "#include <legion/agents/factory.hpp>\n", "must not include")
 
     def test_includes_of_a_layer_that_does_not_exist(self):
         self.bites(rules.include_direction, "mesh/core/ledger.cpp", "#include <legion/util/x.hpp>\n", "no layer 'util'")

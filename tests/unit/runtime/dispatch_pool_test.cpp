@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/poll.hpp"
+
 #include <legion/event/frame.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/dispatch_pool.hpp>
@@ -70,6 +72,7 @@ struct PoolTest : testing::Test {
     id = pool.add_agent(spec, &agent);
     return pool.add_subscription(id, {*Filter::parse("test."), Priority::Normal});
   }
+  bool becomes_drained() { return test::eventually([this] { return pool.drained(); }); }
   DispatchPool pool{3, 1};
   AgentId id;
 };
@@ -82,7 +85,7 @@ TEST_F(PoolTest, HandsOverInOrderWithSeveralWorkers) {
   const auto seen = agent.wait_for(5000);
   ASSERT_EQ(seen.size(), 5000u);
   for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], i + 1);
-  EXPECT_TRUE(pool.wait_drained(read_clocks().steady + 60s));
+  EXPECT_TRUE(becomes_drained());
 }
 
 TEST_F(PoolTest, WakesForARetryThatNobodyElseReports) {
@@ -93,17 +96,17 @@ TEST_F(PoolTest, WakesForARetryThatNobodyElseReports) {
   pool.start();
   offer(pool, frame_of(1), subscription);
   EXPECT_EQ(agent.wait_for(3).size(), 3u);
-  EXPECT_TRUE(pool.wait_drained(read_clocks().steady + 60s));
+  EXPECT_TRUE(becomes_drained());
   pool.inspect([&](const Dispatcher& dispatcher) { EXPECT_EQ(dispatcher.books(subscription).delivered, 1u); });
 }
 
-TEST_F(PoolTest, TellsThatItIsNotDrainedWhenTheDeadlineComes) {
+TEST_F(PoolTest, CountsWhatIsStillHeldAtTheEndAsLost) {
   Recorder agent([](const Delivery&) { return Outcome::deferred(); });
   const auto subscription = add(agent);
   pool.start();
   offer(pool, frame_of(1), subscription);
   agent.wait_for(1);
-  EXPECT_FALSE(pool.wait_drained(read_clocks().steady));
+  EXPECT_FALSE(pool.drained());
   pool.close();
   pool.inspect([&](const Dispatcher& dispatcher) {
     EXPECT_EQ(dispatcher.books(subscription).lost_for(LossReason::Shutdown), 1u);

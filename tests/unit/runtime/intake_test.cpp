@@ -27,7 +27,7 @@ class IntakeTest : public testing::Test {
   }
 
   int wakes_ = 0;
-  Intake intake_{"alpha", PolicyTable{}, 64, [this] { ++wakes_; }};
+  Intake intake_{"alpha", PolicyTable{}, {64, 64, 64, 64}, [this] { ++wakes_; }};
 };
 
 TEST_F(IntakeTest, PutsAnEventOnTheLaneOfItsTypeAndWakesTheLoop) {
@@ -79,7 +79,7 @@ TEST_F(IntakeTest, RefusesMoreThanThePolicyAllowsForTheType) {
   TopicRule rule;
   rule.prefix = *Filter::parse("test.");
   rule.max_bytes = 100;
-  Intake small("alpha", PolicyTable({rule}), 64, [] {});
+  Intake small("alpha", PolicyTable({rule}), {64, 64, 64, 64}, [] {});
   Event big = event("test.tick");
   big.data = Bytes{0xc4, 200};
   big.data.resize(202);
@@ -105,11 +105,30 @@ TEST_F(IntakeTest, AnswersClosedAfterCloseExceptToTheNode) {
   EXPECT_TRUE(publish(event("system.shutdown"), Publisher::Node));
 }
 
+TEST_F(IntakeTest, ClosesToTheOutsideFirst) {
+  intake_.close_outside();
+  EXPECT_EQ(publish(event("test.tick"), Publisher::Control).status, PublishStatus::Closed);
+  EXPECT_EQ(publish(event("test.tick"), Publisher::Local).status, PublishStatus::Closed);
+  EXPECT_TRUE(publish(event("test.tick"), Publisher::Agent));
+}
+
+TEST_F(IntakeTest, BoundsEachLaneByItsOwnCapacity) {
+  Intake uneven("alpha", PolicyTable{}, {16, 16, 64, 16}, [] {});
+  int normal = 0;
+  while (uneven.publish(event("test.tick"), "desk", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now)) ++normal;
+  int critical = 0;
+  while (uneven.publish(event("risk.alert"), "desk", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now)) {
+    ++critical;
+  }
+  EXPECT_EQ(normal, 64);
+  EXPECT_EQ(critical, 16);
+}
+
 TEST_F(IntakeTest, AddsTheTimeToLiveOfTheTypeToEventsWithoutOne) {
   TopicRule rule;
   rule.prefix = *Filter::parse("test.");
   rule.ttl = 5s;
-  Intake timed("alpha", PolicyTable({rule}), 64, [] {});
+  Intake timed("alpha", PolicyTable({rule}), {64, 64, 64, 64}, [] {});
   ASSERT_TRUE(timed.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   std::vector<EncodedEvent> events;
   std::vector<OnNumbered> callbacks;

@@ -1,0 +1,137 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fake_world.hpp"
+
+namespace legion::cli {
+namespace {
+
+using testing::HasSubstr;
+
+std::string snapshot(const std::string& node, int published, int delivered) {
+  nlohmann::json json{{"node", node}, {"incarnation", 7}, {"version", "0.1.0"}, {"uptime_ms", 62'000}, {"publishing", true}};
+  json["lanes"] = {{{"lane", "high"}, {"published", published}, {"received", 2 * published}, {"dispatched", delivered},
+                    {"depth", 4}, {"lost", {{"link", 1}}}, {"p50_us", 80.0}, {"p99_us", 1500.0}}};
+  json["subscriptions"] = {{{"agent", "risk"}, {"type", "signal."}, {"tier", "normal"}, {"published", published},
+                            {"delivered", delivered}, {"filtered", {{"where", 1}, {"stopped", 2}}}, {"expired", 0},
+                            {"dead", 0}, {"lost", {{"link", 1}}}, {"pending", 4}, {"balance", 0}}};
+  json["handlers"] = {{{"agent", "risk"}, {"type", "signal."}, {"tier", "normal"}, {"total", delivered}, {"errors", 1}}};
+  json["agents"] = {{{"agent", "risk"}, {"kind", "exec"}, {"state", "running"}, {"up", true}}};
+  json["publish"] = {{"queued", published}, {"refused", 0}};
+  return json.dump();
+}
+
+FakeWorld world_of(int published, int delivered) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("stats", snapshot("alpha", published, delivered));
+  return world;
+}
+
+TEST(Stats, ShowsEverySectionOfANode) {
+  FakeWorld world = world_of(10, 2);
+  const Ran ran = run(world, {"stats"});
+  EXPECT_EQ(ran.code, exit_code::ok);
+  for (const auto* part : {"alpha  legion 0.1.0", "LANE", "PUBLISHED", "AGENT", "BALANCE", "ERROR RATE", "publish:  queued=10"}) {
+    EXPECT_THAT(ran.out, HasSubstr(part));
+  }
+}
+
+TEST(Stats, JsonOfOneNodeIsTheNodesObject) {
+  FakeWorld world = world_of(10, 2);
+  EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "-j"}).out), nlohmann::json::parse(snapshot("alpha", 10, 2)));
+}
+
+TEST(Stats, JsonOfSeveralNodesIsAnArray) {
+  FakeWorld world = world_of(10, 2);
+  world.nodes["127.0.0.1:7500"].answer_json("stats", snapshot("beta", 1, 1));
+  const auto list = nlohmann::json::parse(run(world, {"stats", "127.0.0.1:7400", "127.0.0.1:7500", "-j"}).out);
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[1]["node"], "beta");
+}
+
+TEST(Stats, AllAsksEveryNodeThatIsAlive) {
+  FakeWorld world = world_of(10, 2);
+  world.nodes["127.0.0.1:7400"].answer_json(
+      "nodes", R"([{"state":"alive","address":"127.0.0.1:7400"},{"state":"alive","address":"127.0.0.1:7500"},
+                   {"state":"dead","address":"127.0.0.1:7600"}])");
+  world.nodes["127.0.0.1:7500"].answer_json("stats", snapshot("beta", 1, 1));
+  const Ran ran = run(world, {"stats", "--all", "-o", "jsonl"});
+  EXPECT_EQ(ran.code, exit_code::ok);
+  EXPECT_EQ(std::ranges::count(ran.out, '\n'), 2);
+}
+
+TEST(Stats, OneOfTwoNodesWithoutAnAnswerIsAPartialSuccess) {
+  FakeWorld world = world_of(10, 2);
+  const Ran ran = run(world, {"stats", "127.0.0.1:7400", "127.0.0.1:7500"});
+  EXPECT_EQ(ran.code, exit_code::partial);
+  EXPECT_THAT(ran.out, HasSubstr("alpha"));
+  EXPECT_THAT(ran.err, HasSubstr("127.0.0.1:7500"));
+}
+
+TEST(Stats, BooksBalanceOrTheCommandFails) {
+  FakeWorld good = world_of(10, 2);  // 10 = 2 + 3 + 0 + 0 + 1 + 4
+  const Ran balanced = run(good, {"stats", "--books"});
+  EXPECT_EQ(balanced.code, exit_code::ok);
+  EXPECT_THAT(balanced.out, HasSubstr("total"));
+  FakeWorld bad = world_of(11, 2);  // the node claims a balance of 0 all the same
+  const Ran off = run(bad, {"stats", "--books", "-o", "jsonl"});
+  EXPECT_EQ(off.code, exit_code::failed);
+  EXPECT_EQ(nlohmann::json::parse(off.out)["balance"], 1);
+}
+
+TEST(Stats, ByChoosesOneSection) {
+  FakeWorld world = world_of(10, 2);
+  EXPECT_EQ(run(world, {"stats", "--by", "type", "-o", "csv"}).out,
+            "node,type,published,delivered,filtered,expired,dead,lost,pending,balance\nalpha,signal.,10,2,3,0,0,1,4,0\n");
+  const auto json = nlohmann::json::parse(run(world, {"stats", "--by", "lane", "-j"}).out);
+  EXPECT_EQ(json.size(), 2u);
+  EXPECT_EQ(json["lanes"].size(), 1u);
+  EXPECT_EQ(run(world, {"stats", "--by", "lanes"}).code, exit_code::usage);
+}
+
+TEST(Stats, RollingPrintsWhatChangedPerSecond) {
+  FakeWorld world = world_of(10, 2);
+  int looks = 0;
+  world.nodes["127.0.0.1:7400"].methods["stats"] = [&](BytesView) {
+    ++looks;
+    return data_from_json(snapshot("alpha", 10 + 100 * looks, 2));
+  };
+  const Ran ran = run(world, {"stats", "--rolling", "--interval", "2s", "-n", "2", "-o", "jsonl"});
+  EXPECT_EQ(ran.code, exit_code::ok);
+  EXPECT_EQ(looks, 3);
+  std::istringstream lines(ran.out);
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  const auto first = nlohmann::json::parse(line);
+  EXPECT_EQ(first["out_per_s"], 50.0);
+  EXPECT_EQ(first["in_per_s"], 100.0);
+  EXPECT_EQ(first["lost_delta"], 0);
+  EXPECT_EQ(first["p99_us"], 1500.0);
+}
+
+TEST(Stats, FlagsThatExcludeEachOtherAreRefused) {
+  FakeWorld world = world_of(10, 2);
+  EXPECT_EQ(run(world, {"stats", "--books", "--by", "lane"}).code, exit_code::usage);
+  EXPECT_EQ(run(world, {"stats", "--rolling", "--watch", "1s"}).code, exit_code::usage);
+  EXPECT_EQ(run(world, {"stats", "--interval", "1s"}).code, exit_code::usage);
+  EXPECT_EQ(run(world, {"stats", "--all", "alpha"}).code, exit_code::usage);
+  EXPECT_EQ(run(world, {"stats", "--count", "2"}).code, exit_code::usage);
+}
+
+TEST(Stats, OffATerminalWatchingMovesNoCursor) {
+  FakeWorld world = world_of(10, 2);
+  const Ran ran = run(world, {"stats", "--watch", "1s", "-n", "2"});
+  EXPECT_EQ(ran.out.find('\033'), std::string::npos);
+  FakeWorld again = world_of(10, 2);
+  EXPECT_NE(run(again, {"stats", "--watch", "1s", "-n", "2"}, "", Terminal::Yes).out.find("\033[H"), std::string::npos);
+}
+
+TEST(Stats, AnAnswerThatIsNoObjectIsBadData) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("stats", "42");
+  EXPECT_EQ(run(world, {"stats"}).code, exit_code::bad_data);
+}
+
+}  // namespace
+}  // namespace legion::cli
