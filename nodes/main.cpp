@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include <CLI/CLI.hpp>
-#include <spdlog/spdlog.h>
 
 #include <legion/agents/factory.hpp>
 #include <legion/daemon/logging.hpp>
@@ -105,12 +104,12 @@ int run(const legion::NodeConfig& config) {
     std::fprintf(stderr, "legion-node: cannot read signals\n");
     return exit_code::internal;
   }
-  auto logger = legion::open_log(config.log, config.node.name);
-  if (!logger) {
-    std::fprintf(stderr, "legion-node: %s\n", logger.error().message.c_str());
+  const auto opened = legion::Log::open(config.log, config.node.name);
+  if (!opened) {
+    std::fprintf(stderr, "legion-node: %s\n", opened.error().message.c_str());
     return exit_code::cannot_create;
   }
-  const legion::LogSink log = legion::sink_of(*logger);
+  const legion::LogSink log = opened->sink();
   auto node = legion::Node::create(legion::node_options(config, std::string(legion::product_version())), log);
   if (!node) {
     log(legion::LogLevel::Error, node.error().message);
@@ -150,8 +149,8 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false)
       ->type_name("TABLE.KEY=VALUE");
   app.set_version_flag("--version", "legion-node " + std::string(legion::product_version()));
-  app.footer("Exit codes: 0 drained, 64 usage, 69 address or name in use, 70 internal or fenced, 73 cannot create state, "
-             "78 configuration.");
+  app.footer("Exit codes: 0 stopped, 64 usage, 69 address or name in use, 70 internal or fenced, 71 stuck in ZeroMQ, "
+             "73 cannot create state, 78 configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -34,7 +34,6 @@ class ControlCaller {
 
   void on_tick(Now now);
   std::vector<transport::Pollable> pollables() const;
-  bool idle() const { return calls_.empty(); }
 
  private:
   struct Call {

@@ -13,7 +13,6 @@ namespace {
 
 constexpr Duration turn_max = 5ms;  // requests differ by orders of magnitude in their cost, so time is what is bounded
 constexpr std::size_t events_per_publish_max = 10000;
-constexpr std::string_view not_tried = "the queue was full before its turn";
 
 Bytes nil() {
   MsgpackWriter out;
@@ -207,13 +206,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
   const auto call = std::make_shared<PublishCall>();
   call->entries.resize(raws.size());
   call->answer = answer;
-  bool full = false;
   for (std::size_t i = 0; i < raws.size(); ++i) {
-    if (full) {
-      // What a full queue will not take need not be decoded.
-      call->entries[i].result = {PublishStatus::WouldBlock, std::string(not_tried)};
-      continue;
-    }
     auto incoming = from_cloudevent_msgpack(raws[i]);
     if (!incoming) {
       call->entries[i].result = {PublishStatus::Invalid, incoming.error().message};
@@ -230,7 +223,6 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
     call->entries[i].result = intake_.publish(std::move(incoming->event), "control", Publisher::Control, from,
                                               std::move(on_numbered), now.wall);
     if (call->entries[i].result) ++call->missing;
-    full = call->entries[i].result.status == PublishStatus::WouldBlock;
   }
   call->complete = true;
   call->answer_when_done();

@@ -123,6 +123,7 @@ void DispatchPool::work() {
       wake_.wait(lock);
     }
     --sleeping_;
+    slept_for_.reset();  // whoever sleeps on has to be told of the deadline again
   }
 }
 

@@ -28,6 +28,7 @@ void Inbound::on_frame(Now now, const std::shared_ptr<const Frame>& frame, const
     targets_.push_back({*dispatcher_of_[route.subscription], route.booked_from});
   }
   if (targets_.empty()) return;
+  offered_ += events_.size();
   if (on_offered) {
     for (const EventPtr& event : events_) on_offered(event);
   }

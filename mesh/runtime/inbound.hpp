@@ -23,6 +23,8 @@ class Inbound {
   /// A frame the ledger has judged, from a link or from this node itself.
   void on_frame(Now now, const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict);
 
+  /// Events given to the dispatcher so far.
+  std::uint64_t offered() const { return offered_; }
   /// published and link losses of a dispatcher subscription.
   Books link_books(SubscriptionId subscription) const;
   const std::vector<LedgerSubscription>& ledger_subscriptions() const { return ledger_of_; }
@@ -39,6 +41,7 @@ class Inbound {
   };
 
   Ledger& ledger_;
+  std::uint64_t offered_ = 0;
   DispatchPool& pool_;
   std::vector<LedgerSubscription> ledger_of_;                     // by dispatcher subscription
   std::vector<std::optional<SubscriptionId>> dispatcher_of_;      // by ledger subscription

@@ -172,9 +172,9 @@ bool Node::shutdown() {
   }
   stop_all(sources, std::min(left(), std::max(agent_grace_min, state.options.drain_timeout / 5)));
   state.handled_all = state.loop->quiesce(left());
-  stop_all(handlers, left());
   state.pool.close();
   state.pool.stop();
+  stop_all(handlers, left());
   if (!state.handled_all) state.log(LogLevel::Warn, "drain_timeout passed: what was still held is lost (shutdown)");
 
   state.intake.close();

@@ -88,12 +88,12 @@ bool NodeLoop::quiesce(Duration limit) {
   return quiet_.wait(limit);
 }
 
-// One turn in which nothing was read, nothing waits to be numbered and the dispatcher holds nothing: what handlers
-// published before they answered has been numbered and offered by then.
-void NodeLoop::check_quiet(bool read_something) {
-  if (!quiesce_ || read_something) return;
-  const bool sent = setup_.intake.empty() || !membership_.publishing_open() || fenced_;
-  if (sent && setup_.pool.drained()) quiet_.set();
+// One turn in which nothing was offered to handlers, nothing is held by them, and nothing waits to be numbered. In this
+// order: handlers publish before they answer, so with nothing held every consequence is in the intake or has been
+// numbered, and what was numbered in this turn would have been offered in it.
+void NodeLoop::check_quiet(bool offered_something) {
+  if (!quiesce_ || offered_something || !setup_.pool.drained()) return;
+  if (setup_.intake.empty() || !membership_.publishing_open() || fenced_) quiet_.set();
 }
 
 void NodeLoop::leave(Duration limit) {
@@ -135,7 +135,8 @@ void NodeLoop::turn() {
   wait();
   now_ = read_clocks();
   run_tasks();
-  const bool read_something = streams_ && read_lanes(now_);
+  const std::uint64_t offered = streams_ ? streams_->inbound.offered() : 0;
+  if (streams_) read_lanes(now_);
   hear(now_);
   service_.on_turn(now_);
   carry_out(now_);
@@ -144,7 +145,7 @@ void NodeLoop::turn() {
   read_upstream(now_);
   drain_bind_monitors();
   if (local_) local_->on_turn(now_);
-  if (streams_ && membership_.publishing_open() && !fenced_) more_to_send_ = streams_->outbound.flush(now_);
+  more_to_send_ = streams_ && membership_.publishing_open() && !fenced_ && streams_->outbound.flush(now_);
   if (now_.steady >= next_tick_) {
     next_tick_ = now_.steady + Membership::tick_interval;
     tick_membership(now_);
@@ -152,17 +153,13 @@ void NodeLoop::turn() {
     if (streams_ && !fenced_) streams_->outbound.on_tick(now_);
   }
   if (streams_) streams_->reader->on_tick(now_);
-  check_quiet(read_something);
+  check_quiet(streams_ && streams_->inbound.offered() != offered);
 }
 
-// Answers whether anything was read. Bounded by time, because frames differ by orders of magnitude in their cost.
-bool NodeLoop::read_lanes(Now now) {
-  bool any = false;
-  while (read_round(now)) {
-    any = true;
-    if (read_clocks().steady - now.steady > reading_max) break;
+// Bounded by time, because frames differ by orders of magnitude in their cost.
+void NodeLoop::read_lanes(Now now) {
+  while (read_round(now) && read_clocks().steady - now.steady < reading_max) {
   }
-  return any;
 }
 
 // Answers whether anything was read.
@@ -245,10 +242,14 @@ void NodeLoop::drain_bind_monitors() {
 }
 
 void NodeLoop::report_letters() {
+  if (const auto suppressed = letters_logged_.take_suppressed(now_.steady)) {
+    setup_.log(LogLevel::Error, std::to_string(*suppressed) + " further dead letters not shown; see stats");
+  }
   for (const DeadLetter& letter : setup_.pool.drain_letters()) {
     const std::string reason(to_string(letter.death.reason));
     ++dead_letters_[reason];
     const std::string id = letter.event->id_string();
+    if (!letters_logged_.allow(now_.steady)) continue;  // the counters have them all
     setup_.log(LogLevel::Error, "dead letter: " + id + " for " + letter.death.agent + " after " +
                                     std::to_string(letter.death.attempts) + " attempts (" + reason +
                                     "): " + letter.death.error);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include <legion/base/log_limiter.hpp>
 #include <legion/core/ledger.hpp>
 #include <legion/core/membership.hpp>
 #include <legion/runtime/control_caller.hpp>
@@ -79,14 +80,14 @@ class NodeLoop {
   void run();
   void turn();
   void wait();
-  bool read_lanes(Now now);
+  void read_lanes(Now now);
   bool read_round(Now now);
   void read_upstream(Now now);
   void on_sync_request(Now now, std::string_view topic, Priority lane);
   void answer_sync(Now now, const SyncTopic& topic, Priority lane);
   void drain_bind_monitors();
   void report_letters();
-  void check_quiet(bool read_something);
+  void check_quiet(bool offered_something);
   void run_tasks();
   void post(std::function<void()> task);
 
@@ -133,12 +134,13 @@ class NodeLoop {
   std::map<std::string, Heard> heard_;  // the last one of each node
   std::map<std::string, Incarnation> incarnations_;
   struct Unresolved {
-    std::string name;
     SteadyTime due;
+    Duration pause{};
   };
-  std::vector<Unresolved> unresolved_;
+  std::map<std::string, Unresolved> unresolved_;  // names of peers whose address could not be looked up
   NamedCounts refused_;
   NamedCounts dead_letters_;
+  LogLimiter letters_logged_{20, 1s};  // dead letters a second that get a line and an event of their own
   Now now_;
   SteadyTime next_tick_;
   SteadyTime started_at_;
@@ -156,6 +158,7 @@ class NodeLoop {
   std::mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_;
   std::atomic<bool> stopping_{false};
+  std::size_t goodbyes_under_way_ = 0;
   Latch left_;
   Latch quiet_;
   bool quiesce_ = false;

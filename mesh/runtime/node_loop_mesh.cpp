@@ -29,6 +29,9 @@ Bytes nil() {
 // Tails of one lane that a goodbye carries; those of further streams are heard from their markers only.
 constexpr std::size_t goodbye_tails_max = 2000;
 
+// Looking up the name of a peer again: doubling from redial_max up to this.
+constexpr Duration look_up_pause_max = 30s;
+
 LogLevel level_of(effect::LogLine::Level level) {
   switch (level) {
     case effect::LogLine::Level::Info: return LogLevel::Info;
@@ -53,6 +56,11 @@ void NodeLoop::tick_membership(Now now) {
   const auto alive = std::ranges::count(members, MemberState::Alive, &Member::state);
   setup_.status.alive_members.store(static_cast<std::size_t>(alive), std::memory_order_relaxed);
   if (streams_) retry_unresolved(now);
+  const auto unknown = [&](const auto& entry) {
+    return std::ranges::find(members, entry.first, &Member::name) == members.end();
+  };
+  std::erase_if(heard_, unknown);
+  if (members.size() < incarnations_.size()) std::erase_if(incarnations_, unknown);
   tick_leaving(now);
 }
 
@@ -69,7 +77,7 @@ void NodeLoop::tick_leaving(Now now) {
     }
     leaving_->said = true;
   }
-  if (!caller_.idle() && !late) return;
+  if (goodbyes_under_way_ > 0 && !late) return;
   left_.set();
 }
 
@@ -95,9 +103,12 @@ void NodeLoop::carry_out(Now now) {
                      [&](const effect::PublishHeartbeat& e) { publish_heartbeat(now, e.leaving); },
                      [&](const effect::SendGoodbye& e) { send_goodbyes(now, e.addresses); },
                      [&](const effect::PersistRoster& e) {
-                       if (auto saved = setup_.state_dir.save_roster(e.members); !saved) {
-                         setup_.log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
-                       }
+                       // Not here: a slow disk must not stop the loop.
+                       setup_.executor.post([this, members = e.members] {
+                         if (auto saved = setup_.state_dir.save_roster(members); !saved) {
+                           setup_.log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
+                         }
+                       });
                      },
                      [&](const effect::MemberChanged& e) { on_member_changed(now, e); },
                      [&](const effect::CollectTails& e) { collect_tails(now, e); },
@@ -127,7 +138,7 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   }
   const Origin origin{setup_.options.name, incarnation};
   setup_.log(LogLevel::Info, "node " + origin.node + ", incarnation " + std::to_string(incarnation) + ", listening on " +
-                                 setup_.sockets.endpoints.control);
+                                 setup_.sockets.listening_on + ", reached at " + setup_.sockets.endpoints.control);
   streams_ = std::make_unique<Streams>(*this, origin);
   MeshReaderOptions options;
   options.redial_max = setup_.options.membership.redial_max;
@@ -177,10 +188,13 @@ void NodeLoop::connect(Now now, const Member& peer) {
     const auto member = membership_.find(name);
     if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
     if (!result) {
-      setup_.log(LogLevel::Warn, "cannot connect to " + name + ", trying again: " + result.error().message);
-      unresolved_.push_back({name, now_.steady + setup_.options.membership.redial_max});
+      const auto [entry, fresh] = unresolved_.try_emplace(name);
+      if (fresh) setup_.log(LogLevel::Warn, "cannot connect to " + name + ", trying again: " + result.error().message);
+      entry->second.pause = std::clamp(entry->second.pause * 2, setup_.options.membership.redial_max, look_up_pause_max);
+      entry->second.due = now_.steady + entry->second.pause;
       return;
     }
+    unresolved_.erase(name);
     std::array<std::string, limits::lane_count> lanes;
     std::ranges::copy(*result, lanes.begin());
     streams_->reader->connect(now_, name, lanes);
@@ -189,15 +203,20 @@ void NodeLoop::connect(Now now, const Member& peer) {
 
 // Names that could not be looked up: a resolver that is away for a moment must not cost a peer.
 void NodeLoop::retry_unresolved(Now now) {
-  for (const Unresolved& again : std::exchange(unresolved_, {})) {
-    const auto member = membership_.find(again.name);
-    if (!member || member->state == MemberState::Left) continue;
-    if (now.steady < again.due) {
-      unresolved_.push_back(again);
-    } else {
-      connect(now, *member);
+  std::vector<Member> due;
+  for (auto entry = unresolved_.begin(); entry != unresolved_.end();) {
+    const auto member = membership_.find(entry->first);
+    if (!member || member->state == MemberState::Left) {
+      entry = unresolved_.erase(entry);
+      continue;
     }
+    if (now.steady >= entry->second.due) {
+      entry->second.due = now.steady + look_up_pause_max;  // until this attempt is answered
+      due.push_back(*member);
+    }
+    ++entry;
   }
+  for (const Member& member : due) connect(now, member);
 }
 
 void NodeLoop::disconnect(const std::string& name) {
@@ -206,12 +225,11 @@ void NodeLoop::disconnect(const std::string& name) {
   if (member && member->state != MemberState::Left) return;
   // Over for good: the books stay, the streams go.
   streams_->ledger.forget_origin(name);
-  if (!member) heard_.erase(name);
 }
 
 void NodeLoop::on_member_changed(Now now, const effect::MemberChanged& change) {
   const std::string from = change.from ? std::string(to_string(*change.from)) : "unknown";
-  const bool bad = change.to == MemberState::Dead || change.to == MemberState::Suspect;
+  const bool bad = change.from && (change.to == MemberState::Dead || change.to == MemberState::Suspect);
   setup_.log(bad ? LogLevel::Warn : LogLevel::Info, "member " + change.member.name + ": " + from + " -> " +
                                                         std::string(to_string(change.to)) + " (" + change.why + ")");
   if (!streams_) return;
@@ -272,7 +290,10 @@ void NodeLoop::send_goodbyes(Now now, const std::vector<std::string>& addresses)
     params.raw(encode(tails));
   }
   const Bytes bytes = params.take();
-  for (const auto& address : addresses) caller_.call(now, address, "goodbye", bytes, 1s, [](const Result<Bytes>&) {});
+  for (const auto& address : addresses) {
+    ++goodbyes_under_way_;
+    caller_.call(now, address, "goodbye", bytes, 1s, [this](const Result<Bytes>&) { --goodbyes_under_way_; });
+  }
 }
 
 void NodeLoop::collect_tails(Now now, const effect::CollectTails& effect) {
@@ -306,12 +327,10 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   heartbeat.policy_hash = setup_.intake.policy().hash();
   heartbeat.interval = setup_.options.membership.heartbeat_interval;
   for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
+  Books sum;
+  for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) sum += streams_->inbound.link_books({i});
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {
-    Books sum;
-    for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) {
-      sum += dispatcher.books({i});
-      sum += streams_->inbound.link_books({i});
-    }
+    for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) sum += dispatcher.books({i});
     for (const LossReason reason : all_loss_reasons) {
       heartbeat.lost[std::string(to_string(reason))] = sum.lost_for(reason);
     }

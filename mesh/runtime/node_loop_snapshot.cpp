@@ -3,6 +3,13 @@
 
 namespace legion {
 
+namespace {
+
+// So that an answer stays below limits::message_bytes_max whatever the types are called.
+constexpr std::size_t tails_per_answer_max = 8000;
+
+}  // namespace
+
 NodeSnapshot NodeLoop::snapshot(Now now) const {
   NodeSnapshot snapshot;
   snapshot.node = setup_.options.name;
@@ -75,8 +82,10 @@ ControlBackend NodeLoop::backend() {
       .roster = [this] { return membership_.roster(); },
       .tails = [this](const Origin& origin, Priority lane) -> std::vector<Tail> {
         if (!streams_) return {};
-        if (origin == streams_->outbound.egress().origin()) return streams_->outbound.egress().tails(lane);
-        return streams_->ledger.known_tails(origin, lane);
+        const Egress& egress = streams_->outbound.egress();
+        auto tails = origin == egress.origin() ? egress.tails(lane) : streams_->ledger.known_tails(origin, lane);
+        if (tails.size() > tails_per_answer_max) tails.resize(tails_per_answer_max);
+        return tails;
       },
       .goodbye =
           [this](Now now, const Origin& origin, const std::array<std::vector<Tail>, limits::lane_count>& tails) {

@@ -92,6 +92,7 @@ Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
     return fail(port.error().code, "cannot listen on " + where + " and the five ports after it: " + port.error().message);
   }
   sockets.endpoints = advertised(options, *listen, *port);
+  sockets.listening_on = Address{listen->host, *port}.uri();
   if (options.local) {
     auto local = transport::LocalPair::create(*sockets.context, {.directory = (options.state_dir / "local").string()});
     if (!local) return std::unexpected(local.error());

@@ -25,6 +25,7 @@ struct NodeSockets {
   std::unique_ptr<transport::LocalPair> local;  ///< null when switched off
   std::unique_ptr<transport::Resolver> resolver;
   Endpoints endpoints;                          ///< as advertised
+  std::string listening_on;                     ///< the control port as bound
 
   /// Binds control and lanes to a run of ports beginning with the one of `options.listen`, or to a free run.
   /// Errors: AddressInUse naming the address, Unreachable when the listen name does not resolve, Io.

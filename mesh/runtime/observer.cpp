@@ -6,6 +6,7 @@
 #include <set>
 
 #include <legion/core/ledger.hpp>
+#include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/control_caller.hpp>
 #include <legion/runtime/control_connection.hpp>
@@ -18,6 +19,8 @@ namespace {
 constexpr Duration wait_max = 50ms;
 constexpr std::size_t frames_per_call = 4096;
 constexpr std::size_t frames_per_look = 8;
+constexpr Duration read_on_for = 3s;     // after a goodbye
+constexpr Duration loss_check_interval = 100ms;  // a look at the books walks every stream
 constexpr Duration silent_after = 10s;  // a node nothing was heard of for so long is not counted as covered
 constexpr std::string_view heartbeat_type = "agent.heartbeat";
 
@@ -44,6 +47,8 @@ struct Observer::State {
     std::set<Priority> links_synced;
     bool covered = false;
     bool silent = false;
+    std::optional<SteadyTime> left_at;  // it said goodbye; its links are read for a little longer
+    bool gone() const { return silent || left_at.has_value(); }
   };
 
   ObserverOptions options;
@@ -61,6 +66,7 @@ struct Observer::State {
   std::vector<Heartbeat> heartbeats;        // of this call, to be handled after the frames
   std::uint64_t lost = 0;
   bool all_covered = false;
+  SteadyTime next_loss_check;
   const ObserverHandler* handler = nullptr;  // during run_once()
   Now now;
 
@@ -81,7 +87,9 @@ struct Observer::State {
   void learn(const std::vector<Member>& roster);
   void learn(const Member& member);
   void connect(const Member& member);
-  void forget(const std::string& name, std::string_view why);
+  void leave(Node& node);
+  void forget(const std::string& name);
+  void count_last_words(const Origin& origin);
   void cover(Node& node);
   void uncover(Node& node, std::string_view why);
   void on_synced(const std::string& origin, Priority lane);
@@ -152,7 +160,7 @@ void Observer::State::learn(const std::vector<Member>& roster) {
 void Observer::State::learn(const Member& member) {
   const auto found = nodes.find(member.name);
   if (member.state == MemberState::Left) {
-    if (found != nodes.end() && found->second.member.incarnation <= member.incarnation) forget(member.name, "it left");
+    if (found != nodes.end() && found->second.member.incarnation <= member.incarnation) leave(found->second);
     return;
   }
   if (member.incarnation == 0) return;  // still joining; its heartbeat tells when it is there
@@ -160,10 +168,14 @@ void Observer::State::learn(const Member& member) {
     Node& node = found->second;
     if (member.incarnation < node.member.incarnation) return;
     const bool reborn = member.incarnation > node.member.incarnation;
+    if (!reborn && node.left_at) return;
     const bool moved = member.endpoints != node.member.endpoints;
+    const Origin before{node.member.name, node.member.incarnation};
     node.member = member;
     if (reborn) {
       ledger.on_origin_incarnation(now, {member.name, member.incarnation});
+      if (!node.gone()) count_last_words(before);
+      node.left_at.reset();
       uncover(node, "it was restarted");
     }
     if (moved) connect(member);
@@ -191,12 +203,44 @@ void Observer::State::connect(const Member& member) {
   });
 }
 
-void Observer::State::forget(const std::string& name, std::string_view why) {
-  const auto found = nodes.find(name);
-  if (found == nodes.end()) return;
-  uncover(found->second, why);
-  nodes.erase(found);
+// Its last events may still wait in the lower lanes while its goodbye came on the critical one, and closing a link throws
+// away what has not been read.
+void Observer::State::leave(Node& node) {
+  if (node.left_at) return;
+  node.left_at = now.steady;
+  node.member.state = MemberState::Left;
+  uncover(node, "it left");
+  const Origin origin{node.member.name, node.member.incarnation};
+  ledger.on_origin_dead(now, origin);
+  count_last_words(origin);
+}
+
+void Observer::State::forget(const std::string& name) {
+  nodes.erase(name);
   reader->disconnect(name);
+  ledger.forget_origin(name);
+}
+
+// What an origin that is gone had published last, as far as another node heard it.
+void Observer::State::count_last_words(const Origin& origin) {
+  for (const auto& [name, node] : nodes) {
+    if (name == origin.node || node.gone()) continue;
+    for (const Priority lane : lanes_to_read()) {
+      MsgpackWriter params;
+      params.map(3);
+      params.str("origin");
+      params.str(origin.node);
+      params.str("incarnation");
+      params.uint(origin.incarnation);
+      params.str("lane");
+      params.uint(lane_index(lane));
+      caller->call(now, node.member.endpoints.control, "tails", params.take(), options.timeout,
+                   [this, origin, lane](Result<Bytes> result) {
+                     if (!result) return;  // another node may know as much
+                     if (const auto tails = decode_tails(*result)) ledger.on_foreign_tails(origin, lane, *tails);
+                   });
+    }
+  }
 }
 
 void Observer::State::uncover(Node& node, std::string_view why) {
@@ -236,16 +280,17 @@ void Observer::State::on_frame(const std::shared_ptr<const Frame>& frame, const 
 void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
   if (heartbeat.leaving) {
     const auto found = nodes.find(heartbeat.self.name);
-    if (found != nodes.end() && found->second.member.incarnation <= heartbeat.self.incarnation) {
-      forget(heartbeat.self.name, "it left");
-    }
+    if (found != nodes.end() && found->second.member.incarnation <= heartbeat.self.incarnation) leave(found->second);
     return;
   }
   learn(heartbeat.self);
   const auto found = nodes.find(heartbeat.self.name);
-  if (found == nodes.end()) return;
+  if (found == nodes.end() || found->second.left_at) return;
   found->second.heard = now.steady;
-  if (std::exchange(found->second.silent, false)) cover(found->second);
+  if (std::exchange(found->second.silent, false)) {
+    ledger.on_origin_back(now, {found->second.member.name, found->second.member.incarnation});
+    cover(found->second);
+  }
 
   std::vector<Member> known;
   for (const auto& [name, node] : nodes) known.push_back(node.member);
@@ -253,25 +298,34 @@ void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
   auto& asked = asked_hash[heartbeat.self.name];
   if (asked == heartbeat.roster_hash) return;
   asked = heartbeat.roster_hash;
-  caller->call(now, heartbeat.self.endpoints.control, "roster", Bytes{0xc0}, options.timeout, [this](Result<Bytes> result) {
-    if (!result) return;  // another node's heartbeat brings the same news
+  caller->call(now, heartbeat.self.endpoints.control, "roster", Bytes{0xc0}, options.timeout, [this, name = heartbeat.self.name](Result<Bytes> result) {
+    if (!result) {
+      asked_hash.erase(name);  // its next heartbeat asks again
+      return;
+    }
     if (const auto roster = decode_roster(*result)) learn(*roster);
   });
 }
 
 void Observer::State::check_silence() {
+  std::vector<std::string> over;
   for (auto& [name, node] : nodes) {
-    if (node.silent || now.steady - node.heard < silent_after) continue;
+    if (node.left_at && now.steady - *node.left_at >= read_on_for) over.push_back(name);
+    if (node.gone() || now.steady - node.heard < silent_after) continue;
     node.silent = true;
     uncover(node, "nothing was heard of it for " + std::to_string(silent_after / 1s) + " s");
+    const Origin origin{name, node.member.incarnation};
+    ledger.on_origin_dead(now, origin);
+    count_last_words(origin);
   }
+  for (const std::string& name : over) forget(name);
 }
 
 void Observer::State::check_coverage() {
   std::size_t covered = 0;
   bool all = true;
   for (const auto& [name, node] : nodes) {
-    if (node.silent) continue;
+    if (node.gone()) continue;
     covered += node.covered ? 1 : 0;
     all = all && node.covered;
   }
@@ -281,6 +335,8 @@ void Observer::State::check_coverage() {
 }
 
 void Observer::State::check_losses() {
+  if (now.steady < next_loss_check) return;
+  next_loss_check = now.steady + loss_check_interval;
   std::uint64_t sum = 0;
   for (const LedgerSubscription subscription : wanted) {
     const Books books = ledger.books(subscription);
@@ -318,7 +374,9 @@ void Observer::run_once(Duration wait, const ObserverHandler& handler) {
 
 std::vector<Member> Observer::members() const {
   std::vector<Member> all;
-  for (const auto& [name, node] : state_->nodes) all.push_back(node.member);
+  for (const auto& [name, node] : state_->nodes) {
+    if (!node.left_at) all.push_back(node.member);
+  }
   return all;
 }
 

@@ -43,9 +43,9 @@ bool write_all(int fd, std::string_view content) {
 
 Result<StateDir> StateDir::open(const std::filesystem::path& path) {
   std::error_code code;
-  std::filesystem::create_directories(path, code);
+  const bool made = std::filesystem::create_directories(path, code);
   if (code) return fail(ErrorCode::Io, path.string() + ": cannot create the state directory: " + code.message());
-  ::chmod(path.c_str(), 0700);
+  if (made) ::chmod(path.c_str(), 0700);  // a folder somebody else made keeps its mode
   const auto lock_path = path / "lock";
   const int fd = ::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0) return io_error(lock_path, "open");

@@ -32,7 +32,7 @@ inline constexpr int upstream_high_water_mark = 1000;           ///< RCVHWM of a
 inline constexpr std::int64_t upstream_message_bytes_max = 1024;  ///< MAXMSGSIZE of an XPUB: subscriptions only
 inline constexpr std::int64_t wire_message_bytes_max = static_cast<std::int64_t>(limits::message_bytes_max) + 64;
 
-inline constexpr int control_high_water_mark = 1000;
+inline constexpr int control_high_water_mark = 100;  // of up to 1 MiB each, per asker and direction
 inline constexpr int control_linger_ms = 500;
 inline constexpr int backlog = 512;
 inline constexpr int handshake_ms = 4000;

@@ -9,7 +9,7 @@
 #include <legion/agents/exec_inbox.hpp>
 #include <legion/agents/exec_options.hpp>
 #include <legion/agents/line_splitter.hpp>
-#include <legion/agents/log_limiter.hpp>
+#include <legion/base/log_limiter.hpp>
 
 namespace legion {
 

@@ -10,7 +10,7 @@
 
 #include <legion/agents/feed_pacer.hpp>
 #include <legion/agents/feed_source.hpp>
-#include <legion/agents/log_limiter.hpp>
+#include <legion/base/log_limiter.hpp>
 #include <legion/event/priority.hpp>
 #include <legion/runtime/agent.hpp>
 

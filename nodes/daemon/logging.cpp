@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include <spdlog/async.h>
+#include <spdlog/async_logger.h>
 #include <spdlog/formatter.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -73,7 +75,18 @@ class JsonLines : public spdlog::formatter {
 
 }  // namespace
 
-Result<std::shared_ptr<spdlog::logger>> open_log(const LogConfig& config, const std::string& node) {
+Log::Log(std::shared_ptr<spdlog::details::thread_pool> writer, std::shared_ptr<spdlog::logger> logger)
+    : writer_(std::move(writer)), logger_(std::move(logger)) {}
+
+Log::~Log() {
+  if (!writer_) return;
+  if (const auto overrun = writer_->overrun_counter(); overrun > 0) {
+    write(LogLevel::Warn, std::to_string(overrun) + " log lines were dropped because the log was read too slowly");
+  }
+  logger_->flush();
+}
+
+Result<Log> Log::open(const LogConfig& config, const std::string& node) {
   spdlog::sink_ptr sink;
   try {
     if (config.file) {
@@ -84,7 +97,8 @@ Result<std::shared_ptr<spdlog::logger>> open_log(const LogConfig& config, const 
   } catch (const spdlog::spdlog_ex& error) {
     return fail(ErrorCode::Io, std::string("log file: ") + error.what());
   }
-  auto logger = std::make_shared<spdlog::logger>(node, sink);
+  auto writer = std::make_shared<spdlog::details::thread_pool>(lines_max, 1);
+  auto logger = std::make_shared<spdlog::async_logger>(node, sink, writer, spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(level_of(config.level));
   logger->flush_on(spdlog::level::info);
   if (config.format == LogFormat::Json) {
@@ -92,13 +106,15 @@ Result<std::shared_ptr<spdlog::logger>> open_log(const LogConfig& config, const 
   } else {
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %n: %v", spdlog::pattern_time_type::utc);
   }
-  return logger;
+  return Log(std::move(writer), std::move(logger));
 }
 
-LogSink sink_of(std::shared_ptr<spdlog::logger> logger) {
-  return [logger = std::move(logger)](LogLevel level, std::string_view text) {
-    logger->log(level_of(level), spdlog::string_view_t(text.data(), text.size()));
-  };
+void Log::write(LogLevel level, std::string_view text) const {
+  logger_->log(level_of(level), spdlog::string_view_t(text.data(), text.size()));
+}
+
+LogSink Log::sink() const {
+  return [this](LogLevel level, std::string_view text) { write(level, text); };
 }
 
 }  // namespace legion

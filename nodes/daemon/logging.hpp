@@ -8,14 +8,34 @@
 
 namespace spdlog {
 class logger;
+namespace details {
+class thread_pool;
 }
+}  // namespace spdlog
 
 namespace legion {
 
-/// The program's log: standard error or a file, text or one JSON object a line. Errors: Io naming the file.
-Result<std::shared_ptr<spdlog::logger>> open_log(const LogConfig& config, const std::string& node);
+/// The program's log: standard error or a file, text or one JSON object a line. A thread of its own writes it, so that a
+/// reader that stalls stops no other thread; when lines_max wait, the oldest give way and are counted.
+/// Thread: write() from any. The destructor writes what waits.
+class Log {
+ public:
+  static constexpr std::size_t lines_max = 8192;
 
-/// Where the mesh writes to. The logger is shared with the sink, because lines come from every thread until the end.
-LogSink sink_of(std::shared_ptr<spdlog::logger> logger);
+  /// Errors: Io naming the file.
+  static Result<Log> open(const LogConfig& config, const std::string& node);
+  Log(Log&&) noexcept = default;
+  Log& operator=(Log&&) = delete;
+  ~Log();
+
+  void write(LogLevel level, std::string_view text) const;
+  LogSink sink() const;
+
+ private:
+  Log(std::shared_ptr<spdlog::details::thread_pool> writer, std::shared_ptr<spdlog::logger> logger);
+
+  std::shared_ptr<spdlog::details::thread_pool> writer_;  // shared because spdlog's loggers refer to it that way
+  std::shared_ptr<spdlog::logger> logger_;
+};
 
 }  // namespace legion

@@ -79,7 +79,16 @@ class RulesTest(unittest.TestCase):
                 self.bites(rules.include_direction, name, wrong, f":2: must not include from '{layer}'")
 
     def test_includes_of_the_nodes_by_the_cli(self):
-        self.bites(rules.include_direction, "cli/main.cpp", "#include <legion/agents/factory.hpp>\n", "must not include")
+        agents = {
+            "nodes/agents/CMakeLists.txt": "legion_layer(agents SOURCES factory.cpp LINK legion_config)\n",
+            "cli/main.cpp": "#include <legion/agents/factory.hpp>\n",
+        }
+        found = self.violations(rules.include_direction, agents)
+        self.assertEqual(len(found), 1, found)
+        self.assertIn("must not include", found[0])
+
+    def test_the_cli_may_check_configurations(self):
+        self.assertEqual(self.violations(rules.include_direction, {"cli/main.cpp": "#include <legion/config/config.hpp>\n"}), [])
 
     def test_includes_of_a_layer_that_does_not_exist(self):
         self.bites(rules.include_direction, "mesh/core/ledger.cpp", "#include <legion/util/x.hpp>\n", "no layer 'util'")

@@ -215,10 +215,12 @@ class Start(unittest.TestCase):
         self.assertEqual(0, second.start().ready().terminate())
 
     def test_a_log_file_that_cannot_be_opened_is_named(self):
-        node = self.mesh.node("n", log={"file": "/does/not/exist/log"}).start()
+        (self.mesh.folder / "file").write_text("not a directory")
+        log = str(self.mesh.folder / "file" / "log")
+        node = self.mesh.node("n", log={"file": log}).start()
 
         self.assertEqual(73, node.wait_exit())
-        self.assertIn("/does/not/exist/log", node.log())
+        self.assertIn(log, node.log())
 
     def test_a_kept_incarnation_that_is_damaged_keeps_the_node_from_starting(self):
         node = self.mesh.node("n").start().ready()

@@ -3,7 +3,7 @@
 #include <legion/agents/agent_line.hpp>
 #include <legion/agents/backoff.hpp>
 #include <legion/agents/line_splitter.hpp>
-#include <legion/agents/log_limiter.hpp>
+#include <legion/base/log_limiter.hpp>
 #include <legion/agents/printable.hpp>
 
 namespace legion {

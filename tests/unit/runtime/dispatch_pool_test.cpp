@@ -22,11 +22,11 @@ class Recorder : public Agent {
   void stop(Duration) override {}
 
   void deliver(const Delivery& delivery) override {
-    pool_->complete(delivery.task, answer_(delivery));
     {
       const std::lock_guard lock(mutex_);
       seen_.push_back(delivery.event->sequence);
     }
+    pool_->complete(delivery.task, answer_(delivery));
     changed_.notify_all();
   }
 

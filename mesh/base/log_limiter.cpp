@@ -1,4 +1,4 @@
-#include <legion/agents/log_limiter.hpp>
+#include <legion/base/log_limiter.hpp>
 
 #include <utility>
 
