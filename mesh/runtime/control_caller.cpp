@@ -122,7 +122,7 @@ void ControlCaller::on_resolved(Now now, const transport::Resolved& resolved) {
       calls_.at(id).candidates = *resolved.addresses;
       dial(now, id);
     } else {
-      finish(id, std::unexpected(resolved.addresses.error()));
+      finish(id, fail(ErrorCode::NotFound, resolved.addresses.error().message));
     }
   }
   for (Lookup& lookup : std::exchange(lookups_, {})) {

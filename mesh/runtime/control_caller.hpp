@@ -16,8 +16,8 @@
 
 namespace legion {
 
-/// Thread: the loop's. Order: each call is answered exactly once, with the result or with Unreachable (nobody listens),
-/// TimedOut, or the error the other node gave. Bounds: the client's links.
+/// Thread: the loop's. Order: each call is answered exactly once, with the result or with NotFound (the name means
+/// nothing), Unreachable (nobody listens), TimedOut, or the error the other node gave. Bounds: the client's links.
 class ControlCaller {
  public:
   ControlCaller(transport::Context& context, transport::ControlClientOptions options,

@@ -1,6 +1,7 @@
 #include <legion/runtime/mesh_reader.hpp>
 
-#include <legion/base/assert.hpp>
+#include <algorithm>
+#include <utility>
 
 namespace legion {
 
@@ -66,13 +67,14 @@ void MeshReader::unsubscribe(const Filter& filter) {
 
 void MeshReader::connect(Now now, const std::string& name, const LaneUris& lane_uris) {
   const auto known = peers_.find(name);
-  if (known != peers_.end()) {
-    if (known->second == lane_uris) return;
-    close_links(name, known->second);
-  }
+  if (known != peers_.end() && known->second != lane_uris) close_links(now, name, known->second);
   peers_[name] = lane_uris;
   for (Lane& lane : lanes_) {
     const std::string& uri = lane_uris[lane_index(lane.priority)];
+    if (lane.socket->is_connected_to(uri)) {
+      give(now, lane, uri, name);
+      continue;
+    }
     const auto connected = lane.socket->connect(uri);
     if (!connected) {
       log_(LogLevel::Error, "cannot connect to " + name + " at " + uri + ": " + connected.error().message);
@@ -83,20 +85,33 @@ void MeshReader::connect(Now now, const std::string& name, const LaneUris& lane_
   }
 }
 
-void MeshReader::disconnect(const std::string& name) {
+// An address can pass from one name to another: the link is to whoever listens there now.
+void MeshReader::give(Now now, Lane& lane, const std::string& uri, const std::string& name) {
+  if (std::exchange(lane.peer_of_uri[uri], name) == name) return;
+  if (lane.supervisor.is_up(uri)) begin_sync(now, lane, name);
+}
+
+void MeshReader::disconnect(Now now, const std::string& name) {
   const auto known = peers_.find(name);
   if (known == peers_.end()) return;
-  close_links(name, known->second);
+  const LaneUris uris = known->second;
   peers_.erase(known);
+  close_links(now, name, uris);
   ledger_.on_links_closed(name);
 }
 
-void MeshReader::close_links(const std::string& name, const LaneUris& uris) {
+void MeshReader::close_links(Now now, const std::string& name, const LaneUris& uris) {
   for (Lane& lane : lanes_) {
     const std::string& uri = uris[lane_index(lane.priority)];
-    // Another node may have taken over the address in the meantime; its link is not ours to close.
     const auto owner = lane.peer_of_uri.find(uri);
     if (owner == lane.peer_of_uri.end() || owner->second != name) continue;
+    const auto heir = std::ranges::find_if(peers_, [&](const auto& peer) {
+      return peer.first != name && peer.second[lane_index(lane.priority)] == uri;
+    });
+    if (heir != peers_.end()) {
+      give(now, lane, uri, heir->first);
+      continue;
+    }
     lane.peer_of_uri.erase(owner);
     lane.supervisor.on_disconnect(uri);
     const auto closed = lane.socket->disconnect(uri);

@@ -40,7 +40,7 @@ class MeshReader {
 
   /// `lane_uris` are numeric, indexed by lane. Links to another address of the same name are replaced.
   void connect(Now now, const std::string& name, const std::array<std::string, limits::lane_count>& lane_uris);
-  void disconnect(const std::string& name);
+  void disconnect(Now now, const std::string& name);
   /// The peer was declared dead: links that are up and silent are dialled again.
   void suspect(Now now, const std::string& name);
   /// Connected or about to be, on any lane.
@@ -80,7 +80,8 @@ class MeshReader {
   Lane* lane_of(Priority priority);
   void begin_sync(Now now, Lane& lane, const std::string& peer);
   void carry_out(Now now, Lane& lane);
-  void close_links(const std::string& name, const LaneUris& uris);
+  void close_links(Now now, const std::string& name, const LaneUris& uris);
+  void give(Now now, Lane& lane, const std::string& uri, const std::string& name);
   void drop_retired_syncs();
   std::shared_ptr<const Frame> accept(Priority priority, transport::Message& message);
 

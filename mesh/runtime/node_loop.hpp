@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -137,6 +138,7 @@ class NodeLoop {
     SteadyTime due;
     Duration pause{};
   };
+  std::set<std::string> unknown_names_;           // addresses whose host is reported as unknown
   std::map<std::string, Unresolved> unresolved_;  // names of peers whose address could not be looked up
   NamedCounts refused_;
   NamedCounts dead_letters_;

@@ -104,9 +104,9 @@ void NodeLoop::carry_out(Now now) {
                      [&](const effect::SendGoodbye& e) { send_goodbyes(now, e.addresses); },
                      [&](const effect::PersistRoster& e) {
                        // Not here: a slow disk must not stop the loop.
-                       setup_.executor.post([this, members = e.members] {
-                         if (auto saved = setup_.state_dir.save_roster(members); !saved) {
-                           setup_.log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
+                       setup_.executor.post([&state_dir = setup_.state_dir, &log = setup_.log, members = e.members] {
+                         if (auto saved = state_dir.save_roster(members); !saved) {
+                           log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
                          }
                        });
                      },
@@ -220,7 +220,7 @@ void NodeLoop::retry_unresolved(Now now) {
 }
 
 void NodeLoop::disconnect(const std::string& name) {
-  streams_->reader->disconnect(name);
+  streams_->reader->disconnect(now_, name);
   const auto member = membership_.find(name);
   if (member && member->state != MemberState::Left) return;
   // Over for good: the books stay, the streams go.
@@ -258,7 +258,12 @@ void NodeLoop::send_hello(Now now, const effect::SendHello& effect) {
                    }
                    setup_.log(LogLevel::Warn, address + ": " + reply.error().message);
                  }
-                 const bool refused = !result && result.error().code == ErrorCode::Unreachable;
+                 const bool unknown_name = !result && result.error().code == ErrorCode::NotFound;
+                 if (unknown_name && unknown_names_.insert(address).second) {
+                   setup_.log(LogLevel::Warn, address + ": " + result.error().message + "; trying again");
+                 }
+                 if (!unknown_name) unknown_names_.erase(address);
+                 const bool refused = !result && (unknown_name || result.error().code == ErrorCode::Unreachable);
                  const bool answered = !result && (result.error().code == ErrorCode::Refused ||
                                                    result.error().code == ErrorCode::WrongVersion);
                  membership_.on_hello_failed(

@@ -217,7 +217,7 @@ void Observer::State::leave(Node& node) {
 
 void Observer::State::forget(const std::string& name) {
   nodes.erase(name);
-  reader->disconnect(name);
+  reader->disconnect(now, name);
   ledger.forget_origin(name);
 }
 

@@ -1,4 +1,4 @@
-"""Exec agents in real nodes: what every line means (docs/agents.md), and what happens when they misbehave."""
+"""Exec agents in real nodes: what every line means (docs/protocol.md, "Exec agents"), and what happens when they misbehave."""
 
 import os
 import pathlib
