@@ -40,6 +40,7 @@ class FakeMember:
         self.router.bind(f"tcp://127.0.0.1:{self.port}")
         self.lanes = [self.context.socket(zmq.XPUB) for _ in LANES]
         for i, lane in enumerate(self.lanes):
+            lane.setsockopt(zmq.XPUB_VERBOSE, 1)
             lane.bind(f"tcp://127.0.0.1:{self.port + 1 + i}")
         self.subscribed = [set() for _ in LANES]
         self.stopping = False
