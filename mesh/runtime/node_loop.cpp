@@ -219,26 +219,13 @@ void NodeLoop::answer_sync(Now now, const SyncTopic& topic, Priority lane) {
 }
 
 void NodeLoop::drain_bind_monitors() {
-  const auto count = [this](const transport::MonitorEvent& event) {
-    switch (event.kind) {
-      case transport::MonitorEventKind::HandshakeFailed:
-      case transport::MonitorEventKind::HandshakeProtocolError:
-      case transport::MonitorEventKind::HandshakeRefused:
-      case transport::MonitorEventKind::AcceptFailed: ++refused_[std::string(to_string(event.kind))]; break;
-      case transport::MonitorEventKind::Connected:
-      case transport::MonitorEventKind::ConnectDelayed:
-      case transport::MonitorEventKind::ConnectRetried:
-      case transport::MonitorEventKind::HandshakeSucceeded:
-      case transport::MonitorEventKind::Disconnected:
-      case transport::MonitorEventKind::Listening:
-      case transport::MonitorEventKind::BindFailed:
-      case transport::MonitorEventKind::Accepted:
-      case transport::MonitorEventKind::Closed:
-      case transport::MonitorEventKind::CloseFailed: break;
-    }
+  const auto watch = [](RefusedPeers& peers) {
+    return [&peers](const transport::MonitorEvent& event) { peers.on_event(event); };
   };
-  setup_.sockets.control->drain_monitor(count);
-  for (const auto& lane : setup_.sockets.lanes) lane->drain_monitor(count);
+  setup_.sockets.control->drain_monitor(watch(refused_at_control_));
+  for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+    setup_.sockets.lanes[lane]->drain_monitor(watch(refused_at_lane_[lane]));
+  }
 }
 
 void NodeLoop::report_letters() {

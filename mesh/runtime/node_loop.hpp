@@ -26,6 +26,7 @@
 #include <legion/runtime/node.hpp>
 #include <legion/runtime/node_sockets.hpp>
 #include <legion/runtime/outbound.hpp>
+#include <legion/runtime/refused_peers.hpp>
 #include <legion/runtime/state_dir.hpp>
 
 namespace legion {
@@ -141,6 +142,8 @@ class NodeLoop {
   std::set<std::string> unknown_names_;           // addresses whose host is reported as unknown
   std::map<std::string, Unresolved> unresolved_;  // names of peers whose address could not be looked up
   NamedCounts refused_;
+  RefusedPeers refused_at_control_;
+  std::array<RefusedPeers, limits::lane_count> refused_at_lane_;
   NamedCounts dead_letters_;
   LogLimiter letters_logged_{20, 1s};  // dead letters a second that get a line and an event of their own
   Now now_;

@@ -44,6 +44,10 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
     snapshot.publish[std::string(to_string(status))] = setup_.intake.answered(status);
   }
   snapshot.refused = refused_;
+  for (const auto& [reason, count] : refused_at_control_.counts()) snapshot.refused[reason] += count;
+  for (const RefusedPeers& lane : refused_at_lane_) {
+    for (const auto& [reason, count] : lane.counts()) snapshot.refused[reason] += count;
+  }
   for (const auto& [reason, count] : service_.refused()) snapshot.refused[reason] += count;
   const auto& control = setup_.sockets.control->counters();
   snapshot.refused["control_malformed"] = control.malformed;

@@ -147,8 +147,9 @@ class Gates(unittest.TestCase):
                 self.publish(*numbered(ORDER, 10, first))
         publisher = threading.Thread(target=publish_all, daemon=True)
         publisher.start()
-        for goal in (50, 300, 600, 900):
-            until(lambda g=goal: len(self.gate.acked_numbers()) > g, f"the gate to have allowed {goal}")
+        for life, goal in enumerate((50, 300, 600, 900)):
+            until(lambda g=goal, n=life: len(self.gate.pids()) == n + 1 and len(self.gate.acked_numbers()) > g,
+                  f"life {life} of the gate to have allowed {goal}")
             os.kill(self.gate.pids()[-1], signal.SIGKILL)
             self.assert_only_what_the_gate_let_through()
         publisher.join()
@@ -157,7 +158,7 @@ class Gates(unittest.TestCase):
 
         self.assertEqual([total] * 3, [books[n]["delivered"] for n in books])
         self.assertEqual(list(range(total)), self.desk.numbers(ORDER))
-        self.assertEqual(5, len(self.gate.pids()))
+        self.assertEqual(5, len(self.gate.pids()), self.gate.pids())
         self.assert_only_what_the_gate_let_through()
 
     def test_a_gate_that_always_fails_makes_dead_letters_of_everything(self):
