@@ -1,4 +1,5 @@
 // legion-node: one node of the mesh, from one TOML file.
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -69,6 +70,16 @@ int exit_code_of(const legion::Error& error) {
   return exit_code::internal;
 }
 
+/// A program started without standard descriptors would give their numbers to its sockets and files, and write its log
+/// into them.
+bool occupy_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    if (open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd) return false;
+  }
+  return true;
+}
+
 /// Signals are taken from a descriptor; they stay blocked in every thread.
 int block_signals() {
   sigset_t set;
@@ -98,18 +109,7 @@ void wait_for_end(legion::Node& node, int signals, const legion::LogSink& log) {
   }
 }
 
-int run(const legion::NodeConfig& config) {
-  const int signals = block_signals();
-  if (signals < 0) {
-    std::fprintf(stderr, "legion-node: cannot read signals\n");
-    return exit_code::internal;
-  }
-  const auto opened = legion::Log::open(config.log, config.node.name);
-  if (!opened) {
-    std::fprintf(stderr, "legion-node: %s\n", opened.error().message.c_str());
-    return exit_code::cannot_create;
-  }
-  const legion::LogSink log = opened->sink();
+int run(const legion::NodeConfig& config, int signals, const legion::LogSink& log) {
   auto node = legion::Node::create(legion::node_options(config, std::string(legion::product_version())), log);
   if (!node) {
     log(legion::LogLevel::Error, node.error().message);
@@ -133,13 +133,29 @@ int run(const legion::NodeConfig& config) {
   if (exit) log(legion::LogLevel::Error, exit->message);
   (*node)->shutdown();
   log(legion::LogLevel::Info, "stopped");
-  close(signals);
   return exit ? exit->code : 0;
+}
+
+int run_logged(const legion::NodeConfig& config) {
+  const int signals = block_signals();  // before the first thread, so that every one inherits the mask
+  if (signals < 0) {
+    std::fprintf(stderr, "legion-node: cannot read signals\n");
+    return exit_code::internal;
+  }
+  auto log = legion::Log::open(config.log, config.node.name);
+  if (!log) {
+    std::fprintf(stderr, "legion-node: %s\n", log.error().message.c_str());
+    return exit_code::cannot_create;
+  }
+  const int code = run(config, signals, log->sink());
+  if (!log->close()) std::_Exit(code);
+  return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!occupy_standard_descriptors()) return exit_code::internal;
   Arguments arguments;
   CLI::App app{"A node of a legion mesh: hosts agents and talks to every other node.", "legion-node"};
   app.add_option("CONFIG", arguments.config, "the node's TOML file (see config/reference.toml)")->required();
@@ -169,5 +185,5 @@ int main(int argc, char** argv) {
     if (arguments.check) std::cerr << arguments.config << ": ok\n";
     return 0;
   }
-  return run(*config);
+  return run_logged(*config);
 }

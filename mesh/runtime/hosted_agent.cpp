@@ -42,7 +42,6 @@ void HostedAgent::agent_up() {
 void HostedAgent::agent_down(std::string error) {
   around_.pool.agent_down(id_, error);
   if (stopping_.load(std::memory_order_acquire)) return;
-  log(LogLevel::Warn, error);
   announce("agent.error", error);
 }
 

@@ -1,6 +1,8 @@
 #include <legion/daemon/logging.hpp>
 
 #include <cstdio>
+#include <future>
+#include <thread>
 
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
@@ -16,6 +18,8 @@
 namespace legion {
 
 namespace {
+
+constexpr auto last_words_max = 2s;
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
@@ -78,12 +82,24 @@ class JsonLines : public spdlog::formatter {
 Log::Log(std::shared_ptr<spdlog::details::thread_pool> writer, std::shared_ptr<spdlog::logger> logger)
     : writer_(std::move(writer)), logger_(std::move(logger)) {}
 
-Log::~Log() {
-  if (!writer_) return;
+Log::~Log() { close(); }
+
+bool Log::close() {
+  if (!writer_) return true;
   if (const auto overrun = writer_->overrun_counter(); overrun > 0) {
     write(LogLevel::Warn, std::to_string(overrun) + " log lines were dropped because the log was read too slowly");
   }
   logger_->flush();
+  // spdlog waits for ever for its writer, and the writer for ever for a reader that has stalled. The thread refers to
+  // nothing but what it owns, so the process may end before it does.
+  auto written = std::make_shared<std::promise<void>>();  // shared: either side may be the last to touch it
+  auto done = written->get_future();
+  std::thread([writer = std::move(writer_), logger = std::move(logger_), written]() mutable {
+    logger.reset();
+    writer.reset();
+    written->set_value();
+  }).detach();
+  return done.wait_for(last_words_max) == std::future_status::ready;
 }
 
 Result<Log> Log::open(const LogConfig& config, const std::string& node) {

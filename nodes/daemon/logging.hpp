@@ -17,7 +17,7 @@ namespace legion {
 
 /// The program's log: standard error or a file, text or one JSON object a line. A thread of its own writes it, so that a
 /// reader that stalls stops no other thread; when lines_max wait, the oldest give way and are counted.
-/// Thread: write() from any. The destructor writes what waits.
+/// Thread: write() from any.
 class Log {
  public:
   static constexpr std::size_t lines_max = 8192;
@@ -27,6 +27,10 @@ class Log {
   Log(Log&&) noexcept = default;
   Log& operator=(Log&&) = delete;
   ~Log();
+
+  /// Writes what waits, for at most 2 s; nothing may be written afterwards. False: the reader has stalled, and so would
+  /// the C library at the end of the process; leave with _Exit(). The destructor does the same.
+  bool close();
 
   void write(LogLevel level, std::string_view text) const;
   LogSink sink() const;

@@ -1,7 +1,9 @@
 """Leaving for good, and what the last words of a node are worth."""
 
+import os
 import pathlib
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -10,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import zmq
 
 from support import poll
-from support.mesh import Mesh
+from support.mesh import BIN, Mesh
 
 
 def sink(type_):
@@ -58,6 +60,28 @@ class Leaving(unittest.TestCase):
         published = int(node.log().rsplit(" events", 1)[0].rsplit(" ", 1)[1])
         self.assertGreater(published, 500)
         self.assertEqual(len(log.read_text(encoding="utf-8").splitlines()), published)
+
+    def test_a_log_that_nobody_reads_does_not_keep_the_node_from_ending(self):
+        node = self.mesh.node("talker", agent=[{"name": "feed", "builtin": "feed", "type": "test.in", "rate": 2000}],
+                              log={"events": True})
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        node.process = subprocess.Popen([BIN / "legion-node", node.config_path], stdin=subprocess.DEVNULL, stdout=write,
+                                        stderr=write, start_new_session=True)
+        os.close(write)
+        node.ready()
+        poll.until(lambda: node.agent("feed")["counters"].get("published", 0) > 5000, "the log to be full and waiting")
+        self.assertEqual(node.terminate(), 0)
+
+    def test_without_standard_descriptors_nothing_is_written_where_it_does_not_belong(self):
+        node = self.mesh.node("mute")
+        node.process = subprocess.Popen(["/bin/sh", "-c", f"exec '{BIN}/legion-node' '{node.config_path}' <&- >&- 2>&-"],
+                                        start_new_session=True)
+        node.ready()
+        targets = [os.readlink(f"/proc/{node.pid}/fd/{fd}") for fd in range(3)]
+        self.assertEqual(targets, ["/dev/null"] * 3)
+        self.assertEqual(node.terminate(), 0)
+        self.assertEqual((node.state_dir / "lock").read_bytes(), b"")
 
     def test_a_local_subscriber_that_was_there_first_costs_the_agents_nothing(self):
         """A stock SUB reconnects before a restarted node has joined; when it goes, the agents' interest stays."""
