@@ -169,7 +169,7 @@ LedgerStream* Ledger::State::make_stream(LedgerLife& life, Priority lane, std::s
   stream->lane = lane;
   stream->shard = shard;
   stream->type = type;
-  stream->number = ++last_number;
+  stream->number = take_number();
   stream->next = next;
   std::vector<std::unique_ptr<LedgerStream>>& streams = life.lanes[lane_index(lane)].streams;
   stream->position = streams.size();
@@ -181,7 +181,16 @@ LedgerStream* Ledger::State::make_stream(LedgerLife& life, Priority lane, std::s
   return stream;
 }
 
+// Numbers are used again, the one that has rested longest first, because others keep tables indexed by them.
+StreamNumber Ledger::State::take_number() {
+  if (free_numbers.empty()) return ++last_number;
+  const StreamNumber number = free_numbers.front();
+  free_numbers.pop_front();
+  return number;
+}
+
 void Ledger::State::drop_stream(LedgerStream& stream) {
+  free_numbers.push_back(stream.number);
   index.erase(&stream);
   LedgerLife& life = *stream.life;
   --life.stream_count;

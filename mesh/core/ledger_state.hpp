@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -80,6 +81,7 @@ struct Ledger::State {
   Admission admit(Now now, const FrameHeader& header, LedgerStream*& stream);
   LedgerStream* make_stream(LedgerLife& life, Priority lane, std::string_view type, std::uint8_t shard,
                             std::uint64_t next);
+  StreamNumber take_number();
   void drop_stream(LedgerStream& stream);
   void fold_route(LedgerStream& stream, std::size_t index);
   void apply_echo(LedgerLife& life, Priority lane, const LedgerSyncs::UnderWay& echo);
@@ -94,6 +96,7 @@ struct Ledger::State {
   std::map<std::string, Name, std::less<>> names;
   std::unordered_set<LedgerStream*, LedgerIndexHash, LedgerIndexEqual> index;
   StreamNumber last_number = 0;
+  std::deque<StreamNumber> free_numbers;  // of streams that are over
   LedgerSyncs syncs;
   std::array<Totals, limits::lane_count> totals{};
   const std::vector<LedgerRoute> no_routes;

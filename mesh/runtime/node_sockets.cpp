@@ -12,7 +12,9 @@ constexpr int free_run_attempts = 20;
 /// The listen address with its host as a number.
 Result<Address> numeric_listen(const Address& listen) {
   if (listen.is_numeric() || listen.is_wildcard()) return listen;
-  auto uris = transport::resolve_uri_blocking(listen.uri());
+  Address askable = listen;
+  if (askable.port == 0) askable.port = 1;  // only the host is asked for, and 0 is no port to be reached at
+  auto uris = transport::resolve_uri_blocking(askable.uri());
   if (!uris) return fail(ErrorCode::Unreachable, "listen " + listen.uri() + ": " + uris.error().message);
   // Names that mean both loopbacks ("localhost") listen on the IPv4 one: that is where people look first.
   std::string chosen = uris->front();

@@ -176,7 +176,10 @@ void Observer::State::learn(const Member& member) {
       ledger.on_origin_incarnation(now, {member.name, member.incarnation});
       if (!node.gone()) count_last_words(before);
       node.left_at.reset();
-      uncover(node, "it was restarted");
+    }
+    if (moved) {
+      node.links_synced.clear();
+      uncover(node, "it has moved to " + member.endpoints.control);
     }
     if (moved) connect(member);
     return;
@@ -289,8 +292,8 @@ void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
   found->second.heard = now.steady;
   if (std::exchange(found->second.silent, false)) {
     ledger.on_origin_back(now, {found->second.member.name, found->second.member.incarnation});
-    cover(found->second);
   }
+  cover(found->second);
 
   std::vector<Member> known;
   for (const auto& [name, node] : nodes) known.push_back(node.member);

@@ -115,6 +115,16 @@ class Startup(unittest.TestCase):
         self.mesh.alive_everywhere([first, second])
         self.assert_everyone_hears(first, {second: agent})
 
+    def test_port_0_on_a_name_takes_a_free_run_too(self):
+        node = self.mesh.node("n", node={"listen": "tcp://localhost:0"})
+        node.start()
+        node.wait_log("publishing is open")
+        listing = dict(line.split("=", 1) for line in (node.state_dir / "endpoints").read_text().splitlines())
+        port = int(listing["control"].rsplit(":", 1)[1])
+        self.assertTrue(10240 <= port < 32768, listing)
+        with Control(f"tcp://127.0.0.1:{port}") as control:
+            self.assertEqual("n", control.call("stats")["node"])
+
     def test_a_name_that_means_nothing_is_reported_and_dialled_on(self):
         port = ports.free_run()
         other = self.mesh.node("other", port=port, node=LINKS).start().ready()

@@ -110,6 +110,17 @@ class TailTest(unittest.TestCase):
         poll.until(lambda: len(tail.events()) == 5000 or f"{5000 - len(tail.events())}" in tail.notes(),
                    lambda: f"5000 events: {len(tail.events())} shown; {tail.notes()[-500:]}")
 
+    def test_a_node_that_was_killed_and_started_again_is_covered_again(self):
+        a = self.mesh.node("alpha").start().ready()
+        tail = Tail(self.mesh, a, "test.").connected()
+        for life in range(2, 5):
+            a.kill()
+            a.start().ready()
+            poll.until(lambda: tail.notes().count("connected to every node") == life, lambda: f"life {life}: {tail.notes()}")
+            self.assertGreater(tail.notes().rfind("connected to every node"), tail.notes().rfind("no longer"))
+        a.publish("test.tick", {"n": 1})
+        poll.until(lambda: len(tail.events()) == 1, lambda: tail.notes())
+
     def test_a_node_that_joins_later_is_tailed_as_well(self):
         a = self.mesh.node("alpha").start().ready()
         tail = Tail(self.mesh, a, "test.").connected()

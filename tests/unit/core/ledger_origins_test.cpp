@@ -17,6 +17,16 @@ TEST_F(LedgerOrigins, ANewIncarnationStartsItsSequencesAgain) {
   EXPECT_EQ(lost_link(s), 0u);
 }
 
+TEST_F(LedgerOrigins, StreamNumbersDoNotGrowWithTheNumberOfLives) {
+  ledger.add_subscription(filter("t."));
+  StreamNumber highest = 0;
+  for (Incarnation life = 10; life < 110; ++life) {
+    ledger.on_origin_incarnation(now, {"far", life});
+    for (const char* type : {"t.a", "t.b", "t.c"}) highest = std::max(highest, data(type, 1, 1, life).stream);
+  }
+  EXPECT_LE(highest, 9u);  // two lives are kept, and the next one is made before the older is dropped
+}
+
 TEST_F(LedgerOrigins, FramesOfALowerIncarnationAreDuplicates) {
   const auto s = ledger.add_subscription(filter("t."));
   sync({});
