@@ -87,7 +87,7 @@ class Config : public Verb {
     for (const auto& problem : problems) {
       table.row({{problem.file}, {std::to_string(problem.line)}, {problem.key}, {problem.message}});
     }
-    table.print_csv(session.out(), Table::Header::Yes);
+    table.print_csv(session.out());
   }
 
   int show_file(Session& session) {
@@ -114,7 +114,7 @@ class Config : public Verb {
     }
     switch (session.output()) {
       case Output::Table: session.print(table); break;
-      case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
+      case Output::Csv: table.print_csv(session.out()); break;
       case Output::Json: session.out() << json.dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
       case Output::Jsonl: session.out() << json.dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
     }
@@ -131,7 +131,7 @@ class Config : public Verb {
     }
     switch (session.output()) {
       case Output::Table: table.print(session.out(), session.paint(), 0); break;
-      case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
+      case Output::Csv: table.print_csv(session.out()); break;
       case Output::Json: session.out() << json.dump(2, ' ', false, JsonTree::error_handler_t::replace) << '\n'; break;
       case Output::Jsonl:
         for (const auto& key : json) session.out() << key.dump(-1, ' ', false, JsonTree::error_handler_t::replace) << '\n';

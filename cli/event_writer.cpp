@@ -29,16 +29,20 @@ std::string clock_text(WallTime time) {
   return clock;
 }
 
+/// Columns grow with what they hold, up to a bound, so that lines stay aligned without knowing what comes. On a terminal
+/// the data keeps `data_columns_min`: the source column gives way.
 class TableWriter : public EventWriter {
  public:
-  TableWriter(std::ostream& out, const Paint& paint, std::size_t width) : out_(out), paint_(paint), width_(width) {}
+  TableWriter(std::ostream& out, const Paint& paint, std::size_t width) : out_(out), paint_(paint), width_(width) {
+    if (width_ == 0) return;
+    type_.max = std::min(type_.max, width_ / 4);
+    type_.now = std::min(type_.now, width_ / 5);
+  }
 
   void write(const EventView& event) override {
-    const std::string type = padded(printable(event.type), type_width_, 40);
-    const std::string source = padded(printable(event.source), source_width_, 32);
-    std::string rest = "  " + source + "  " + printable(data_text(event));
-    const std::string priority = padded(std::string(to_string(event.lane)), priority_width_, 8);
-    std::string head = clock_text(event.time) + "  " + priority + "  " + type;
+    const std::string type = type_.padded(printable(event.type));
+    std::string head = clock_text(event.time) + "  " + priority_.padded(std::string(to_string(event.lane))) + "  " + type;
+    std::string rest = source_part(printable(event.source)) + "  " + printable(data_text(event));
     if (width_ > 0) {
       head = shortened(head, width_);
       rest = shortened(rest, width_ - columns_of(head));
@@ -54,20 +58,40 @@ class TableWriter : public EventWriter {
   }
 
  private:
-  /// Columns grow with what they hold, up to a bound, so that lines stay aligned without knowing what comes.
-  static std::string padded(std::string text, std::size_t& width, std::size_t max) {
-    const std::size_t columns = columns_of(text);
-    width = std::max(width, std::min(columns, max));
-    if (columns < width) text.append(width - columns, ' ');
-    return text;
+  struct Growing {
+    std::size_t now;
+    std::size_t max;
+
+    std::string padded(std::string text) {
+      const std::size_t columns = columns_of(text);
+      now = std::max(now, std::min(columns, max));
+      if (columns < now) text.append(now - columns, ' ');
+      return text;
+    }
+  };
+  static constexpr std::size_t gap = 2;
+  static constexpr std::size_t clock_columns = 12;
+  static constexpr std::size_t source_columns_min = 8;  ///< fewer tell nothing
+  static constexpr std::size_t data_columns_min = 32;
+
+  /// The gap and the source, as far as there is room for it.
+  std::string source_part(std::string source) {
+    std::string text = source_.padded(std::move(source));
+    if (width_ > 0) {
+      const std::size_t taken = clock_columns + priority_.now + type_.now + 4 * gap + data_columns_min;
+      const std::size_t room = taken < width_ ? width_ - taken : 0;
+      if (room < source_columns_min) return {};
+      text = shortened(text, std::min(room, source_.now));
+    }
+    return std::string(gap, ' ') + text;
   }
 
   std::ostream& out_;
   const Paint paint_;
   const std::size_t width_;
-  std::size_t priority_width_ = 8;
-  std::size_t type_width_ = 24;
-  std::size_t source_width_ = 16;
+  Growing priority_{8, 8};
+  Growing type_{24, 40};
+  Growing source_{16, 32};
 };
 
 class FormatWriter : public EventWriter {

@@ -4,11 +4,17 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ios>
+#include <system_error>
 
 namespace legion::cli {
 namespace {
 
 constexpr std::size_t output_bytes = 256 * 1024;
+
+[[noreturn]] void fail_reading() {
+  throw std::ios_base::failure("reading failed", std::error_code(errno, std::system_category()));
+}
 
 }  // namespace
 
@@ -44,12 +50,13 @@ int FdOutput::sync() { return write_out() ? 0 : -1; }
 FdInput::int_type FdInput::underflow() {
   for (;;) {
     pollfd items[2] = {{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
-    if (poll(items, 2, -1) < 0 && errno != EINTR) return traits_type::eof();
+    if (poll(items, 2, -1) < 0 && errno != EINTR) fail_reading();
     if ((items[1].revents & POLLIN) != 0) return traits_type::eof();
     if (items[0].revents == 0) continue;
     const ssize_t got = read(fd_, buffer_.data(), buffer_.size());
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got <= 0) return traits_type::eof();
+    if (got < 0) fail_reading();
+    if (got == 0) return traits_type::eof();
     setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
     return traits_type::to_int_type(buffer_.front());
   }

@@ -28,7 +28,8 @@ class FdOutput : public std::streambuf {
   std::vector<char> buffer_;
 };
 
-/// Ends like a file does as soon as `stop_fd` becomes readable.
+/// Ends like a file does as soon as `stop_fd` becomes readable. Errors: what cannot be read throws std::ios_base::failure,
+/// as a std::filebuf does.
 class FdInput : public std::streambuf {
  public:
   FdInput(int fd, int stop_fd) : fd_(fd), stop_fd_(stop_fd), buffer_(64 * 1024) {}

@@ -9,7 +9,13 @@ std::optional<LineReader::Line> LineReader::next() {
   std::streambuf& buffer = *in_.rdbuf();
   bool any = false;
   for (;;) {
-    const auto character = buffer.sbumpc();
+    Traits::int_type character{};
+    try {
+      character = buffer.sbumpc();
+    } catch (const std::ios_base::failure& failure) {
+      error_ = failure.code();
+      return std::nullopt;
+    }
     if (Traits::eq_int_type(character, Traits::eof())) {
       if (!any) return std::nullopt;
       break;

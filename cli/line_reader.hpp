@@ -6,6 +6,7 @@
 #include <istream>
 #include <optional>
 #include <string>
+#include <system_error>
 
 namespace legion::cli {
 
@@ -21,8 +22,10 @@ class LineReader {
 
   LineReader(std::istream& in, std::size_t bytes_max) : in_(in), bytes_max_(bytes_max) {}
 
-  /// Waits for a line; nullopt at the end. A last line without a newline counts.
+  /// Waits for a line; nullopt at the end. A last line without a newline counts, unless reading failed in it.
   std::optional<Line> next();
+  /// Why there was nothing more to be had; none at the end of the stream.
+  const std::error_code& error() const { return error_; }
   /// Whether more can be read without waiting.
   bool ready() const;
 
@@ -30,6 +33,7 @@ class LineReader {
   std::istream& in_;
   std::size_t bytes_max_;
   std::uint64_t number_ = 0;
+  std::error_code error_;
 };
 
 }  // namespace legion::cli

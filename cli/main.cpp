@@ -12,6 +12,7 @@
 #include <legion/cli/fd_stream.hpp>
 #include <legion/cli/interrupts.hpp>
 #include <legion/cli/process_world.hpp>
+#include <legion/cli/standard_descriptors.hpp>
 
 namespace {
 
@@ -40,6 +41,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!legion::cli::occupy_standard_descriptors()) return legion::cli::exit_code::internal;
   try {
     return run(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& error) {

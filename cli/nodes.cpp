@@ -4,6 +4,7 @@
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
+#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/figures.hpp>
 #include <legion/cli/flags.hpp>
 #include <legion/cli/repeat.hpp>
@@ -81,7 +82,7 @@ class Nodes : public Verb {
       rows.back()["round_trip_ms"] = round_trip(session, row);
     }
     if (repeat_.interval && session.output() == Output::Table) begin_screen(session, turn);
-    print(session, rows, turn);
+    print(session, rows);
     return rows.empty() && require_ ? exit_code::nothing_found : exit_code::ok;
   }
 
@@ -99,16 +100,13 @@ class Nodes : public Verb {
     return static_cast<double>((session.world().now().steady - begin) / 1us) / 1000.0;
   }
 
-  void print(Session& session, const JsonTree& rows, std::uint64_t turn) {
+  void print(Session& session, const JsonTree& rows) {
     switch (session.output()) {
       case Output::Json: session.out() << rows.dump(2) << '\n'; return;
       case Output::Jsonl:
         for (const JsonTree& row : rows) session.out() << row.dump() << '\n';
         return;
-      case Output::Csv: {
-        table_of(rows).print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
-        return;
-      }
+      case Output::Csv: csv_.print(session.out(), rows); return;
       case Output::Table: break;
     }
     session.print(table_of(rows));
@@ -155,6 +153,10 @@ class Nodes : public Verb {
   bool no_ping_ = false;
   bool require_ = false;
   RepeatOptions repeat_;
+  CsvRows csv_{{"name", "state", "incarnation", "boot", "roles", "address", "version", "self", "heartbeat_age_ms",
+                "clock_skew_ms", "depth_critical", "depth_high", "depth_normal", "depth_low", "lost_link",
+                "lost_origin_died", "lost_overflow", "lost_gate_overflow", "lost_shutdown", "agents", "policy",
+                "round_trip_ms"}};
 };
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <ostream>
+#include <system_error>
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
@@ -18,6 +21,22 @@
 namespace legion::cli {
 namespace {
 
+std::unexpected<Error> unreadable(const std::string& name, const std::error_code& why) {
+  return fail(ErrorCode::BadData, name + ": cannot be read: " + why.message());
+}
+
+/// A folder can be opened, but has no lines.
+Result<void> open(std::ifstream& file, const std::string& name) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(name, ignored)) {
+    return unreadable(name, std::make_error_code(std::errc::is_a_directory));
+  }
+  errno = 0;
+  file.open(name, std::ios::binary);
+  if (!file) return unreadable(name, std::error_code(errno != 0 ? errno : EIO, std::system_category()));
+  return {};
+}
+
 /// At a limited rate a call holds what falls due within this time, so that the rate stays even.
 constexpr Duration rate_slice = 20ms;
 
@@ -25,9 +44,10 @@ class Publish : public Verb {
  public:
   void declare(CLI::App& app) override {
     app.add_option("TYPE", type_, "the event's type; '-' for a stream of CloudEvents lines on standard input")->type_name("");
-    app.add_option("DATA", data_, "its data as JSON (default null); '-': each line of standard input is an event")
-        ->type_name("")
-        ->allow_extra_args(false);
+    data_option_ = app.add_option("DATA", data_,
+                                  "its data as JSON (default null); '-': each line of standard input is an event")
+                       ->type_name("")
+                       ->allow_extra_args(false);
     add_text(app, "--file", file_, "FILE", "publish the JSON lines of a file, as tail -o jsonl writes them ('-': standard input)");
     add_text(app, "--priority", priority_, "PRIORITY", "critical, high, normal or low (default: as the type's policy says)");
     add_text(app, "--correlation", changes_.correlation_id, "ID", "correlation id");
@@ -46,13 +66,15 @@ class Publish : public Verb {
     if (const auto name = stream_name()) {
       in = &session.console().in;
       if (*name != "-") {
-        file.open(*name, std::ios::binary);
-        if (!file) return session.fail({ErrorCode::BadData, *name + ": cannot be opened"});
+        if (const auto opened = open(file, *name); !opened) return session.fail(opened.error());
         in = &file;
       }
     }
     std::optional<IncomingEvent> single;
     if (in == nullptr) {
+      if (data_.empty() && data_option_->count() > 0) {
+        return session.fail({ErrorCode::BadData, "the data is empty and not JSON; write null, or leave it out"});
+      }
       auto event = event_of(type_, data_, changes_);
       if (!event) return session.fail(event.error());
       single = std::move(*event);
@@ -68,7 +90,8 @@ class Publish : public Verb {
                         [&](const Published& published) { outcome.report(published); });
     begin_ = session.world().now().steady;
     outcome.begin();
-    const auto sent = single ? repeat_event(session, publisher, *single) : stream(session, publisher, outcome, *in);
+    const auto sent = single ? repeat_event(session, publisher, outcome, *single)
+                             : stream(session, publisher, outcome, *in);
     return outcome.finish(sent, publisher.first_unknown());
   }
 
@@ -95,11 +118,17 @@ class Publish : public Verb {
                              : session.usage("--priority: '" + priority_ + "' is none of critical, high, normal, low");
   }
 
-  Result<void> repeat_event(Session& session, Publisher& publisher, const IncomingEvent& event) {
+  /// Ends at the first refusal that the next copy would meet too.
+  Result<void> repeat_event(Session& session, Publisher& publisher, const PublishOutcome& outcome,
+                            const IncomingEvent& event) {
     IncomingEvent copy = event;
     for (std::uint64_t i = 1; i <= count_.value_or(1) && !session.world().interrupted(); ++i) {
+      if (outcome.refused_for_good()) break;
       if (changes_.ttl) copy.event.expires_at = session.world().now().wall + *changes_.ttl;
       if (auto added = add(session, publisher, i, encode_for_publish(copy)); !added) return added;
+      // Alone, so that what refuses every copy says so once.
+      if (i > 1) continue;
+      if (auto sent = publisher.flush(); !sent) return sent;
     }
     return publisher.flush();
   }
@@ -112,7 +141,10 @@ class Publish : public Verb {
         if (auto sent = publisher.flush(); !sent) return sent;
       }
       const auto line = session.world().interrupted() ? std::nullopt : reader.next();
-      if (!line) return publisher.flush();
+      if (!line) {
+        auto sent = publisher.flush();
+        return sent && reader.error() ? unreadable(outcome.stream(), reader.error()) : sent;
+      }
       if (line->text.find_first_not_of(" \t") == std::string::npos && !line->too_long) continue;
       auto event = line->too_long ? fail(ErrorCode::TooBig, "the line is longer than " + format_size(limits::json_line_bytes_max))
                                   : read_event_line(line->text, type_ == "-" ? "" : type_, changes_);
@@ -146,6 +178,7 @@ class Publish : public Verb {
 
   std::string type_;
   std::string data_;
+  CLI::Option* data_option_ = nullptr;  ///< owned by the parser
   std::string file_;
   std::string priority_;
   EventChanges changes_;

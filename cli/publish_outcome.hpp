@@ -16,8 +16,11 @@ class PublishOutcome {
   /// `stream` is the name of what is read; empty for a single event.
   PublishOutcome(Session& session, std::string stream) : session_(session), stream_(std::move(stream)) {}
 
+  const std::string& stream() const { return stream_; }
   void begin();
   void report(const Published& published);
+  /// An event was turned away for what it is: the same one would be again.
+  bool refused_for_good() const { return refused_ > blocked_; }
   /// `sent` is how the conversation with the node ended. Returns the exit code: 0 all accepted, 3 some, 65 none because all
   /// were bad, 75 none because its queues stayed full, 1 none for other reasons, otherwise that of the error.
   int finish(const Result<void>& sent, std::uint64_t first_unknown);

@@ -93,6 +93,12 @@ Publisher::Publisher(World& world, NodeConnection& node, Duration timeout, Repor
     : world_(world), node_(node), timeout_(timeout), report_(std::move(report)) {}
 
 Result<void> Publisher::add(std::uint64_t line, Bytes event) {
+  if (event.size() > event_bytes_max) {
+    if (auto sent = flush(); !sent) return sent;
+    report_({line, "too_big", "", "the event takes " + std::to_string(event.size()) + " bytes, a call has room for " +
+                                      std::to_string(event_bytes_max)});
+    return {};
+  }
   if (events_.size() >= events_max || (!events_.empty() && bytes_ + event.size() > bytes_max)) {
     if (auto sent = flush(); !sent) return sent;
   }
@@ -124,22 +130,37 @@ Result<std::vector<Published>> Publisher::call() const {
 
 Result<void> Publisher::flush() {
   if (events_.empty()) return {};
-  const SteadyTime begin = world_.now().steady;
-  for (Duration backoff = backoff_first; !events_.empty(); backoff = std::min(2 * backoff, backoff_max)) {
+  SteadyTime progress = world_.now().steady;
+  Duration backoff = backoff_first;
+  while (!events_.empty()) {
     const auto results = call();
     if (!results) return std::unexpected(results.error());
-    const bool last_try = world_.now().steady - begin >= timeout_ || world_.interrupted();
+    const SteadyTime now = world_.now().steady;
+    if (std::ranges::any_of(*results, &Published::accepted)) {
+      progress = now;
+      backoff = backoff_first;
+    }
+    const bool last_try = now - progress >= timeout_ || world_.interrupted();
     // A full lane stays full during a call, so of one lane only a tail can be left over, and order is kept.
     std::vector<Item> again;
+    const Published* closed = nullptr;
     for (std::size_t i = 0; i < results->size(); ++i) {
-      if ((*results)[i].status == "would_block" && !last_try) {
+      const Published& result = (*results)[i];
+      if (closed == nullptr && result.status == "closed") closed = &result;
+      if (result.status == "closed" || (result.status == "would_block" && !last_try)) {
         again.push_back(std::move(events_[i]));
       } else {
-        report_((*results)[i]);
+        report_(result);
       }
     }
     events_ = std::move(again);
-    if (!events_.empty()) world_.wait(backoff);
+    // It will not change its mind, and the same answer for every line to come helps nobody.
+    if (closed != nullptr) {
+      return fail(ErrorCode::Closed, closed->detail.empty() ? "the node is shutting down" : closed->detail);
+    }
+    if (events_.empty()) break;
+    world_.wait(backoff);
+    backoff = std::min(2 * backoff, backoff_max);
   }
   bytes_ = 0;
   return {};

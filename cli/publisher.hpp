@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <legion/base/error.hpp>
+#include <legion/base/limits.hpp>
 #include <legion/cli/world.hpp>
 #include <legion/event/event.hpp>
 #include <legion/event/json.hpp>
@@ -26,19 +27,22 @@ struct Published {
 };
 
 /// Collects events into calls of at most `events_max` events and `bytes_max` bytes, one call at a time. A node whose queue
-/// is full is asked again, with back-off, until `timeout` has passed since the first attempt; later events of the call
-/// wait for that, so that order is kept.
+/// is full is asked again, with back-off, until it has accepted nothing for `timeout`; later events of the call wait for
+/// that, so that order is kept. An event that no call has room for is reported as too_big without asking.
 class Publisher {
  public:
   static constexpr std::size_t events_max = 500;
   static constexpr std::size_t bytes_max = 768 * 1024;
+  /// Of one event: with what a call puts around it, it fits into a control message.
+  static constexpr std::size_t event_bytes_max = limits::event_bytes_max + 2048;
 
   using Report = std::function<void(const Published&)>;
   Publisher(World& world, NodeConnection& node, Duration timeout, Report report);
 
   /// Sends what was collected first when the event does not fit beside it. Errors: as the call.
   Result<void> add(std::uint64_t line, Bytes event);
-  /// Sends what was collected. Errors: as the call; what was collected is then not known to be published.
+  /// Sends what was collected. Errors: as the call, and Closed from a node that shuts down; what is left is then not known
+  /// to be published.
   Result<void> flush();
   std::size_t collected() const { return events_.size(); }
   /// The line of the first event that nothing was reported of; 0 without one.

@@ -13,6 +13,7 @@ namespace legion::cli {
 namespace {
 
 constexpr std::uint16_t default_port = 7400;
+constexpr const char* environment_variable = "LEGION_NODE";
 
 Paint::Mode paint_mode(const Console& console, const World& world, ColorMode mode) {
   switch (mode) {
@@ -25,6 +26,14 @@ Paint::Mode paint_mode(const Console& console, const World& world, ColorMode mod
 
 /// A node name holds neither a dot nor a colon; "localhost" is what nobody calls a node.
 bool is_name(const std::string& text) { return is_node_name(text) && text != "localhost"; }
+
+/// A node said by a file or the environment, where a mistake is one of the configuration and not of this command.
+Result<Target> configured(const Address& address, std::string origin) {
+  if (address.is_wildcard() || address.port == 0) {
+    return fail(ErrorCode::Configuration, origin + ": " + address.host_port() + " cannot be connected to");
+  }
+  return Target{address, std::move(origin)};
+}
 
 std::string_view advice_for(ErrorCode code) {
   if (code == ErrorCode::Unreachable) {
@@ -95,13 +104,13 @@ Result<Target> Session::base_target() {
   if (!options_.context.empty()) {
     const auto context = read_context(world_, options_.context);
     if (!context) return std::unexpected(context.error());
-    return Target{context->node, "context " + options_.context};
+    return configured(context->node, "context " + options_.context);
   }
-  const auto variable = world_.variable("LEGION_NODE");
+  const auto variable = world_.variable(environment_variable);
   if (variable && !is_name(*variable)) {
     const auto address = parse_address(*variable, default_port);
-    if (!address) return legion::fail(ErrorCode::Configuration, "LEGION_NODE: " + address.error().message);
-    return Target{*address, "LEGION_NODE"};
+    if (!address) return legion::fail(ErrorCode::Configuration, environment_variable + (": " + address.error().message));
+    return configured(*address, environment_variable);
   }
   return Target{{"127.0.0.1", default_port}, "the default"};
 }
@@ -110,16 +119,15 @@ Result<Target> Session::target() {
   std::string wanted = options_.node;
   std::string origin = "--node";
   if (wanted.empty() && options_.context.empty()) {
-    wanted = world_.variable("LEGION_NODE").value_or("");
-    origin = "LEGION_NODE";
-  }
-  if (!wanted.empty() && !is_name(wanted)) {
+    wanted = world_.variable(environment_variable).value_or("");
+    origin = environment_variable;
+  } else if (!wanted.empty() && !is_name(wanted)) {
     const auto address = parse_address(wanted, default_port);
     if (!address) return legion::fail(ErrorCode::InvalidArgument, origin + ": " + address.error().message);
     return Target{*address, origin};
   }
   auto base = base_target();
-  if (!base || wanted.empty()) return base;
+  if (!base || wanted.empty() || !is_name(wanted)) return base;
   const auto address = look_up(*base, wanted);
   if (!address) return std::unexpected(address.error());
   return Target{*address, origin + " " + wanted + ", known to " + base->address.host_port()};

@@ -5,9 +5,11 @@
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
+#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/flags.hpp>
 #include <legion/cli/printable.hpp>
 #include <legion/cli/repeat.hpp>
+#include <legion/cli/stats_csv.hpp>
 #include <legion/cli/stats_rolling.hpp>
 #include <legion/cli/stats_sections.hpp>
 #include <legion/cli/verb.hpp>
@@ -127,13 +129,7 @@ class Stats : public Verb {
       case Output::Jsonl:
         for (const JsonTree& snapshot : snapshots) session.out() << chosen(snapshot).dump() << '\n';
         break;
-      case Output::Csv: {
-        const Section section = section_.value_or(Section::Lane);
-        Table table = section_table(section, NodeColumn::Yes);
-        for (const JsonTree& snapshot : snapshots) add_rows(table, section, snapshot, NodeColumn::Yes);
-        table.print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
-        break;
-      }
+      case Output::Csv: print_csv(session, snapshots); break;
       case Output::Table:
         if (watch_) begin_screen(session, turn);
         for (std::size_t i = 0; i < snapshots.size(); ++i) {
@@ -164,6 +160,17 @@ class Stats : public Verb {
     session.out() << list.dump(2) << '\n';
   }
 
+  void print_csv(Session& session, const std::vector<JsonTree>& snapshots) {
+    const Section section = section_.value_or(Section::Lane);
+    if (!csv_) csv_.emplace(books_ ? books_csv_columns() : csv_columns(section));
+    JsonTree rows = JsonTree::array();
+    for (const JsonTree& snapshot : snapshots) {
+      JsonTree added = books_ ? books_csv_rows(snapshot) : csv_rows(section, snapshot);
+      for (JsonTree& row : added) rows.push_back(std::move(row));
+    }
+    csv_->print(session.out(), rows);
+  }
+
   void print_node(Session& session, const JsonTree& snapshot) const {
     std::string head;
     session.paint().append(head, Tint::Bold, printable(text_of(snapshot, "node")));
@@ -187,8 +194,8 @@ class Stats : public Verb {
   }
 
   static void print_section(Session& session, Section section, const JsonTree& snapshot) {
-    Table table = section_table(section, NodeColumn::No);
-    add_rows(table, section, snapshot, NodeColumn::No);
+    Table table = section_table(section);
+    add_rows(table, section, snapshot);
     if (table.empty()) return;
     session.out() << '\n';
     session.print(table);
@@ -214,15 +221,13 @@ class Stats : public Verb {
       case Output::Jsonl:
         for (const JsonTree& each : books) session.out() << each.dump() << '\n';
         break;
-      case Output::Csv:
-        books_table(books, NodeColumn::Yes).print_csv(session.out(), turn == 0 ? Table::Header::Yes : Table::Header::No);
-        break;
+      case Output::Csv: print_csv(session, snapshots); break;
       case Output::Table: {
         if (watch_) begin_screen(session, turn);
         JsonTree total = total_of(books);
         total["node"] = "total";
         books.push_back(std::move(total));
-        session.print(books_table(books, NodeColumn::Yes));
+        session.print(books_table(books));
         break;
       }
     }
@@ -242,6 +247,7 @@ class Stats : public Verb {
   std::vector<Address> fixed_;
   std::map<std::string, std::unique_ptr<NodeConnection>> connections_;
   RollingStats roll_;
+  std::optional<CsvRows> csv_;
 };
 
 }  // namespace

@@ -75,17 +75,7 @@ void RollingStats::print(Session& session, const JsonTree& line) {
   switch (session.output()) {
     case Output::Json:
     case Output::Jsonl: out << line.dump() << '\n'; return;
-    case Output::Csv: {
-      std::string titles;
-      std::string values;
-      for (const auto& [name, value] : line.items()) {
-        titles += (titles.empty() ? "" : ",") + name;
-        values += (values.empty() ? "" : ",") + csv_field(value.is_string() ? value.get<std::string>() : value.dump());
-      }
-      if (lines_++ == 0) out << titles << '\n';
-      out << values << '\n';
-      return;
-    }
+    case Output::Csv: csv_.print(out, JsonTree::array({line})); return;
     case Output::Table: break;
   }
   const bool on_terminal = session.console().out_is_terminal;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/figures.hpp>
 #include <legion/cli/session.hpp>
 
@@ -29,6 +30,7 @@ class RollingStats {
 
   std::map<std::string, Mark> marks_;
   std::size_t lines_ = 0;
+  CsvRows csv_{{}};
 };
 
 }  // namespace legion::cli

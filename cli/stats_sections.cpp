@@ -176,18 +176,10 @@ std::string_view member_of(Section section) {
   LEGION_UNREACHABLE();
 }
 
-Table section_table(Section section, NodeColumn node_column) {
-  auto columns = columns_for(section);
-  if (node_column == NodeColumn::Yes) columns.insert(columns.begin(), Column{"NODE"});
-  return Table(std::move(columns));
-}
+Table section_table(Section section) { return Table(columns_for(section)); }
 
-void add_rows(Table& table, Section section, const JsonTree& snapshot, NodeColumn node_column) {
-  for (const JsonTree& row : rows_of(section, snapshot)) {
-    auto cells = row_for(section, row);
-    if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), Cell{text_of(snapshot, "node")});
-    table.row(std::move(cells));
-  }
+void add_rows(Table& table, Section section, const JsonTree& snapshot) {
+  for (const JsonTree& row : rows_of(section, snapshot)) table.row(row_for(section, row));
 }
 
 JsonTree books_of(const JsonTree& snapshot) {
@@ -236,11 +228,13 @@ JsonTree total_of(const JsonTree& books) {
   return sum;
 }
 
-Table books_table(const JsonTree& books, NodeColumn node_column) {
-  Table table = section_table(Section::Subscription, node_column);
+Table books_table(const JsonTree& books) {
+  auto columns = columns_for(Section::Subscription);
+  columns.insert(columns.begin(), Column{"NODE"});
+  Table table(std::move(columns));
   for (const JsonTree& each : books) {
     auto cells = subscription_row(each);
-    if (node_column == NodeColumn::Yes) cells.insert(cells.begin(), text(each, "node"));
+    cells.insert(cells.begin(), text(each, "node"));
     table.row(std::move(cells));
   }
   return table;

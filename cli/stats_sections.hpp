@@ -18,11 +18,9 @@ std::optional<Section> parse_section(std::string_view text);  ///< "lane", "subs
 /// The member of the JSON form: "lanes", "subscriptions", "types", "handlers", "agents".
 std::string_view member_of(Section section);
 
-enum class NodeColumn : std::uint8_t { No, Yes };
-
-Table section_table(Section section, NodeColumn node_column);
+Table section_table(Section section);
 /// Adds the rows of one node.
-void add_rows(Table& table, Section section, const JsonTree& snapshot, NodeColumn node_column);
+void add_rows(Table& table, Section section, const JsonTree& snapshot);
 
 /// The books of every subscription, flat: node, agent, type, tier, the terms of the equation, balance.
 JsonTree books_of(const JsonTree& snapshot);
@@ -30,6 +28,7 @@ JsonTree books_of(const JsonTree& snapshot);
 JsonTree types_of(const JsonTree& snapshot);
 /// The sum of the given books.
 JsonTree total_of(const JsonTree& books);
-Table books_table(const JsonTree& books, NodeColumn node_column);
+/// With a column for the node.
+Table books_table(const JsonTree& books);
 
 }  // namespace legion::cli

@@ -84,11 +84,9 @@ std::vector<std::string> Table::print(std::ostream& out, const Paint& paint, std
   return hidden;
 }
 
-void Table::print_csv(std::ostream& out, Header header) const {
-  if (header == Header::Yes) {
-    for (std::size_t i = 0; i < columns_.size(); ++i) out << (i == 0 ? "" : ",") << csv_title(columns_[i].title);
-    out << '\n';
-  }
+void Table::print_csv(std::ostream& out) const {
+  for (std::size_t i = 0; i < columns_.size(); ++i) out << (i == 0 ? "" : ",") << csv_title(columns_[i].title);
+  out << '\n';
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) out << (i == 0 ? "" : ",") << csv_field(row[i].text);
     out << '\n';

@@ -33,8 +33,7 @@ class Table {
   /// Prints the titles and the rows; `width` 0: as wide as it gets. Returns the titles that found no room.
   std::vector<std::string> print(std::ostream& out, const Paint& paint, std::size_t width) const;
   /// The same as CSV with a header line; titles in lower case, blanks as underscores.
-  enum class Header : std::uint8_t { Yes, No };
-  void print_csv(std::ostream& out, Header header) const;
+  void print_csv(std::ostream& out) const;
 
  private:
   std::vector<std::size_t> widths() const;

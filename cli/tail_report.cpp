@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <legion/base/units.hpp>
+#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/figures.hpp>
 #include <legion/cli/table.hpp>
 
@@ -49,7 +50,9 @@ void TailReport::print(Session& session, Duration elapsed) const {
   }
   switch (session.output()) {
     case Output::Table: session.print(table); break;
-    case Output::Csv: table.print_csv(session.out(), Table::Header::Yes); break;
+    case Output::Csv:
+      CsvRows({"type", "priority", "events", "per_second", "share", "bytes"}).print(session.out(), json);
+      break;
     case Output::Json: session.out() << json.dump(2) << '\n'; break;
     case Output::Jsonl:
       for (const JsonTree& each : json) session.out() << each.dump() << '\n';

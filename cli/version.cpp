@@ -33,7 +33,7 @@ class Version : public Verb {
         table.row({{name}, {value.is_string() ? value.get<std::string>() : value.dump()}});
       }
       if (session.output() == Output::Csv) {
-        table.print_csv(session.out(), Table::Header::Yes);
+        table.print_csv(session.out());
       } else {
         session.print(table);
       }

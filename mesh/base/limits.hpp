@@ -29,6 +29,9 @@ inline constexpr std::size_t msgpack_depth_max = 16;          ///< nesting of ev
 inline constexpr std::size_t msgpack_items_max = 65536;       ///< entries of one array or map
 inline constexpr std::size_t json_line_bytes_max = 4 * 1024 * 1024;
 
+inline constexpr std::size_t agent_state_bytes_max = 128;     ///< an agent's state, as heartbeats and stats tell it
+inline constexpr std::size_t roles_max = 16;                  ///< roles of one node
+inline constexpr std::size_t role_bytes_max = 64;
 inline constexpr std::size_t roster_entries_max = 4096;
 inline constexpr std::size_t sync_tails_per_part_max = 512;   ///< streams named in one part of a sync echo
 inline constexpr std::size_t streams_per_origin_max = 100000; ///< a stream beyond it is refused and counted

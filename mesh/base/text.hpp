@@ -12,6 +12,13 @@ namespace legion {
 /// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 
+/// At most `bytes_max` bytes of the text, never half a UTF-8 character.
+std::string_view cut_text(std::string_view text, std::size_t bytes_max);
+
+/// At most `bytes_max` bytes of the text as something that may stand in a log: control characters (but not the tab) and
+/// bytes that are not UTF-8 come out as \xNN, a cut is marked with "...".
+std::string printable(std::string_view text, std::size_t bytes_max);
+
 /// How many insertions, removals, replacements and swaps of neighbours lead from one word to the other (optimal string
 /// alignment). Costs O(a x b) time; words are cut at 64 bytes.
 std::size_t edit_distance(std::string_view a, std::string_view b);

@@ -16,10 +16,8 @@ namespace {
 constexpr std::uint64_t rpc_request_tag = 0;
 constexpr std::uint64_t rpc_reply_tag = 1;
 constexpr std::size_t uri_bytes_max = 300;
-constexpr std::size_t roles_max = 16;
 constexpr std::size_t word_bytes_max = 64;     // a role, a state, a version, a hash, a method, an error code
 constexpr std::size_t agents_max = 4096;
-constexpr std::size_t agent_bytes_max = 128;
 constexpr std::size_t loss_reasons_max = 64;
 constexpr std::size_t key_bytes_max = 64;
 constexpr std::size_t reserved_type_bytes_max = limits::event_type_bytes_max + 16;  // "~replay." and a type
@@ -53,6 +51,15 @@ Result<std::string> read_text(MsgpackReader& in, std::size_t bytes_max) {
   if (!text) return std::unexpected(text.error());
   if (!is_utf8(*text)) return fail(ErrorCode::BadData, "not UTF-8");
   return std::string(*text);
+}
+
+/// Text for people only: what is too long is cut and what is no UTF-8 left out, because nothing that only informs may
+/// cost a node its heartbeat.
+Result<std::string> read_caption(MsgpackReader& in, std::size_t bytes_max) {
+  const auto text = in.read_string();
+  if (!text) return std::unexpected(text.error());
+  const std::string_view kept = cut_text(*text, bytes_max);
+  return is_utf8(kept) ? std::string(kept) : std::string("?");
 }
 
 Result<std::size_t> read_array_up_to(MsgpackReader& in, std::size_t limit) {
@@ -114,13 +121,13 @@ Result<std::array<std::string, limits::lane_count>> read_lanes(MsgpackReader& in
 }
 
 Result<std::vector<std::string>> read_roles(MsgpackReader& in) {
-  const auto count = read_array_up_to(in, roles_max);
+  const auto count = in.read_array();
   if (!count) return std::unexpected(count.error());
   std::vector<std::string> roles;
   for (std::size_t i = 0; i < *count; ++i) {
-    auto role = read_text(in, word_bytes_max);
+    auto role = read_caption(in, limits::role_bytes_max);
     if (!role) return std::unexpected(role.error());
-    roles.push_back(*std::move(role));
+    if (roles.size() < limits::roles_max) roles.push_back(*std::move(role));
   }
   return roles;
 }
@@ -146,7 +153,7 @@ Result<Member> read_member(MsgpackReader& in) {
     if (key == "lanes") return known(assign(key, read_lanes(in), member.endpoints.lanes));
     if (key == "spool") return known(assign(key, read_uri(in), member.endpoints.spool));
     if (key == "roles") return known(assign(key, read_roles(in), member.roles));
-    if (key == "version") return known(assign(key, read_text(in, word_bytes_max), member.version));
+    if (key == "version") return known(assign(key, read_caption(in, word_bytes_max), member.version));
     if (key == "state") return known(assign(key, read_state(in), member.state));
     return false;
   });
@@ -221,9 +228,9 @@ Result<decltype(Heartbeat::agents)> read_agents(MsgpackReader& in) {
   decltype(Heartbeat::agents) agents;
   for (std::size_t i = 0; i < *count; ++i) {
     if (const auto shape = in.expect_array(2); !shape) return std::unexpected(shape.error());
-    auto name = read_text(in, agent_bytes_max);
+    auto name = read_caption(in, limits::agent_state_bytes_max);
     if (!name) return std::unexpected(name.error());
-    auto state = read_text(in, agent_bytes_max);
+    auto state = read_caption(in, limits::agent_state_bytes_max);
     if (!state) return std::unexpected(state.error());
     agents.emplace_back(*std::move(name), *std::move(state));
   }

@@ -1,5 +1,6 @@
 #include <legion/runtime/hosted_agent.hpp>
 
+#include <legion/base/text.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 
@@ -66,7 +67,7 @@ void HostedAgent::log(LogLevel level, std::string_view text) { around_.log(level
 
 void HostedAgent::set_state(std::string state) {
   const std::lock_guard lock(mutex_);
-  state_ = std::move(state);
+  state_ = std::string(cut_text(printable(state, limits::agent_state_bytes_max), limits::agent_state_bytes_max));
 }
 
 void HostedAgent::count(std::string_view name, std::uint64_t by) {

@@ -219,7 +219,10 @@ void MeshReader::on_tick(Now now) {
     const auto peer = peers_.find(due.origin);
     if (lane == nullptr || peer == peers_.end()) continue;
     // A link that is down begins its sync when it comes up.
-    if (lane->supervisor.is_up(peer->second[lane_index(due.lane)])) begin_sync(now, *lane, due.origin);
+    const std::string& uri = peer->second[lane_index(due.lane)];
+    const auto owner = lane->peer_of_uri.find(uri);
+    const bool is_its_link = owner != lane->peer_of_uri.end() && owner->second == due.origin;
+    if (is_its_link && lane->supervisor.is_up(uri)) begin_sync(now, *lane, due.origin);
   }
   drop_retired_syncs();
 }

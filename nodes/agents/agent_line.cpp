@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <legion/agents/json_members.hpp>
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 #include <legion/base/limits.hpp>
 
 namespace legion {

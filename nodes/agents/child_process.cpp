@@ -161,7 +161,9 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::signal_group(int signal) const {
-  if (pid_ > 0) ::kill(-pid_, signal);
+  if (pid_ <= 0) return;
+  ::kill(-pid_, signal);
+  ::kill(pid_, signal);  // it may have left its group; its number is its own until it is reaped
 }
 
 std::string ChildProcess::reap() {

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 #include <legion/base/text.hpp>
 
 namespace legion {

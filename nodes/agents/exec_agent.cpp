@@ -13,7 +13,7 @@
 
 #include <legion/agents/child_process.hpp>
 #include <legion/agents/exec_life.hpp>
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
 #include <legion/runtime/clock.hpp>
 

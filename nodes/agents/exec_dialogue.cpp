@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 
 namespace legion {
 namespace {

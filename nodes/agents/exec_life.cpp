@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 #include <legion/runtime/clock.hpp>
 
 namespace legion {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <legion/agents/agent_line.hpp>
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 #include <legion/event/json.hpp>
 
 namespace legion {

@@ -1,6 +1,7 @@
 #include <legion/agents/sink_agent.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,9 +18,13 @@ namespace legion {
 void SinkAgent::start(AgentServices& services) {
   services_ = &services;
   if (options_.file) {
-    file_ = Fd(::open(options_.file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
-    if (!file_) {
-      const std::string problem = fmt::format("cannot open {}: {}", *options_.file, ::strerror(errno));
+    // Not blocking: a pipe that nobody reads must stop neither the start nor a worker.
+    file_ = Fd(::open(options_.file->c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644));
+    struct stat status {};
+    const bool is_file = file_ && ::fstat(file_.get(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISCHR(status.st_mode));
+    if (!is_file) {
+      const std::string why = file_ ? "not a file that can be appended to" : ::strerror(errno);
+      const std::string problem = fmt::format("cannot open {}: {}", *options_.file, why);
       services.log(LogLevel::Error, problem);
       services.set_state("failed: " + problem);
       return;

@@ -1,5 +1,6 @@
 #include <legion/daemon/logging.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <future>
 #include <thread>
@@ -13,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
 
 namespace legion {
@@ -20,6 +22,7 @@ namespace legion {
 namespace {
 
 constexpr auto last_words_max = 2s;
+constexpr std::size_t line_bytes_max = 16 * 1024;
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
@@ -126,6 +129,13 @@ Result<Log> Log::open(const LogConfig& config, const std::string& node) {
 }
 
 void Log::write(LogLevel level, std::string_view text) const {
+  // Agents, peers and paths have their say in log lines: none of them shall write a line of their own, or to a terminal.
+  const auto harmless = [](char c) { return c >= 0x20 && c < 0x7F; };
+  if (!std::ranges::all_of(text, harmless)) {
+    const std::string safe = printable(text, line_bytes_max);
+    logger_->log(level_of(level), spdlog::string_view_t(safe.data(), safe.size()));
+    return;
+  }
   logger_->log(level_of(level), spdlog::string_view_t(text.data(), text.size()));
 }
 

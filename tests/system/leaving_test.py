@@ -35,16 +35,18 @@ class Leaving(unittest.TestCase):
         f.publish("test.tick", {"n": 0})
         poll.until(lambda: r.book("sink", "test.")["delivered"] == 1, "the first event")
         r.signal(signal.SIGSTOP)
-        for start in range(0, 20000, 500):
-            f.publish_all([{"type": "test.tick", "priority": "low", "data": {"n": start + i}} for i in range(500)])
-        poll.until(lambda: q.book("sink", "test.")["delivered"] == 20001, lambda: str(q.book("sink", "test.")))
+        for start in range(0, 8000, 80):  # four to a frame at most, so that the queues overflow
+            f.publish_all([{"type": "test.tick", "priority": "low", "data": {"n": start + i, "text": "x" * 8000}}
+                           for i in range(80)])
+        poll.until(lambda: q.book("sink", "test.")["delivered"] == 8001, lambda: str(q.book("sink", "test.")))
         self.assertEqual(f.terminate(), 0, f.log())
         r.signal(signal.SIGCONT)
-        poll.until(lambda: r.book("sink", "test.")["published"] == 20001 and r.book("sink", "test.")["pending"] == 0,
+        poll.until(lambda: r.book("sink", "test.")["published"] == 8001 and r.book("sink", "test.")["pending"] == 0,
                    lambda: f"{r.book('sink', 'test.')}\n{r.log()}")
         book = r.book("sink", "test.")
         self.assertEqual(book["balance"], 0)
-        self.assertEqual(book["delivered"] + book["lost"]["link"] + book["lost"]["origin_died"], 20001)
+        self.assertGreater(book["lost"]["link"] + book["lost"]["origin_died"], 0, "nothing was missed; the test shows nothing")
+        self.assertEqual(book["delivered"] + book["lost"]["link"] + book["lost"]["origin_died"], 8001)
 
     def test_what_was_published_before_sigterm_is_handled_before_the_node_ends(self):
         log = self.mesh.folder / "handled.jsonl"

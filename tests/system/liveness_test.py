@@ -99,6 +99,18 @@ class Liveness(unittest.TestCase):
         self.mesh.alive_everywhere([a, b, c])
         self.assertEqual(a.members()["gamma"]["incarnation"], before)
 
+    def test_an_agent_that_cannot_start_does_not_cost_its_node_the_mesh(self):
+        a = self.mesh.node("alpha").start()
+        b = self.mesh.node("beta", join=[a], agent=[{
+            "name": "lost", "exec": ["/nowhere/" + "x" * 300], "subscribe": [{"type": "test."}]}]).start()
+        a.ready(), b.ready()
+        self.mesh.alive_everywhere([a, b])
+        poll.until(lambda: b.agent("lost")["state"].startswith("failed"), lambda: str(b.agent("lost")))
+        beats = a.stats()["lanes"][0]["received"]
+        poll.until(lambda: a.stats()["lanes"][0]["received"] > beats + 30, "thirty further heartbeats, its own and beta's")
+        self.assertEqual(a.stats()["refused"].get("bad_heartbeat", 0), 0)
+        self.assertEqual(transitions(a, "beta"), ["alive"])
+
     def test_a_node_joins_through_a_member_that_is_not_the_seed_and_knows_everyone(self):
         a, b, _ = self.three()
         late = self.mesh.node("late", join=[b]).start().ready()

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import ports  # noqa: E402
 from support.mesh import Mesh  # noqa: E402
 from support.poll import holds, until  # noqa: E402
+from support.rpc import Control  # noqa: E402
 from support.scripted import PROBE, Scripted, link, numbered, settled  # noqa: E402
 
 # Short, so that a join address at which nobody answers does not hold up a start for long.

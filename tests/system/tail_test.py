@@ -79,21 +79,21 @@ class TailTest(unittest.TestCase):
 
     def test_a_stopped_tail_disturbs_nobody_and_reports_exactly_what_it_lost(self):
         a = self.mesh.node("alpha", fast=False, agent=[
-            {"name": "feed", "builtin": "feed", "type": "flow.low", "rate": 6000, "count": 30000, "priority": "low",
-             "wait_for_nodes": 2, "start_after": "4s"}]).start().ready()
+            {"name": "feed", "builtin": "feed", "type": "flow.low", "rate": 3000, "count": 12000, "priority": "low",
+             "wait_for_nodes": 2, "start_after": "4s", "fields": {"text": "x" * 4000}}]).start().ready()
         sink = [{"name": "sink", "builtin": "sink", "subscribe": [{"type": "flow."}]}]
         b = self.mesh.node("beta", join=[a], fast=False, agent=sink).start().ready()
         tail = Tail(self.mesh, a, "flow.low").connected()
         poll.until(lambda: len(tail.events()) > 100, lambda: f"events to be shown: {tail.notes()}")
         tail.process.send_signal(signal.SIGSTOP)
-        poll.until(lambda: b.book("sink", "flow.")["delivered"] == 30000, lambda: str(b.book("sink", "flow.")), watchdog=120)
+        poll.until(lambda: b.book("sink", "flow.")["delivered"] == 12000, lambda: str(b.book("sink", "flow.")), watchdog=120)
         self.assertEqual(sum(b.book("sink", "flow.")["lost"].values()), 0)
         tail.process.send_signal(signal.SIGCONT)
 
         def said():
             seen = len(tail.events())
-            return seen < 30000 and str(30000 - seen) in tail.notes()
-        poll.until(said, lambda: f"{30000 - len(tail.events())} lost to be reported: {tail.notes()[-500:]}")
+            return seen < 12000 and str(12000 - seen) in tail.notes()
+        poll.until(said, lambda: f"{12000 - len(tail.events())} lost to be reported: {tail.notes()[-500:]}")
         numbers = [int(e["sequence"]) for e in tail.events()]
         self.assertEqual(numbers, sorted(set(numbers)))
 

@@ -4,7 +4,7 @@
 #include <legion/agents/backoff.hpp>
 #include <legion/agents/line_splitter.hpp>
 #include <legion/base/log_limiter.hpp>
-#include <legion/agents/printable.hpp>
+#include <legion/base/text.hpp>
 
 namespace legion {
 namespace {

@@ -68,6 +68,18 @@ TEST(CommandLine, RefusesValuesThatAreNone) {
   EXPECT_EQ(run(world, {"version", "extra"}).code, exit_code::usage);
 }
 
+TEST(CommandLine, NamesTheChoicesOfAFlagThatHasSome) {
+  FakeWorld world;
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"version", "-o", "xml"}, {"version", "--output=yaml"}, {"version", "-o"}, {"-o", "TABLE", "version"}}) {
+    const Ran ran = run(world, arguments);
+    EXPECT_EQ(ran.code, exit_code::usage);
+    EXPECT_THAT(ran.err, HasSubstr("table|json|jsonl|csv"));
+    EXPECT_EQ(ran.out, "");
+  }
+  EXPECT_THAT(run(world, {"version", "--color", "some"}).err, HasSubstr("auto|always|never"));
+}
+
 TEST(CommandLine, AnArgumentMayBeCalledLikeAVerb) {
   FakeWorld world;
   EXPECT_EQ(run(world, {"tail", "stats", "--duration", "1s"}).code, exit_code::ok);

@@ -29,10 +29,20 @@ TEST(EventWriter, PrintsOneAlignedLinePerEvent) {
 }
 
 TEST(EventWriter, CutsLinesAtTheWidthOfTheTerminalAndColoursByPriority) {
-  EXPECT_EQ(written({.width = 54}, {approved()}), "17:23:53.971  critical  trade.approved            alp…\n");
+  EXPECT_EQ(written({.width = 48}, {approved()}), "17:23:53.971  critical  trade.approved  {\"symbo…\n");
   EXPECT_EQ(written({.width = 54}, {approved()}, Paint::Mode::On),
-            "\033[1;31m17:23:53.971  critical  trade.approved          \033[0m  alp…\n");
+            "\033[1;31m17:23:53.971  critical  trade.approved\033[0m  {\"symbol\":\"XB…\n");
   EXPECT_EQ(written({.width = 20}, {low()}, Paint::Mode::On), "\033[2m17:23:53.971  low  …\033[0m\n");
+}
+
+TEST(EventWriter, TheSourceGivesWayToTheDataOnANarrowTerminal) {
+  const auto event = make_event("trade.approved", Priority::Critical, "\"" + std::string(200, 'x') + "\"", "alpha/risk-checks");
+  EXPECT_EQ(written({.width = 80}, {event}),
+            "17:23:53.971  critical  trade.approved    \"" + std::string(36, 'x') + "…\n");
+  EXPECT_EQ(written({.width = 90}, {event}),
+            "17:23:53.971  critical  trade.approved      alpha/risk-…  \"" + std::string(30, 'x') + "…\n");
+  EXPECT_EQ(written({.width = 120}, {event}),
+            "17:23:53.971  critical  trade.approved            alpha/risk-checks  \"" + std::string(49, 'x') + "…\n");
 }
 
 TEST(EventWriter, FillsTheFormatOfTheUser) {

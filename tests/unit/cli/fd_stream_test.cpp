@@ -61,6 +61,13 @@ TEST_F(FdStream, TellsWhetherReadingWouldWait) {
   EXPECT_EQ(line, "ab");
 }
 
+TEST_F(FdStream, InputThatCannotBeReadIsAnErrorAndNoEnd) {
+  const int folder = open("/", O_RDONLY | O_DIRECTORY);
+  FdInput buffer(folder, stop_);
+  EXPECT_THROW(buffer.sbumpc(), std::ios_base::failure);
+  close(folder);
+}
+
 TEST_F(FdStream, AnInterruptEndsTheInput) {
   FdInput buffer(pipe_[0], stop_);
   std::istream in(&buffer);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <ios>
 #include <sstream>
+#include <system_error>
 
 #include <legion/cli/line_reader.hpp>
 
@@ -26,6 +28,20 @@ TEST(LineReader, MarksALineThatIsTooLongAndGoesOnBehindIt) {
   EXPECT_EQ(next->text, "short");
   EXPECT_FALSE(next->too_long);
   EXPECT_EQ(next->number, 2u);
+}
+
+TEST(LineReader, SaysWhyReadingFailedAndDropsThePartOfALine) {
+  struct Failing : std::streambuf {
+    std::string text = "whole\npart";
+    Failing() { setg(text.data(), text.data(), text.data() + text.size()); }
+    int_type underflow() override { throw std::ios_base::failure("", std::make_error_code(std::errc::io_error)); }
+  } buffer;
+  std::istream in(&buffer);
+  LineReader reader(in, 100);
+  EXPECT_EQ(reader.next()->text, "whole");
+  EXPECT_FALSE(reader.error());
+  EXPECT_FALSE(reader.next());
+  EXPECT_EQ(reader.error(), std::errc::io_error);
 }
 
 }  // namespace

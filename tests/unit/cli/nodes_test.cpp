@@ -46,6 +46,20 @@ TEST(Nodes, JsonIsWhatTheNodeGivesPlusTheRoundTrip) {
   EXPECT_EQ(rows, expected);
 }
 
+TEST(Nodes, CsvHasTheValuesOfTheJson) {
+  FakeWorld world = world_of_two();
+  world.nodes["127.0.0.1:7400"].methods["roster"] = [&](BytesView) {
+    world.pass(1500us);
+    return Bytes{0x90};
+  };
+  EXPECT_EQ(run(world, {"nodes", "-o", "csv"}).out,
+            "name,state,incarnation,boot,roles,address,version,self,heartbeat_age_ms,clock_skew_ms,depth_critical,depth_high,"
+            "depth_normal,depth_low,lost_link,lost_origin_died,lost_overflow,lost_gate_overflow,lost_shutdown,agents,policy,"
+            "round_trip_ms\n"
+            "alpha,alive,18446744073709551615,00,feed,127.0.0.1:7400,0.1.0,true,0,0.0,1,2,,,5,,,,,,ab,1.5\n"
+            "beta,dead,3,00,,127.0.0.1:7500,0.1.0,false,12000,-1.5,,,,,,,,,,,,\n");
+}
+
 TEST(Nodes, MeasuresTheRoundTripUnlessToldNotTo) {
   FakeWorld world = world_of_two();
   world.nodes["127.0.0.1:7400"].methods["roster"] = [&](BytesView) {

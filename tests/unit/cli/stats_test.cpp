@@ -83,11 +83,65 @@ TEST(Stats, BooksBalanceOrTheCommandFails) {
 TEST(Stats, ByChoosesOneSection) {
   FakeWorld world = world_of(10, 2);
   EXPECT_EQ(run(world, {"stats", "--by", "type", "-o", "csv"}).out,
-            "node,type,published,delivered,filtered,expired,dead,lost,pending,balance\nalpha,signal.,10,2,3,0,0,1,4,0\n");
+            "node,incarnation,type,published,delivered,filtered,expired,dead,lost,pending,balance\n"
+            "alpha,7,signal.,10,2,3,0,0,1,4,0\n");
   const auto json = nlohmann::json::parse(run(world, {"stats", "--by", "lane", "-j"}).out);
   EXPECT_EQ(json.size(), 2u);
   EXPECT_EQ(json["lanes"].size(), 1u);
   EXPECT_EQ(run(world, {"stats", "--by", "lanes"}).code, exit_code::usage);
+}
+
+/// The value of a column in the first line of CSV without quotes.
+std::string value_in(const std::string& csv, const std::string& column) {
+  std::istringstream lines(csv);
+  std::string titles, values;
+  std::getline(lines, titles);
+  std::getline(lines, values);
+  std::istringstream names(titles + ","), fields(values + ",");
+  for (std::string name, field; std::getline(names, name, ',') && std::getline(fields, field, ',');) {
+    if (name == column) return field;
+  }
+  return "no column " + column;
+}
+
+TEST(Stats, CsvHasTheValuesOfTheJson) {
+  FakeWorld world = world_of(10, 2);
+  const std::string lanes = run(world, {"stats", "-o", "csv"}).out;
+  EXPECT_TRUE(lanes.starts_with("node,incarnation,lane,published,queued,")) << lanes;
+  EXPECT_EQ(value_in(lanes, "incarnation"), "7");
+  EXPECT_EQ(value_in(lanes, "lost_link"), "1");
+  EXPECT_EQ(value_in(lanes, "p99_us"), "1500.0");
+  EXPECT_EQ(value_in(lanes, "queued"), "");
+  const std::string subscriptions = run(world, {"stats", "--by", "subscription", "-o", "csv"}).out;
+  EXPECT_EQ(value_in(subscriptions, "filtered_stopped"), "2");
+  EXPECT_EQ(value_in(subscriptions, "lost_shutdown"), "");
+  EXPECT_EQ(value_in(run(world, {"stats", "--by", "handler", "-o", "csv"}).out, "errors"), "1");
+  const std::string agents = run(world, {"stats", "--by", "agent", "-o", "csv"}).out;
+  EXPECT_EQ(value_in(agents, "up"), "true");
+  EXPECT_EQ(value_in(agents, "counters_restarts"), "");
+  EXPECT_EQ(run(world, {"stats", "--books", "-o", "csv"}).out,
+            "node,incarnation,agent,type,tier,published,delivered,filtered,expired,dead,lost,pending,balance\n"
+            "alpha,7,risk,signal.,normal,10,2,3,0,0,1,4,0\n");
+}
+
+TEST(Stats, CsvPrintsItsTitlesOnceWhenTheFirstLookFails) {
+  FakeWorld world = world_of(10, 2);
+  int looks = 0;
+  world.nodes["127.0.0.1:7400"].methods["stats"] = [&](BytesView) -> Result<Bytes> {
+    if (++looks == 1) return fail(ErrorCode::BadData, "not now");
+    return data_from_json(snapshot("alpha", 10, 2));
+  };
+  const Ran ran = run(world, {"stats", "--books", "--watch", "1s", "-n", "3", "-o", "csv"});
+  EXPECT_TRUE(ran.out.starts_with("node,")) << ran.out;
+  EXPECT_EQ(std::ranges::count(ran.out, '\n'), 3) << ran.out;
+}
+
+TEST(Stats, RollingCsvHasTheMembersOfTheJson) {
+  FakeWorld world = world_of(10, 2);
+  const Ran ran = run(world, {"stats", "--rolling", "-n", "2", "-o", "csv"});
+  EXPECT_TRUE(ran.out.starts_with("time,node,in_per_s,out_per_s,dispatched_per_s,depth,lost,lost_delta,p99_us\n")) << ran.out;
+  EXPECT_EQ(std::ranges::count(ran.out, '\n'), 3) << ran.out;
+  EXPECT_EQ(value_in(ran.out, "out_per_s"), "0.0");
 }
 
 TEST(Stats, RollingPrintsWhatChangedPerSecond) {

@@ -35,7 +35,7 @@ TEST(Table, LeavesOutTheLeastImportantColumnsWhenItIsTooWide) {
 
 TEST(Table, PrintsCsv) {
   std::ostringstream out;
-  sample().print_csv(out, Table::Header::Yes);
+  sample().print_csv(out);
   EXPECT_EQ(out.str(), "name,roles,lost,address\nalpha,\"feed,risk\",12,10.0.0.1:7400\nb,-,3,x?y\n");
 }
 

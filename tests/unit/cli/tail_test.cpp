@@ -94,12 +94,13 @@ TEST(Tail, AnInterruptEndsItWithASummaryAndAWholeArray) {
 TEST(Tail, ReportsTheMostFrequentTypesFirst) {
   FakeWorld world;
   world.turns = {arrive("demo.rare", Priority::Normal, "1"), arrive("demo.often", Priority::Normal, "1"),
-                 arrive("demo.often", Priority::High, "1")};
+                 arrive("demo.often", Priority::High, "1"), arrive("demo.seldom", Priority::Low, "1")};
   const Ran ran = run(world, {"tail", "--report", "--duration", "2s", "-o", "csv"});
   EXPECT_EQ(ran.out,
             "type,priority,events,per_second,share,bytes\n"
-            "demo.often,high,2,1.0,66.7%,2\n"
-            "demo.rare,normal,1,0.5,33.3%,1\n");
+            "demo.often,high,2,1.0,0.5,2\n"
+            "demo.rare,normal,1,0.5,0.25,1\n"
+            "demo.seldom,low,1,0.5,0.25,1\n");
 }
 
 TEST(Tail, RefusesWhatCannotBeMeant) {

@@ -113,6 +113,19 @@ TEST(Target, AContextThatCannotBeUsedEndsWith78AndSaysWhy) {
   EXPECT_EQ(run(world, {"--context", "../x", "nodes"}).code, exit_code::configuration);
 }
 
+TEST(Target, AMalformedVariableEndsWith78) {
+  for (const auto* value : {"x:y:z", "10.0.0.1:99999", "0.0.0.0:7400"}) {
+    FakeWorld world;
+    world.variables["LEGION_NODE"] = value;
+    const Ran ran = run(world, {"nodes"});
+    EXPECT_EQ(ran.code, exit_code::configuration) << value;
+    EXPECT_THAT(ran.err, HasSubstr("LEGION_NODE: "));
+    EXPECT_EQ(run(world, {"--node", "beta", "nodes"}).code, exit_code::configuration) << value;
+    world.nodes["10.0.0.2:7400"] = node_with_empty_list();
+    EXPECT_EQ(run(world, {"--node", "10.0.0.2", "nodes"}).code, exit_code::ok) << "the flag does not need it";
+  }
+}
+
 TEST(Target, AnAddressThatIsNoneIsUsage) {
   FakeWorld world;
   EXPECT_EQ(run(world, {"--node", "10.0.0.1:99999", "nodes"}).code, exit_code::usage);
