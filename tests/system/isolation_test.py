@@ -38,12 +38,13 @@ class Isolation(unittest.TestCase):
                 "priority": "low", "wait_for_nodes": 3, "start_after": "1s",
                 # At most two to a frame, so that the queues, which count frames, overflow however the events are batched.
                 "fields": {"text": "x" * 12000}}
-        self.source = self.mesh.node("source", agent=[feed], **self.slow).start()
         self.files = {name: self.mesh.folder / f"{name}.jsonl" for name in ("steady", "stalled")}
-        self.steady = self.mesh.node("steady", join=[self.source], agent=sink(self.files["steady"]), **self.slow).start()
-        self.stalled = self.mesh.node("stalled", join=[self.source], agent=sink(self.files["stalled"]), **self.slow).start()
-        for node in (self.source, self.steady, self.stalled):
-            node.ready()
+        self.steady = self.mesh.node("steady", agent=sink(self.files["steady"]), **self.slow).start().ready()
+        self.stalled = self.mesh.node("stalled", join=[self.steady], agent=sink(self.files["stalled"]), **self.slow).start()
+        self.stalled.ready()
+        self.mesh.alive_everywhere([self.steady, self.stalled])
+        # The last to join: it publishes only when the others have their baselines of it.
+        self.source = self.mesh.node("source", join=[self.steady], agent=[feed], **self.slow).start().ready()
 
     def published(self):
         return self.source.agent("feed")["counters"].get("published", 0)

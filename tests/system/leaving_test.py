@@ -26,11 +26,12 @@ class Leaving(unittest.TestCase):
 
     def test_what_a_stopped_receiver_missed_of_a_node_that_left_is_in_its_books(self):
         calm = {"heartbeat": {"interval": "500ms", "suspect_after": "60s", "dead_after": "120s"}}
-        f = self.mesh.node("feeder", **calm).start()
-        q = self.mesh.node("quick", join=[f], agent=sink("test."), **calm).start()
-        r = self.mesh.node("rested", join=[f], agent=sink("test."), **calm).start()
-        for node in (f, q, r):
-            node.ready()
+        q = self.mesh.node("quick", agent=sink("test."), **calm).start().ready()
+        r = self.mesh.node("rested", join=[q], agent=sink("test."), **calm).start().ready()
+        # The last to join: it publishes only when the others have their baselines of it.
+        f = self.mesh.node("feeder", join=[q], **calm).start()
+        self.mesh.alive_everywhere([q, r])
+        f.ready()
         self.mesh.alive_everywhere([f, q, r])
         f.publish("test.tick", {"n": 0})
         poll.until(lambda: r.book("sink", "test.")["delivered"] == 1, "the first event")
@@ -87,8 +88,7 @@ class Leaving(unittest.TestCase):
 
     def test_a_local_subscriber_that_was_there_first_costs_the_agents_nothing(self):
         """A stock SUB reconnects before a restarted node has joined; when it goes, the agents' interest stays."""
-        a = self.mesh.node("alpha").start().ready()
-        b = self.mesh.node("beta", join=[a, "tcp://127.0.0.1:9"], agent=sink("test."))
+        b = self.mesh.node("beta", join=["tcp://127.0.0.1:9"], agent=sink("test."))
         context = zmq.Context()
         self.addCleanup(context.term)
         sub = context.socket(zmq.SUB)
@@ -97,6 +97,7 @@ class Leaving(unittest.TestCase):
         sub.subscribe(b"test.")
         sub.connect(f"ipc://{b.state_dir}/local/subscribe.sock")
         b.start().ready()
+        a = self.mesh.node("alpha", join=[b]).start().ready()
         self.mesh.alive_everywhere([a, b])
         self.assertEqual(a.publish("test.tick", {"n": 1})["status"], "queued")
         try:
