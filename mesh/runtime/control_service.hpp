@@ -26,8 +26,8 @@ struct ControlBackend {
   std::function<Bytes(Now)> nodes;
 };
 
-/// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets an error answer where
-/// it has an id, and is counted as refused.
+/// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets
+/// an error answer where it has an id, and is counted as refused.
 class ControlService {
  public:
   ControlService(transport::ControlServer& server, Intake& intake, ControlBackend backend);

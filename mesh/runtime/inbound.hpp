@@ -27,7 +27,6 @@ class Inbound {
   std::uint64_t offered() const { return offered_; }
   /// published and link losses of a dispatcher subscription.
   Books link_books(SubscriptionId subscription) const;
-  const std::vector<LedgerSubscription>& ledger_subscriptions() const { return ledger_of_; }
 
   /// Called for every new event that goes to a handler here.
   std::function<void(const EventPtr& event)> on_offered;

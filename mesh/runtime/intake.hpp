@@ -28,8 +28,8 @@ struct OnNumbered {
 /// of two; the last sixteenth is kept for the node's own events, so that a flood of publishes cannot silence them.
 class Intake {
  public:
-  /// `wake` is called after a push when the loop may be asleep.
   using Capacity = std::array<std::size_t, limits::lane_count>;
+  /// `wake` is called after a push when the loop may be asleep.
   Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake);
 
   /// `source` is used when the event names none. `now` stamps events without a time.

@@ -43,8 +43,6 @@ class MeshReader {
   void disconnect(Now now, const std::string& name);
   /// The peer was declared dead: links that are up and silent are dialled again.
   void suspect(Now now, const std::string& name);
-  /// Connected or about to be, on any lane.
-  bool knows(const std::string& name) const { return peers_.contains(name); }
 
   std::vector<transport::Pollable> pollables() const;
 

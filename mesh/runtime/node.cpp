@@ -5,28 +5,16 @@
 
 #include <algorithm>
 #include <mutex>
-#include <random>
 #include <thread>
 
 #include <legion/base/assert.hpp>
 #include <legion/runtime/clock.hpp>
+#include <legion/runtime/draw.hpp>
 #include <legion/runtime/node_loop.hpp>
 
 namespace legion {
 
 namespace {
-
-BootId draw_boot_id() {
-  std::random_device device;
-  BootId boot;
-  for (auto& byte : boot.bytes) byte = static_cast<std::uint8_t>(device());
-  return boot;
-}
-
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return (static_cast<std::uint64_t>(device()) << 32) | device();
-}
 
 // Leaving the mesh is short: what is queued goes out and the others are told.
 constexpr Duration leave_max = 3s;

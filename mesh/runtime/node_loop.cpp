@@ -16,8 +16,6 @@ constexpr std::array<std::size_t, limits::lane_count> per_round{256, 64, 16, 8};
 constexpr std::size_t upstream_per_turn = 4096;
 constexpr std::size_t waiting_syncs_max = 4096;
 
-MembershipConfig membership_config(const NodeOptions& options) { return options.membership; }
-
 Membership::Self self_of(const NodeLoop::Setup& setup) {
   Membership::Self self;
   self.name = setup.options.name;
@@ -41,7 +39,7 @@ transport::ControlClientOptions client_options(const NodeOptions& options) {
 
 NodeLoop::NodeLoop(Setup setup)
     : setup_(std::move(setup)),
-      membership_(membership_config(setup_.options), self_of(setup_), setup_.seed),
+      membership_(setup_.options.membership, self_of(setup_), setup_.seed),
       caller_(*setup_.sockets.context, client_options(setup_.options), std::move(setup_.sockets.resolver)),
       service_(*setup_.sockets.control, setup_.intake, backend()) {
   if (setup_.sockets.local) local_.emplace(std::move(setup_.sockets.local), setup_.intake, setup_.log);

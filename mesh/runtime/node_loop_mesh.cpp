@@ -5,6 +5,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/tails_params.hpp>
 
 namespace legion {
 
@@ -305,15 +306,7 @@ void NodeLoop::collect_tails(Now now, const effect::CollectTails& effect) {
   if (!streams_) return;
   for (const auto& address : effect.addresses) {
     for (const Priority lane : all_priorities) {
-      MsgpackWriter params;
-      params.map(3);
-      params.str("origin");
-      params.str(effect.origin.node);
-      params.str("incarnation");
-      params.uint(effect.origin.incarnation);
-      params.str("lane");
-      params.uint(lane_index(lane));
-      caller_.call(now, address, "tails", params.take(), setup_.options.membership.connect_timeout,
+      caller_.call(now, address, "tails", tails_params(effect.origin, lane), setup_.options.membership.connect_timeout,
                    [this, origin = effect.origin, lane](Result<Bytes> result) {
                      if (!result) return;  // a member that cannot be asked may know more: that is not covered
                      const auto tails = decode_tails(*result);

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 #include <set>
 
 #include <legion/core/ledger.hpp>
-#include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/control_caller.hpp>
 #include <legion/runtime/control_connection.hpp>
+#include <legion/runtime/draw.hpp>
 #include <legion/runtime/mesh_reader.hpp>
+#include <legion/runtime/tails_params.hpp>
 
 namespace legion {
 
@@ -25,18 +25,6 @@ constexpr Duration silent_after = 10s;  // a node nothing was heard of for so lo
 constexpr std::string_view heartbeat_type = "agent.heartbeat";
 
 Filter heartbeat_filter() { return *Filter::parse(heartbeat_type); }
-
-BootId draw_boot_id(std::uint64_t seed) {
-  BootId boot;
-  std::mt19937_64 engine(seed);
-  for (auto& byte : boot.bytes) byte = static_cast<std::uint8_t>(engine());
-  return boot;
-}
-
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return (static_cast<std::uint64_t>(device()) << 32) | device();
-}
 
 }  // namespace
 
@@ -54,7 +42,7 @@ struct Observer::State {
   ObserverOptions options;
   LogSink log;
   std::uint64_t seed = draw_seed();
-  BootId boot = draw_boot_id(seed);
+  BootId boot = draw_boot_id();
   std::unique_ptr<transport::Context> context;
   Ledger ledger;
   std::unique_ptr<MeshReader> reader;
@@ -229,15 +217,7 @@ void Observer::State::count_last_words(const Origin& origin) {
   for (const auto& [name, node] : nodes) {
     if (name == origin.node || node.gone()) continue;
     for (const Priority lane : lanes_to_read()) {
-      MsgpackWriter params;
-      params.map(3);
-      params.str("origin");
-      params.str(origin.node);
-      params.str("incarnation");
-      params.uint(origin.incarnation);
-      params.str("lane");
-      params.uint(lane_index(lane));
-      caller->call(now, node.member.endpoints.control, "tails", params.take(), options.timeout,
+      caller->call(now, node.member.endpoints.control, "tails", tails_params(origin, lane), options.timeout,
                    [this, origin, lane](Result<Bytes> result) {
                      if (!result) return;  // another node may know as much
                      if (const auto tails = decode_tails(*result)) ledger.on_foreign_tails(origin, lane, *tails);

@@ -10,11 +10,13 @@
 
 namespace legion {
 
-/// Thread: open() and loading before the loop starts; save_roster() from the executor, the rest from the loop. Files are replaced by rename, so a crash leaves the old or the new one.
+/// Thread: open() and loading before the loop starts; save_roster() from the executor, the rest from the loop.
+/// Files are replaced by rename, so a crash leaves the old or the new one.
 /// Bounds: one process at a time; a second one is refused by a lock that ends with its holder.
 class StateDir {
  public:
-  /// Creates the folder (mode 0700) if it is not there and takes the lock. Errors: Io naming the path, Refused when another process has it.
+  /// Creates the folder (mode 0700) if it is not there and takes the lock. Errors: Io naming the path, Refused when
+  /// another process has it.
   static Result<StateDir> open(const std::filesystem::path& path);
   StateDir(StateDir&& other) noexcept;
   StateDir& operator=(StateDir&&) = delete;
