@@ -17,14 +17,17 @@ AgentId Dispatcher::add_agent(AgentSpec spec) {
   const AgentId id{static_cast<std::uint32_t>(state_->agents.size())};
   const AgentState initial = spec.state;
   spec.concurrency = std::max(spec.concurrency, 1u);
+  const bool gets_runs = spec.concurrency == 1 && !spec.handler_timeout;
+  if (spec.handler_timeout) state_->timed_agents.push_back(id.value);
   auto& agent = state_->agents.emplace_back();
+  agent.run_events = gets_runs ? std::max(spec.run_events_max, 1u) : 1;
   agent.spec = std::move(spec);
   agent.state = initial;
   return id;
 }
 
 SubscriptionId Dispatcher::add_subscription(AgentId agent, SubscriptionSpec spec) {
-  LEGION_ASSERT(agent.value < state_->agents.size());
+  ++state_->agent(agent).subscriptions;
   const SubscriptionId id{static_cast<std::uint32_t>(state_->handlers.size())};
   auto& handler = state_->handlers.emplace_back();
   handler.agent = agent;
@@ -34,16 +37,25 @@ SubscriptionId Dispatcher::add_subscription(AgentId agent, SubscriptionSpec spec
   return id;
 }
 
-void Dispatcher::on_event(Now now, EventPtr event, StreamKey stream, std::span<const Route> routes) {
-  LEGION_ASSERT(event != nullptr);
+void Dispatcher::on_run(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count, StreamKey stream,
+                        std::span<const Route> routes) {
+  LEGION_ASSERT(frame != nullptr && count > 0 && first + std::uint64_t{count} <= frame->header().event_count);
   state_->now = now;
-  state_->offer(std::move(event), stream, routes);
+  state_->offer(frame, {*frame, first, count}, stream, routes);
   state_->advance_flows();
 }
+
+bool Dispatcher::needs_events(std::span<const Route> routes) const { return state_->needs_events(routes); }
 
 std::optional<Task> Dispatcher::next(Now now) {
   state_->now = now;
   return state_->next();
+}
+
+void Dispatcher::on_answers(Now now, TaskId task, std::span<const Answered> answered, Outcome last) {
+  state_->now = now;
+  state_->report(task, answered, last);
+  state_->advance_flows();
 }
 
 void Dispatcher::on_outcome(Now now, TaskId task, Outcome outcome) {
@@ -73,10 +85,13 @@ void Dispatcher::on_tick(Now now) {
 
 bool Dispatcher::has_runnable() const { return state_->runnable_lanes() != 0; }
 
+std::optional<Priority> Dispatcher::most_urgent(AgentId agent) const { return state_->most_urgent(agent); }
+
 std::optional<SteadyTime> Dispatcher::next_deadline() const {
   std::optional<SteadyTime> earliest = state_->retries.next_due();
-  for (const auto& agent : state_->agents) {
-    if (!agent.spec.handler_timeout || agent.in_flight.empty()) continue;
+  for (const std::uint32_t timed : state_->timed_agents) {
+    const auto& agent = state_->agents[timed];
+    if (agent.in_flight.empty()) continue;
     const SteadyTime deadline = state_->items[agent.in_flight.head].handed_over + *agent.spec.handler_timeout;
     if (!earliest || deadline < *earliest) earliest = deadline;
   }

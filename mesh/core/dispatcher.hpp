@@ -1,6 +1,7 @@
 // The priority dispatcher: takes the events of this node to its handlers. docs/architecture.md, "Dispatcher".
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,15 +17,17 @@
 
 namespace legion {
 
-/// Holds the mailboxes, decides what is handed over next and keeps the books.
+/// Holds the mailboxes, decides what is handed over next and keeps the books. It works on runs of consecutive events of
+/// one frame and takes a run apart only where one of its events has a fate of its own.
 ///
 /// Thread: none of its own and no lock; the owner serialises every call. `now` must not go back on the steady clock.
 /// Order: FIFO per stream and agent when its concurrency is 1, else FIFO per (stream, key); keyless unordered.
 /// Gates: no lower tier sees an event before every matching gate (tier Critical) answered done for it.
-/// Priority: highest lane first; of 64 consecutive dispatches at least one is from each lane that has runnable work
-///   throughout.
-/// Bounds: per agent and lane at most capacity deliveries plus concurrency in flight; deliveries waiting for an earlier
-///   tier are bounded by the mailboxes of that tier. drain_letters() is to be called after every batch of calls.
+/// Priority: highest lane first; of 64 consecutive events handed over at least one is from each lane that has runnable
+///   work throughout.
+/// Bounds: per agent and lane at most capacity deliveries plus those that came back from in flight (concurrency, or one
+///   run); deliveries waiting for an earlier tier are bounded by the mailboxes of that tier. drain_letters() is to be
+///   called after every batch of calls.
 class Dispatcher {
  public:
   /// `seed` feeds the retry jitter.
@@ -36,18 +39,36 @@ class Dispatcher {
   AgentId add_agent(AgentSpec spec);
   SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
 
-  /// Offers an event to all local subscriptions that match it (`routes`, each subscription at most once, any order).
-  /// Events of one stream are to be offered in sequence order.
-  void on_event(Now now, EventPtr event, StreamKey stream, std::span<const Route> routes);
+  /// Offers events first .. first + count - 1 of `frame` to all local subscriptions that match them (`routes`, each
+  /// subscription at most once, any order). Events of one stream are to be offered in sequence order.
+  void on_run(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count, StreamKey stream,
+              std::span<const Route> routes);
+  /// Whether on_run() with these routes looks at the events themselves: several tiers, a concurrency above 1, or two
+  /// handlers of one agent. The owner then decodes them before it takes its lock.
+  bool needs_events(std::span<const Route> routes) const;
 
-  /// Hands over the next event, or nothing when no agent that is up has both a free slot and runnable work.
+  /// Hands over the next run, or nothing when no agent that is up has both a free slot and runnable work. A run of more
+  /// than one event goes only to an agent that gets runs (run_events_max > 1, concurrency 1, no handler_timeout), and
+  /// such an agent gets events, also single ones, that nobody has looked at: whoever handles them asks
+  /// fate_before_handling() first. Others get one event at a time, never an expired or undecodable one.
   std::optional<Task> next(Now now);
 
-  /// The answer to a task. An answer to a task that is over is ignored and counted (stats().stale_outcomes).
+  /// The report of a run: answered[k] is of event k. All but the last are Done, Stop, Expired or Undecodable; the last
+  /// may be anything, and `last` has its error text. Whoever handles a run stops after Reject, Retry or Deferred, or
+  /// when something more urgent waits, but not before the first event: those behind answered.size() were not given to
+  /// the handler and come back first and untouched. Every task of an agent that gets runs is to be reported exactly
+  /// once. The report of a task that is over is ignored and counted (stats().stale_outcomes).
+  void on_answers(Now now, TaskId task, std::span<const Answered> answered, Outcome last);
+
+  /// The answer to a task of one event, or the final answer to a deferred one. At an agent that gets runs it may come
+  /// before the report that says deferred; it is then kept and applied with the report. An answer to a task that is
+  /// over is ignored and counted (stats().stale_outcomes).
   void on_outcome(Now now, TaskId task, Outcome outcome);
 
   /// What the agent had in flight or deferred failed with `error`; it is handed over again, in order and before
-  /// everything else of its lane, when the agent is up, or becomes a dead letter when its attempts are used up.
+  /// everything else of its lane, when the agent is up, or becomes a dead letter when its attempts are used up. Of a
+  /// run in flight only the first event counts an attempt; the whole run comes again, the report will be stale, and so
+  /// is an answer that was kept for it.
   void on_agent_down(Now now, AgentId agent, std::string_view error);
   void on_agent_up(Now now, AgentId agent);
 
@@ -57,6 +78,9 @@ class Dispatcher {
 
   /// Whether next() would look at something, as of the last call that took `now`.
   bool has_runnable() const;
+  /// The highest lane in which something may wait that a worker busy with `agent` could do instead: whatever is
+  /// runnable, and what is queued at `agent` itself, which has no free slot meanwhile. A hint, O(1).
+  std::optional<Priority> most_urgent(AgentId agent) const;
   /// When on_tick() has something to do.
   std::optional<SteadyTime> next_deadline() const;
 
@@ -72,6 +96,8 @@ class Dispatcher {
 
   Books books(SubscriptionId subscription) const;
   DispatcherStats stats() const;
+  /// Deliveries held in the mailboxes of each lane, without the rest of stats().
+  std::array<std::uint64_t, limits::lane_count> lane_depths() const;
 
   std::size_t agent_count() const;
   std::size_t subscription_count() const;

@@ -1,6 +1,7 @@
 // The dispatcher counted again from its structures, to compare with what it believes.
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include <legion/core/dispatcher_state.hpp>
 
@@ -37,14 +38,27 @@ std::optional<std::string> Dispatcher::State::check() const {
   Walk walk(items.end());
   std::vector<std::array<std::size_t, limits::lane_count>> depth(agents.size());
   std::vector<std::uint64_t> pending(handlers.size(), 0);
+  std::vector<std::uint64_t> in_flight(handlers.size(), 0);
+  std::size_t listed = 0;
   std::vector<std::size_t> retrying(agents.size(), 0);
 
   const auto count = [&](Index index) {
     const Item& item = items[index];
     walk.expect(items.is_live(index), "dead item in a list", index);
     walk.saw(index);
-    if (item.booked == Booked::Yes) ++pending[item.subscription];
-    if (item.stage != Stage::Waiting && item.stage != Stage::InFlight) ++depth[item.agent][lane_index(item.lane)];
+    const bool is_run = item.count > 1;
+    const std::uint32_t end = item.first + item.count;
+    walk.expect(item.count > 0 && end <= item.frame->header().event_count, "not events of the frame", index);
+    walk.expect(!is_run || (item.flow == no_index && item.domain != no_index), "run with a flow or a key", index);
+    walk.expect(!is_run || item.attempts == (item.stage == Stage::InFlight ? 1 : 0), "run that was touched", index);
+    if (item.booked == Booked::Yes) pending[item.subscription] += item.count;
+    if (item.stage == Stage::InFlight) in_flight[item.subscription] += item.count;
+    if (item.stage != Stage::Waiting && item.stage != Stage::InFlight) {
+      depth[item.agent][lane_index(item.lane)] += item.count;
+    }
+    const bool may_come_back = item.stage == Stage::Queued && item.attempts == 0;
+    walk.expect(!may_come_back || item.listed == dispatch::Listed::Yes, "untouched item not listed", index);
+    if (item.listed == dispatch::Listed::Yes) ++listed;
     walk.expect((item.task != 0) == (item.stage == Stage::InFlight || item.stage == Stage::Deferred),
                 "task id does not fit the stage", index);
   };
@@ -68,11 +82,23 @@ std::optional<std::string> Dispatcher::State::check() const {
     for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
       each(agent.fifo[lane], in_stage(Stage::Queued));
       each(agent.front[lane], in_stage(Stage::Queued));
-      each(agent.front[lane], [&](Index at) { walk.expect(is_head_of_line(items[at]), "blocked item in front", at); });
-      std::size_t untouched = 0;
+      each(agent.front[lane], [&](Index at) {
+        const Item& item = items[at];
+        const bool is_rest = item.line.prev != no_index && items[item.line.prev].stage == Stage::InFlight;
+        walk.expect(is_head_of_line(item) || is_rest, "blocked item in front", at);
+      });
+      std::uint64_t oldest = 0;
       each(agent.untouched[lane], [&](Index at) {
-        ++untouched;
-        walk.expect(items[at].stage == Stage::Queued && items[at].attempts == 0, "untouched item was handed over", at);
+        const Item& item = items[at];
+        const bool is_untouched = item.stage == Stage::Queued && item.attempts == 0;
+        const bool may_be_again = item.stage == Stage::InFlight && item.attempts == 1 && agent.gets_runs();
+        walk.expect(is_untouched || may_be_again, "untouched item was handed over", at);
+        walk.expect(item.listed == dispatch::Listed::Yes, "untouched item is not marked", at);
+        --listed;
+        // A later tier opens late, behind events that arrived after its own.
+        if (!agent.gets_runs() || item.flow != no_index) return;
+        walk.expect(item.arrival >= oldest, "untouched out of order", at);
+        oldest = item.arrival;
       });
     }
     each(agent.in_flight, in_stage(Stage::InFlight));
@@ -85,12 +111,13 @@ std::optional<std::string> Dispatcher::State::check() const {
     const Domain& domain = domains[d];
     walk.expect(!domain.line.empty(), "empty order domain kept", d);
     std::uint32_t unreleased = 0;
-    std::uint64_t arrival = 0;
+    std::pair<std::uint64_t, std::uint32_t> last{};
     for (Index at = domain.line.head; at != no_index; at = domain.line.next(items, at)) {
       const Item& item = items[at];
       walk.expect(item.domain == d, "item in the line of another domain", at);
-      walk.expect(at == domain.line.head || item.arrival > arrival, "line out of order", at);
-      arrival = item.arrival;
+      const std::pair place{item.arrival, item.first};
+      walk.expect(at == domain.line.head || place > last, "line out of order", at);
+      last = place;
       const bool is_head = at == domain.line.head;
       walk.expect(is_head || item.stage == Stage::Waiting || item.stage == Stage::Queued, "active behind the head", at);
       if (item.stage != Stage::Waiting && item.holds_release()) ++unreleased;
@@ -125,12 +152,14 @@ std::optional<std::string> Dispatcher::State::check() const {
     walk.expect(retrying[a] == agent.retry_waiting, "retries of an agent", a);
     retrying_total += retrying[a];
     for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
-      const std::size_t bound = agent.spec.lanes[lane].capacity + agent.spec.concurrency;
+      const std::size_t may_return = agent.gets_runs() ? agent.run_events : agent.spec.concurrency;
+      const std::size_t bound = agent.spec.lanes[lane].capacity + may_return;
       walk.expect(depth[a][lane] == agent.depth[lane], "depth of a lane", a);
       walk.expect(agent.depth[lane] <= bound, "lane above its capacity", a);
       lane_depth[lane] += agent.depth[lane];
     }
   }
+  walk.expect(listed == 0, "item marked as untouched in no list", listed);
   walk.expect(retrying_total == retries.size(), "retry queue", retries.size());
   walk.expect(walk.count() == items.live_count(), "items in no structure", items.live_count() - walk.count());
 
@@ -156,6 +185,7 @@ std::optional<std::string> Dispatcher::State::check() const {
     const Books& books = handlers[h].stats.books;
     walk.expect(books.balance() == 0, "books out of balance", h);
     walk.expect(books.pending == pending[h], "pending is not what is held", h);
+    walk.expect(handlers[h].stats.in_flight == in_flight[h], "events in flight", h);
   }
   return walk.fault();
 }

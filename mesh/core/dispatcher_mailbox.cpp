@@ -28,8 +28,8 @@ void Dispatcher::State::enter_domain(Index index, StreamKey stream) {
   if (agent.is_ordered_by_stream()) {
     if (stream >= agent.streams.size()) agent.streams.resize(stream + std::size_t{1}, no_index);
     domain = &agent.streams[stream];
-  } else if (!item.event->key.empty()) {
-    key = key_of(stream, item.event->key);
+  } else if (const std::string_view own = item.frame->events()[item.first].key; !own.empty()) {
+    key = key_of(stream, own);
     domain = &agent.keys.try_emplace(key, no_index).first->second;
   } else {
     return;
@@ -121,6 +121,13 @@ void Dispatcher::State::unqueue(Index index) {
     case Place::Front: agent.front[lane].remove(items, index); break;
   }
   item.place = Place::Parked;
+}
+
+void Dispatcher::State::unlist(Index index) {
+  Item& item = items[index];
+  if (item.listed == dispatch::Listed::No) return;
+  agent_of(item).untouched[lane_index(item.lane)].remove(items, index);
+  item.listed = dispatch::Listed::No;
 }
 
 void Dispatcher::State::settle(Agent& agent, std::size_t lane) {

@@ -7,20 +7,97 @@
 
 namespace legion {
 
-void Dispatcher::State::offer(EventPtr event, StreamKey stream, std::span<const Route> routes) {
-  scratch.clear();
+namespace {
+
+/// How many events at the beginning of the run are before the baseline.
+std::uint32_t unbooked_events(const dispatch::Run& run, std::uint64_t booked_from) {
+  const std::uint64_t sequence = run.frame.header().first_sequence + run.first;
+  return booked_from > sequence ? static_cast<std::uint32_t>(std::min<std::uint64_t>(booked_from - sequence, run.count))
+                                : 0;
+}
+
+}  // namespace
+
+bool Dispatcher::State::is_one_tier(std::span<const Route> routes) const {
+  return std::ranges::all_of(routes, [&](const Route& route) {
+    return handler(route.subscription).spec.tier == handler(routes.front().subscription).spec.tier;
+  });
+}
+
+/// Whether the agent takes the events as one item. Two handlers of one agent would get a run one after the other, so an
+/// event would overtake earlier ones of its domain.
+bool Dispatcher::State::takes_run(std::span<const Route> routes, const Route& route) const {
+  const AgentId id = handler(route.subscription).agent;
+  const Agent& agent = agents[id.value];
+  if (!agent.is_ordered_by_stream()) return false;
+  if (agent.subscriptions == 1) return true;
+  return std::ranges::count_if(routes, [&](const Route& other) {
+           return handler(other.subscription).agent == id;
+         }) == 1;
+}
+
+bool Dispatcher::State::needs_events(std::span<const Route> routes) const {
+  return !is_one_tier(routes) ||
+         !std::ranges::all_of(routes, [&](const Route& route) { return takes_run(routes, route); });
+}
+
+void Dispatcher::State::offer(const FramePtr& frame, dispatch::Run run, StreamKey stream,
+                              std::span<const Route> routes) {
+  if (intake == Intake::Draining) return refuse_all(run, routes);
+  if (!is_one_tier(routes)) return offer_events(frame, run, stream, routes);
+  one_by_one.clear();
+  for (const Route& route : routes) {
+    if (takes_run(routes, route)) {
+      offer_run(frame, run, stream, route);
+    } else {
+      one_by_one.push_back(route);
+    }
+  }
+  if (!one_by_one.empty()) offer_events(frame, run, stream, one_by_one);
+}
+
+void Dispatcher::State::refuse_all(const dispatch::Run& run, std::span<const Route> routes) {
   for (const Route& route : routes) {
     Books& books = handler(route.subscription).stats.books;
-    if (route.booked == Booked::Yes) ++books.published;
-    if (intake == Intake::Draining) {
-      if (route.booked == Booked::Yes) ++books.lost_for(LossReason::Shutdown);
-      continue;
+    const std::uint32_t booked = run.count - unbooked_events(run, route.booked_from);
+    books.published += booked;
+    books.lost_for(LossReason::Shutdown) += booked;
+  }
+}
+
+void Dispatcher::State::offer_run(const FramePtr& frame, dispatch::Run run, StreamKey stream, const Route& route) {
+  const std::uint32_t unbooked = unbooked_events(run, route.booked_from);
+  const auto offer_part = [&](std::uint32_t first, std::uint32_t count, Booked booked) {
+    if (count == 0) return;
+    const Index index = create_item(frame, first, count, {route.subscription, booked});
+    items[index].arrival = arrivals++;
+    enter_domain(index, stream);
+    open(index);
+  };
+  offer_part(run.first, unbooked, Booked::No);
+  offer_part(run.first + unbooked, run.count - unbooked, Booked::Yes);
+}
+
+void Dispatcher::State::offer_events(const FramePtr& frame, dispatch::Run run, StreamKey stream,
+                                     std::span<const Route> routes) {
+  for (std::uint32_t k = 0; k < run.count; ++k) {
+    offer_event(frame, run.first + k, stream, routes);
+    advance_flows();
+  }
+}
+
+void Dispatcher::State::offer_event(const FramePtr& frame, std::uint32_t event, StreamKey stream,
+                                    std::span<const Route> routes) {
+  const std::uint64_t sequence = frame->header().first_sequence + event;
+  const bool has_defect = !frame->events()[event].defect.empty();
+  scratch.clear();
+  for (const Route& route : routes) {
+    const dispatch::Addressee to{route.subscription, sequence >= route.booked_from ? Booked::Yes : Booked::No};
+    if (has_defect) {
+      refuse_undecodable(frame, event, to);
+    } else {
+      scratch.push_back(create_item(frame, event, 1, to));
     }
-    if (!event->defect.empty()) {
-      refuse_undecodable(event, route);
-      continue;
-    }
-    scratch.push_back(create_item(event, route));
   }
   if (scratch.empty()) return;
 
@@ -38,30 +115,41 @@ void Dispatcher::State::offer(EventPtr event, StreamKey stream, std::span<const 
   }
 }
 
-Dispatcher::State::Index Dispatcher::State::create_item(const EventPtr& event, Route route) {
+Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count,
+                                                        dispatch::Addressee to) {
   const Index index = items.take();
-  Handler& owner = handler(route.subscription);
+  Handler& owner = handler(to.subscription);
   Item& item = items[index];
-  item.event = event;
+  item.frame = frame;
+  item.first = first;
+  item.count = count;
   item.agent = owner.agent.value;
-  item.subscription = route.subscription.value;
-  item.lane = event->lane;
+  item.subscription = to.subscription.value;
+  item.lane = frame->header().lane;
   item.tier = owner.spec.tier;
-  item.booked = route.booked;
+  item.booked = to.booked;
   ++waiting_items;
-  if (route.booked == Booked::Yes) ++owner.stats.books.pending;
+  if (to.booked == Booked::Yes) {
+    owner.stats.books.published += count;
+    owner.stats.books.pending += count;
+  }
   return index;
 }
 
-void Dispatcher::State::refuse_undecodable(const EventPtr& event, Route route) {
-  Handler& owner = handler(route.subscription);
+void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t event, dispatch::Addressee to) {
+  Handler& owner = handler(to.subscription);
   Item item;
-  item.event = event;
+  item.frame = frame;
+  item.first = event;
   item.agent = owner.agent.value;
-  item.subscription = route.subscription.value;
-  item.booked = route.booked;
-  count_end(owner, route.booked, End::Undecodable);
-  write_letter(item, End::Undecodable, {});
+  item.subscription = to.subscription.value;
+  item.booked = to.booked;
+  if (to.booked == Booked::Yes) {
+    ++owner.stats.books.published;
+    ++owner.stats.books.pending;
+  }
+  settle_books(item, 1, End::Undecodable);
+  write_letters(item, 1, End::Undecodable, {});
 }
 
 void Dispatcher::State::create_flow(std::span<const Index> by_tier) {
@@ -107,27 +195,45 @@ void Dispatcher::State::advance_flows() {
   advance_queue.clear();
 }
 
-/// The item enters the mailbox of its agent, or is lost when that is full.
+/// The item enters the mailbox of its agent; what there is no room for is lost.
 void Dispatcher::State::open(Index index) {
   Item& item = items[index];
   Agent& agent = agent_of(item);
   const std::size_t lane = lane_index(item.lane);
   --waiting_items;
-  const LaneSpec& bounds = agent.spec.lanes[lane];
   item.stage = Stage::Queued;
   if (item.holds_release() && item.domain != no_index) ++domains[item.domain].unreleased;
-  ++agent.depth[lane];
-  ++lanes[lane].depth;
+  agent.depth[lane] += item.count;
+  lanes[lane].depth += item.count;
   enqueue_back(index);
   agent.untouched[lane].push_back(items, index);
-  if (agent.depth[lane] > bounds.capacity) {
-    const Index dropped = bounds.overflow == Overflow::DropOldest ? agent.untouched[lane].head : index;
-    end_item(dropped, End::Overflow);
-    if (dropped == index) return;
-  }
-  ++lanes[lane].enqueued;
+  item.listed = dispatch::Listed::Yes;
+  if (agent.depth[lane] > agent.spec.lanes[lane].capacity) drop_excess(index);
+  if (!items.is_live(index)) return;
+  lanes[lane].enqueued += item.count;
   refresh(item.agent);
   if (agent.state == AgentState::Down || is_held(item)) first_outcome(item);
+}
+
+/// Makes up for the item that came last: what came back from in flight may stay above the capacity.
+void Dispatcher::State::drop_excess(Index newest) {
+  const Item& item = items[newest];
+  Agent& agent = agent_of(item);
+  const std::size_t lane = lane_index(item.lane);
+  const LaneSpec& bounds = agent.spec.lanes[lane];
+  const std::size_t excess = agent.depth[lane] - bounds.capacity;
+  auto left = static_cast<std::uint32_t>(std::min<std::size_t>(excess, item.count));
+  if (bounds.overflow == Overflow::DropNewest) return end_back(newest, left, End::Overflow);
+  auto& untouched = agent.untouched[lane];
+  for (Index at = untouched.head; left > 0 && at != no_index;) {
+    const Index next = untouched.next(items, at);
+    if (items[at].stage == Stage::Queued) {
+      const std::uint32_t dropped = std::min(left, items[at].count);
+      left -= dropped;
+      end_front(at, dropped, End::Overflow);
+    }
+    at = next;
+  }
 }
 
 /// From here on the later tiers do not wait for this handler. Gates never come here: they hold until they said done.

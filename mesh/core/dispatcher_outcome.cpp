@@ -1,4 +1,4 @@
-// Answers, failures and ends.
+// Answers and failures.
 #include <algorithm>
 #include <utility>
 
@@ -7,37 +7,6 @@
 
 namespace legion {
 
-namespace {
-
-/// At most limits::error_text_bytes_max bytes, not cut inside a UTF-8 character.
-std::string bounded_text(std::string_view text) {
-  std::size_t size = std::min(text.size(), limits::error_text_bytes_max);
-  if (size < text.size()) {
-    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0u) == 0x80u) --size;
-  }
-  return std::string(text.substr(0, size));
-}
-
-/// What the end of a gate, or of a handler that said stop, means for the later tiers.
-dispatch::End decision(dispatch::End end) {
-  using dispatch::End;
-  switch (end) {
-    case End::Stopped:
-    case End::Rejected: return End::StoppedBefore;
-    case End::Exhausted: return End::GateFailed;
-    case End::Expired: return End::Expired;
-    case End::Overflow: return End::GateOverflow;
-    case End::Done:
-    case End::StoppedBefore:
-    case End::GateOverflow:
-    case End::GateFailed:
-    case End::Undecodable: break;
-  }
-  LEGION_UNREACHABLE();
-}
-
-}  // namespace
-
 void Dispatcher::State::answer(TaskId task, Outcome outcome) {
   const Index index = find_task(task);
   if (index == no_index) {
@@ -45,13 +14,28 @@ void Dispatcher::State::answer(TaskId task, Outcome outcome) {
     return;
   }
   Item& item = items[index];
+  if (item.stage == Stage::InFlight && agent_of(item).gets_runs()) {
+    if (outcome.kind == OutcomeKind::Deferred) return;
+    if (std::ranges::find(early, task, &Early::task) != early.end()) {
+      ++stale_outcomes;
+    } else {
+      early.push_back({task, std::move(outcome)});
+    }
+    return;
+  }
   if (item.stage == Stage::InFlight) handler_of(item).stats.handler_time.record(now.steady - item.handed_over);
+  decide(index, outcome);
+}
+
+void Dispatcher::State::decide(Index index, const Outcome& outcome) {
   switch (outcome.kind) {
     case OutcomeKind::Done: end_item(index, End::Done); break;
     case OutcomeKind::Stop: end_item(index, End::Stopped); break;
     case OutcomeKind::Reject: reject(index, outcome.error); break;
     case OutcomeKind::Retry: fail_attempt(index, outcome.error, After::Delay); break;
     case OutcomeKind::Deferred: defer(index); break;
+    case OutcomeKind::Expired: end_item(index, End::Expired); break;
+    case OutcomeKind::Undecodable: end_item(index, End::Undecodable); break;
   }
 }
 
@@ -59,7 +43,7 @@ void Dispatcher::State::note_failure(Item& item, std::string_view error) {
   ++handler_of(item).stats.errors;
   if (!item.failure) item.failure = std::make_unique<dispatch::Failure>(now.wall);
   item.failure->last = now.wall;
-  item.failure->error = bounded_text(error);
+  item.failure->error = dispatch::bounded_text(error);
 }
 
 void Dispatcher::State::reject(Index index, std::string_view error) {
@@ -67,12 +51,17 @@ void Dispatcher::State::reject(Index index, std::string_view error) {
   end_item(index, End::Rejected);
 }
 
+bool Dispatcher::State::is_last_attempt(const Item& item) const {
+  return item.attempts >= std::max(agent_of(item).spec.retry.max_attempts, 1u);
+}
+
 /// After::AgentIsUp leaves the item outside the lists of its agent; the caller puts it back.
 Dispatcher::State::Fate Dispatcher::State::fail_attempt(Index index, std::string_view error, After after) {
   Item& item = items[index];
   Agent& agent = agent_of(item);
+  LEGION_ASSERT(item.count == 1);
   note_failure(item, error);
-  if (item.attempts >= std::max(agent.spec.retry.max_attempts, 1u)) {
+  if (is_last_attempt(item)) {
     end_item(index, End::Exhausted);
     return Fate::Dead;
   }
@@ -109,9 +98,27 @@ void Dispatcher::State::leave_hands(Index index) {
   Item& item = items[index];
   unqueue(index);
   if (item.stage != Stage::InFlight) return;
-  --handler_of(item).stats.in_flight;
+  unlist(index);
+  count_left_hands(item, 1);
   ++agent_of(item).depth[lane_index(item.lane)];
   ++lanes[lane_index(item.lane)].depth;
+  park_successor(item);
+}
+
+/// What is handed over in runs counts as ended where it is reported.
+void Dispatcher::State::count_left_hands(const Item& item, std::uint32_t events) {
+  HandlerStats& stats = handler_of(item).stats;
+  stats.in_flight -= events;
+  if (!agent_of(item).gets_runs()) stats.ended += events;
+}
+
+/// In order of arrival.
+std::vector<Dispatcher::State::Index> Dispatcher::State::unanswered(const Agent& agent) const {
+  std::vector<Index> found;
+  for (Index at = agent.in_flight.head; at != no_index; at = agent.in_flight.next(items, at)) found.push_back(at);
+  for (Index at = agent.deferred.head; at != no_index; at = agent.deferred.next(items, at)) found.push_back(at);
+  std::ranges::sort(found, {}, [this](Index index) { return std::pair(items[index].arrival, items[index].first); });
+  return found;
 }
 
 void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
@@ -119,12 +126,23 @@ void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
   agent.state = AgentState::Down;
   refresh(id.value);
 
-  std::vector<Index> unanswered;
-  for (Index at = agent.in_flight.head; at != no_index; at = agent.in_flight.next(items, at)) unanswered.push_back(at);
-  for (Index at = agent.deferred.head; at != no_index; at = agent.deferred.next(items, at)) unanswered.push_back(at);
-  std::ranges::sort(unanswered, {}, [this](Index index) { return items[index].arrival; });
-  std::erase_if(unanswered, [&](Index index) { return fail_attempt(index, error, After::AgentIsUp) == Fate::Dead; });
-  for (auto index = unanswered.rbegin(); index != unanswered.rend(); ++index) enqueue_first(*index);
+  std::vector<Index> first_again;
+  for (const Index index : unanswered(agent)) {
+    Item& item = items[index];
+    const Index rest = item.count > 1 ? split_rest(index) : no_index;
+    if (item.stage == Stage::InFlight && agent.gets_runs()) {
+      count_handed_over(item, 1);
+      ++handler_of(item).stats.ended;
+    }
+    if (fail_attempt(index, error, After::AgentIsUp) == Fate::TriedAgain) {
+      first_again.push_back(index);
+    } else if (rest != no_index) {
+      unqueue(rest);
+      first_again.push_back(rest);
+    }
+  }
+  for (auto index = first_again.rbegin(); index != first_again.rend(); ++index) enqueue_first(*index);
+  forget_early();
 
   // Nobody's later tiers wait for an agent that is down. Gates hold, whatever happens.
   for (const auto& untouched : agent.untouched) {
@@ -133,138 +151,14 @@ void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
 }
 
 void Dispatcher::State::time_out() {
-  for (Agent& agent : agents) {
-    if (!agent.spec.handler_timeout) continue;
+  for (const std::uint32_t number : timed_agents) {
+    Agent& agent = agents[number];
     while (!agent.in_flight.empty()) {
       const Index index = agent.in_flight.head;
       if (items[index].handed_over + *agent.spec.handler_timeout > now.steady) break;
       ++handler_of(items[index]).stats.timeouts;
       fail_attempt(index, "handler timed out", After::Delay);
     }
-  }
-}
-
-/// The one way out for a delivery: counted, its event's later tiers told, its place given to the next.
-void Dispatcher::State::end_item(Index index, End end, const std::string& gate_error) {
-  Item& item = items[index];
-  const std::uint32_t agent = item.agent;
-  if (item.booked == Booked::Yes) --handler_of(item).stats.books.pending;
-  count_end(handler_of(item), item.booked, end);
-  write_letter(item, end, gate_error);
-  if (item.flow != no_index) {
-    if (item.stage != Stage::Waiting) tell_flow(item, end);
-    unreference(item.flow);
-  }
-  leave_agent(index);
-  leave_domain(index);
-  items.give_back(index);
-  refresh(agent);
-}
-
-void Dispatcher::State::leave_agent(Index index) {
-  Item& item = items[index];
-  Agent& agent = agent_of(item);
-  const std::size_t lane = lane_index(item.lane);
-  LEGION_ASSERT(item.stage != Stage::RetryWaiting);
-  unqueue(index);
-  if (item.stage == Stage::Queued && item.attempts == 0) agent.untouched[lane].remove(items, index);
-  if (item.stage == Stage::InFlight) --handler_of(item).stats.in_flight;
-  if (item.stage == Stage::Queued || item.stage == Stage::Deferred) {
-    --agent.depth[lane];
-    --lanes[lane].depth;
-  }
-}
-
-void Dispatcher::State::tell_flow(Item& item, End end) {
-  Flow& flow = flows[item.flow];
-  if (item.is_gate() && end == End::Done) {
-    if (--flow.pending == 0) queue_advance(item.flow);
-    return;
-  }
-  if (!item.is_gate()) {
-    first_outcome(item);
-    if (end != End::Stopped && end != End::Expired) return;
-  }
-  std::string error;
-  if (end == End::Exhausted) error = bounded_text("gate " + agent_of(item).spec.name + ": " + item.failure->error);
-  decide_later_tiers(flow, decision(end), error);
-}
-
-void Dispatcher::State::count_end(Handler& handler, Booked booked, End end) {
-  if (booked == Booked::No) return;
-  Books& books = handler.stats.books;
-  switch (end) {
-    case End::Done:
-    case End::Stopped: ++books.delivered; return;
-    case End::Rejected:
-    case End::Exhausted:
-    case End::GateFailed:
-    case End::Undecodable: ++books.dead; return;
-    case End::Expired: ++books.expired; return;
-    case End::Overflow: ++books.lost_for(LossReason::Overflow); return;
-    case End::GateOverflow: ++books.lost_for(LossReason::GateOverflow); return;
-    case End::StoppedBefore: ++books.filtered.stopped; return;
-  }
-}
-
-void Dispatcher::State::write_letter(const Item& item, End end, const std::string& gate_error) {
-  Death death{.agent = agents[item.agent].spec.name,
-              .reason = DeathReason::HandlerError,
-              .attempts = item.attempts,
-              .error = {},
-              .first = now.wall,
-              .last = now.wall};
-  switch (end) {
-    case End::Rejected: death.reason = DeathReason::Rejected; break;
-    case End::Exhausted: death.reason = DeathReason::HandlerError; break;
-    case End::GateFailed: death.reason = DeathReason::GateFailed; break;
-    case End::Undecodable: death.reason = DeathReason::Undecodable; break;
-    case End::Done:
-    case End::Stopped:
-    case End::Expired:
-    case End::Overflow:
-    case End::StoppedBefore:
-    case End::GateOverflow: return;
-  }
-  if (item.failure) {
-    death.first = item.failure->first;
-    death.last = item.failure->last;
-    death.error = item.failure->error;
-  } else {
-    death.error = end == End::Undecodable ? bounded_text(item.event->defect) : gate_error;
-  }
-  letters.push_back({.event = item.event,
-                     .agent = {item.agent},
-                     .subscription = {item.subscription},
-                     .booked = item.booked,
-                     .death = std::move(death)});
-}
-
-void Dispatcher::State::close() {
-  intake = Intake::Draining;
-  for (Index index = 0; index < items.end(); ++index) {
-    if (!items.is_live(index)) continue;
-    Books& books = handler_of(items[index]).stats.books;
-    if (items[index].booked == Booked::Yes) {
-      --books.pending;
-      ++books.lost_for(LossReason::Shutdown);
-    }
-    handler_of(items[index]).stats.in_flight = 0;
-  }
-  items = {};
-  flows = {};
-  domains = {};
-  retries.clear();
-  advance_queue.clear();
-  waiting_items = 0;
-  for (auto& lane : lanes) lane.depth = 0;
-  for (auto& turns : ring) turns.clear();
-  runnable_agents = {};
-  for (Agent& agent : agents) {
-    Agent fresh;
-    fresh.spec = std::move(agent.spec);
-    fresh.state = agent.state;
-    agent = std::move(fresh);
   }
 }
 

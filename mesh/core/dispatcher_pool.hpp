@@ -1,6 +1,7 @@
 // Records addressed by index, and lists threaded through them: no allocation per event once warm.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -80,6 +81,13 @@ struct List {
     pool[index].*links = {no_index, head};
     (head == no_index ? tail : (pool[head].*links).prev) = index;
     head = index;
+    ++size;
+  }
+  void insert_after(Pool<Record>& pool, Index before, Index index) {
+    const Index after = (pool[before].*links).next;
+    pool[index].*links = {before, after};
+    (pool[before].*links).next = index;
+    (after == no_index ? tail : (pool[after].*links).prev) = index;
     ++size;
   }
   void remove(Pool<Record>& pool, Index index) {

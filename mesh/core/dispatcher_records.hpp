@@ -49,28 +49,47 @@ struct Failure {
   std::string error;
 };
 
-/// One delivery: one event for one subscription.
+/// Events first .. first + count - 1 of a frame.
+struct Run {
+  const Frame& frame;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+struct Addressee {
+  SubscriptionId subscription;
+  Booked booked = Booked::Yes;
+};
+
+/// Whether an item is in its agent's list of untouched items.
+enum class Listed : std::uint8_t { No, Yes };
+
+/// Deliveries: events first .. first + count - 1 of a frame for one subscription. More than one only while they have
+/// everything in common: never handed over, or handed over together for the first time. With a flow there is one.
 struct Item {
-  EventPtr event;
-  std::unique_ptr<Failure> failure;  // allocated with the first failure
-  TaskId task = 0;                   // of the present hand-over; 0 when there is none
-  std::uint64_t arrival = 0;         // order of event, then tier
-  SteadyTime handed_over{};
-  Links queue;      // fifo, front, in flight or deferred
-  Links line;       // the order domain
-  Links untouched;  // queued and never handed over
-  Index flow = no_index;
-  Index flow_next = no_index;
-  Index domain = no_index;
+  FramePtr frame;
+  TaskId task = 0;                // of the first event in the present hand-over; 0 when there is none
+  std::uint32_t first = 0;
+  std::uint32_t count = 1;
   std::uint32_t agent = 0;
   std::uint32_t subscription = 0;
-  std::uint32_t attempts = 0;
+  std::uint32_t attempts = 0;     // with the present hand-over
+  Index domain = no_index;
+  Links queue;                    // fifo, front, in flight or deferred
+  Links line;                     // the order domain
+  Links untouched;                // see Agent::untouched
+  Index flow = no_index;
+  Index flow_next = no_index;
   Priority lane = Priority::Normal;
   Priority tier = Priority::Normal;
   Stage stage = Stage::Waiting;
   Place place = Place::Parked;
+  Listed listed = Listed::No;
   Booked booked = Booked::Yes;
-  bool released = false;  // its flow no longer waits for it
+  bool released = false;              // its flow no longer waits for it
+  std::uint64_t arrival = 0;          // order of offer, then tier; the parts of a run have the same
+  SteadyTime handed_over{};
+  std::unique_ptr<Failure> failure;   // allocated with the first failure
 
   bool is_gate() const { return tier == Priority::Critical; }
   bool holds_release() const { return flow != no_index && !released && !is_gate(); }
@@ -88,7 +107,8 @@ struct Flow {
 };
 
 /// What has to stay in order at one agent: a stream, or a key of a stream. Exists while its line is not empty. Only the
-/// head of the line may be handed over; while it is in flight, retried, deferred or not yet open the others wait.
+/// head of the line may be handed over, whole or its first events; while it is in flight, retried, deferred or not yet
+/// open the others wait.
 struct Domain {
   LineList line;
   std::uint32_t agent = 0;
@@ -99,8 +119,12 @@ struct Domain {
 struct Agent {
   AgentSpec spec;
   AgentState state = AgentState::Up;
+  std::uint32_t run_events = 1;       // of one hand-over at most
+  std::uint32_t subscriptions = 0;
   std::array<QueueList, limits::lane_count> fifo;
   std::array<QueueList, limits::lane_count> front;
+  // Queued and never handed over, oldest first: what drop_oldest may take. Of an agent that gets runs also what is in
+  // flight for the first time and may come back untouched; of an item that is in flight in part, the rest.
   std::array<UntouchedList, limits::lane_count> untouched;
   QueueList in_flight;  // in order of hand-over
   QueueList deferred;
@@ -113,12 +137,8 @@ struct Agent {
   std::unordered_map<std::uint64_t, Index> keys;     // domain by hash of (stream, key), otherwise
 
   bool is_ordered_by_stream() const { return spec.concurrency <= 1; }
+  bool gets_runs() const { return run_events > 1; }
   bool has_slot() const { return in_flight.size < spec.concurrency; }
-  std::size_t held() const {
-    std::size_t sum = 0;
-    for (const std::size_t lane : depth) sum += lane;
-    return sum;
-  }
 };
 
 /// A subscription with its books and figures. books.pending is a counter of its own, moved when an item is created and

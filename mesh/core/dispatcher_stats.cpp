@@ -12,6 +12,8 @@ std::string_view to_string(OutcomeKind kind) {
     case OutcomeKind::Reject: return "reject";
     case OutcomeKind::Retry: return "retry";
     case OutcomeKind::Deferred: return "deferred";
+    case OutcomeKind::Expired: return "expired";
+    case OutcomeKind::Undecodable: return "undecodable";
   }
   LEGION_UNREACHABLE();
 }
@@ -27,7 +29,6 @@ std::string_view to_string(DeathReason reason) {
 }
 
 double HandlerStats::error_rate() const {
-  const std::uint64_t ended = total - in_flight;
   return ended == 0 ? 0.0 : static_cast<double>(errors) / static_cast<double>(ended);
 }
 
@@ -43,7 +44,7 @@ DispatcherStats Dispatcher::stats() const {
   for (const auto& agent : state_->agents) {
     stats.agents.push_back({.name = agent.spec.name,
                             .state = agent.state,
-                            .in_flight = static_cast<std::uint32_t>(agent.in_flight.size),
+                            .in_flight = state_->events_in_flight(agent),
                             .depth = agent.depth,
                             .deferred = agent.deferred.size,
                             .retry_waiting = agent.retry_waiting});
@@ -52,6 +53,18 @@ DispatcherStats Dispatcher::stats() const {
   stats.stale_outcomes = state_->stale_outcomes;
   stats.waiting_for_earlier_tier = state_->waiting_items;
   return stats;
+}
+
+std::array<std::uint64_t, limits::lane_count> Dispatcher::lane_depths() const {
+  std::array<std::uint64_t, limits::lane_count> depths{};
+  for (std::size_t lane = 0; lane < limits::lane_count; ++lane) depths[lane] = state_->lanes[lane].depth;
+  return depths;
+}
+
+std::uint32_t Dispatcher::State::events_in_flight(const Agent& agent) const {
+  std::uint32_t events = 0;
+  for (Index at = agent.in_flight.head; at != no_index; at = agent.in_flight.next(items, at)) events += items[at].count;
+  return events;
 }
 
 }  // namespace legion

@@ -14,6 +14,7 @@
 #include <legion/base/time.hpp>
 #include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
+#include <legion/event/frame.hpp>
 #include <legion/event/priority.hpp>
 
 namespace legion {
@@ -32,8 +33,10 @@ struct SubscriptionId {
 /// in use, so numbers of streams that are over are to be used again.
 using StreamKey = std::uint32_t;
 
-/// One hand-over of one event to one handler. Never zero, never used again.
+/// One hand-over of one event to one handler. Never zero; not used again within 10^11 hand-overs.
 using TaskId = std::uint64_t;
+/// The low bits of a task id; the ids of a run differ in what is above them.
+inline constexpr std::uint32_t task_index_bits = 26;
 
 /// Whether an event counts in the books: those before the baseline are delivered outside them.
 enum class Booked : std::uint8_t { No, Yes };
@@ -65,6 +68,9 @@ struct AgentSpec {
   std::uint32_t concurrency = 1;  ///< events in flight at once; above 1 order holds per key only
   RetryPolicy retry{};
   std::optional<Duration> handler_timeout{};
+  /// Above 1: its handler answers before it returns, so it may get runs of up to so many events. It gets one event at a
+  /// time all the same with a concurrency above 1 or a handler_timeout.
+  std::uint32_t run_events_max = 1;
   AgentState state = AgentState::Up;
 };
 
@@ -74,31 +80,44 @@ struct SubscriptionSpec {
   Priority tier = Priority::Normal;
 };
 
-/// One local subscription that matches an event.
+/// One local subscription that matches the events of a run.
 struct Route {
   SubscriptionId subscription{};
-  Booked booked = Booked::Yes;
+  std::uint64_t booked_from = 0;  ///< events with this sequence or a higher one count in the books
 };
 
-/// An event handed to a handler. The caller answers with on_outcome(task id).
+/// A run of consecutive events of one frame, handed to one handler: first, first + 1 .. first + count - 1.
 struct Task {
-  TaskId id = 0;
+  TaskId id = 0;  ///< of the first event; the others have task_of(task, k)
   AgentId agent{};
   SubscriptionId subscription{};
-  EventPtr event{};
-  std::uint32_t attempt = 1;
+  FramePtr frame{};
+  std::uint32_t first = 0;
+  std::uint32_t count = 1;
+  std::uint32_t attempt = 1;  ///< above 1 only with a count of 1
   Priority lane = Priority::Normal;
+
+  /// Event k of the run. Decodes the frame when nobody has.
+  EventPtr event(std::uint32_t k = 0) const { return Frame::event_ptr(frame, first + k); }
+  std::uint64_t sequence(std::uint32_t k = 0) const { return frame->header().first_sequence + first + k; }
 };
+
+/// The task id of event k of a run.
+constexpr TaskId task_of(TaskId first, std::uint32_t k) { return first + (TaskId{k} << task_index_bits); }
+inline TaskId task_of(const Task& task, std::uint32_t k) { return task_of(task.id, k); }
 
 enum class OutcomeKind : std::uint8_t {
   Done,
-  Stop,      ///< done, and not for the later tiers
-  Reject,    ///< dead letter at once
-  Retry,     ///< failed; tried again until max_attempts
-  Deferred,  ///< the slot is free, the final outcome follows under the same task id
+  Stop,         ///< done, and not for the later tiers
+  Reject,       ///< dead letter at once
+  Retry,        ///< failed; tried again until max_attempts
+  Deferred,     ///< the slot is free, the final outcome follows under the same task id
+  Expired,      ///< of a report only: not given to the handler, its time was over
+  Undecodable,  ///< of a report only: not given to the handler, its bytes do not decode
 };
 
-std::string_view to_string(OutcomeKind kind);  ///< "done", "stop", "reject", "retry", "deferred"
+/// "done", "stop", "reject", "retry", "deferred", "expired", "undecodable"
+std::string_view to_string(OutcomeKind kind);
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::Done;
@@ -110,6 +129,16 @@ struct Outcome {
   static Outcome retry(std::string error) { return {OutcomeKind::Retry, std::move(error)}; }
   static Outcome deferred() { return {OutcomeKind::Deferred, {}}; }
 };
+
+/// What became of one event of a run. The durations are of no interest when it was not given to the handler.
+struct Answered {
+  OutcomeKind kind = OutcomeKind::Done;
+  Duration age{};           ///< event time to hand-over, wall clock, at least 0
+  Duration handler_time{};  ///< hand-over to answer, steady clock
+};
+
+/// Expired or Undecodable when the event must not be given to a handler, else nothing.
+std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now);
 
 enum class DeathReason : std::uint8_t {
   HandlerError,  ///< max_attempts used
@@ -124,7 +153,7 @@ struct Death {
   std::string agent{};
   DeathReason reason = DeathReason::HandlerError;
   std::uint32_t attempts = 0;  ///< hand-overs to this agent
-  std::string error{};           ///< the last one
+  std::string error{};         ///< the last one
   WallTime first{};            ///< of the first failure
   WallTime last{};             ///< of the failure that decided
 };

@@ -7,7 +7,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/core/egress_markers.hpp>
-#include <legion/core/stream_key.hpp>
+#include <legion/core/stream_name.hpp>
 
 namespace legion {
 
@@ -17,17 +17,14 @@ constexpr std::uint32_t none = UINT32_MAX;
 constexpr std::string_view heartbeat_type = "agent.heartbeat";
 
 struct OutStream {
-  StreamKey key;
+  StreamName key;
   Priority lane = Priority::Normal;
   std::uint64_t next_sequence = 1;  // the next to go out
   std::uint64_t marked = 1;         // as the last marker stated it
-  // The events of the take that is being packed, chained through State::following.
-  std::uint32_t take_first = none;
-  std::uint32_t take_last = none;
 };
 
 struct OutLane {
-  std::unordered_map<StreamKey, std::uint32_t, StreamKeyHash, StreamKeyEqual> by_key;
+  std::unordered_map<StreamName, std::uint32_t, StreamNameHash, StreamNameEqual> by_key;
   std::vector<std::uint32_t> streams;  // in the order they began
   std::uint64_t sent = 0;
 };
@@ -39,9 +36,6 @@ struct Egress::State {
       : origin(std::move(o)), config(c), markers(c.heartbeat_interval, c.marker_interval_max) {}
 
   std::uint32_t find_or_begin(Priority lane, std::string_view type, std::uint8_t shard);
-  void chain(std::uint32_t stream, std::uint32_t event);
-  void send_stream(std::uint32_t stream, std::span<const EncodedEvent> events, std::vector<OutFrame>& out,
-                   std::vector<Numbered>* numbered);
   void send_marker(std::uint32_t stream, std::vector<OutFrame>& out);
 
   Origin origin;
@@ -49,55 +43,23 @@ struct Egress::State {
   std::vector<OutStream> streams;
   std::array<OutLane, limits::lane_count> lanes;
   MarkerSchedule markers;
-  FrameBuilder builder;
   std::uint64_t refused = 0;
-  // Kept between takes for their memory.
-  std::vector<std::uint32_t> following;
-  std::vector<std::uint32_t> touched;
-  std::vector<std::uint32_t> due;
+  std::vector<std::uint32_t> due;  // kept for its memory
 };
 
 std::uint32_t Egress::State::find_or_begin(Priority lane, std::string_view type, std::uint8_t shard) {
   OutLane& out_lane = lanes[lane_index(lane)];
-  const auto found = out_lane.by_key.find(StreamKeyView(type, shard));
+  const auto found = out_lane.by_key.find(StreamNameView(type, shard));
   if (found != out_lane.by_key.end()) return found->second;
   if (streams.size() >= limits::streams_per_origin_max) return none;
   const auto index = static_cast<std::uint32_t>(streams.size());
-  StreamKey key{std::string(type), shard};
+  StreamName key{std::string(type), shard};
   out_lane.by_key.emplace(key, index);
   out_lane.streams.push_back(index);
   streams.push_back({.key = std::move(key), .lane = lane});
   // Heartbeats follow each other at the interval and a little more; their own markers would only double them.
   markers.add(type == heartbeat_type ? 2 * config.heartbeat_interval : config.heartbeat_interval);
   return index;
-}
-
-void Egress::State::chain(std::uint32_t stream, std::uint32_t event) {
-  OutStream& s = streams[stream];
-  if (s.take_first == none) {
-    s.take_first = event;
-    touched.push_back(stream);
-  } else {
-    following[s.take_last] = event;
-  }
-  s.take_last = event;
-}
-
-void Egress::State::send_stream(std::uint32_t stream, std::span<const EncodedEvent> events, std::vector<OutFrame>& out,
-                                std::vector<Numbered>* numbered) {
-  OutStream& s = streams[stream];
-  const auto finish = [&] { out.push_back({s.lane, OutFrame::Kind::Data, builder.finish()}); };
-  for (std::uint32_t event = s.take_first; event != none; event = following[event]) {
-    const Bytes& bytes = events[event].bytes;
-    if (builder.count() > 0 && builder.bytes() + bytes.size() > limits::frame_bytes_target) finish();
-    if (builder.count() == 0) builder.begin(origin, s.lane, s.key.type, s.key.shard, s.next_sequence);
-    builder.append(bytes);
-    if (numbered != nullptr) numbered->push_back({event, s.next_sequence});
-    ++s.next_sequence;
-    ++lanes[lane_index(s.lane)].sent;
-  }
-  finish();
-  s.take_first = s.take_last = none;
 }
 
 void Egress::State::send_marker(std::uint32_t stream, std::vector<OutFrame>& out) {
@@ -112,26 +74,20 @@ Egress::~Egress() = default;
 Egress::Egress(Egress&&) noexcept = default;
 Egress& Egress::operator=(Egress&&) noexcept = default;
 
-void Egress::pack(Now now, Priority lane, std::span<const EncodedEvent> events, std::vector<OutFrame>& out,
-                  std::vector<Numbered>* numbered) {
-  LEGION_ASSERT(events.size() < none);
+std::uint64_t Egress::number(Now now, UnnumberedFrame& frame) {
   State& s = *state_;
-  if (numbered != nullptr) numbered->clear();
-  s.touched.clear();
-  s.following.assign(events.size(), none);
-  for (std::uint32_t i = 0; i < events.size(); ++i) {
-    const std::uint32_t stream = s.find_or_begin(lane, events[i].type, events[i].shard);
-    if (stream != none) {
-      s.chain(stream, i);
-      continue;
-    }
-    ++s.refused;
-    if (numbered != nullptr) numbered->push_back({i, 0});
+  const std::uint32_t index = s.find_or_begin(frame.lane, frame.type, frame.shard);
+  if (index == none) {
+    s.refused += frame.count;
+    return 0;
   }
-  for (const std::uint32_t stream : s.touched) {
-    s.send_stream(stream, events, out, numbered);
-    s.markers.on_data(now, stream);
-  }
+  OutStream& stream = s.streams[index];
+  const std::uint64_t first = stream.next_sequence;
+  number_frame(frame.bytes, s.origin.incarnation, first);
+  stream.next_sequence += frame.count;
+  s.lanes[lane_index(frame.lane)].sent += frame.count;
+  s.markers.on_data(now, index);
+  return first;
 }
 
 void Egress::on_tick(Now now, std::vector<OutFrame>& out) {

@@ -1,13 +1,13 @@
-// The sending half of the streams: numbers events, packs frames, states tails.
+// The sending half of the streams: numbers events, states tails.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <legion/base/time.hpp>
+#include <legion/core/frame_packer.hpp>
 #include <legion/core/messages.hpp>
 #include <legion/event/frame.hpp>
 
@@ -18,12 +18,6 @@ struct OutFrame {
   Priority lane = Priority::Normal;
   enum class Kind : std::uint8_t { Data, Marker, Sync } kind = Kind::Data;
   Bytes bytes;
-};
-
-/// The number given to the `index`-th event of a take.
-struct Numbered {
-  std::size_t index = 0;
-  std::uint64_t sequence = 0;
 };
 
 /// Thread: the loop's. Ordering: frames are appended to `out` in the order they have to be sent; sequences of a stream
@@ -39,11 +33,9 @@ class Egress {
   Egress(Egress&&) noexcept;
   Egress& operator=(Egress&&) noexcept;
 
-  /// Regroups one take of a lane's queue by stream (order within a stream kept) and packs frames of at most
-  /// limits::frame_bytes_target; a larger event travels alone. `numbered` (may be null) is cleared and gets one entry
-  /// per event: first the refused ones with sequence 0, then the others in the order of sending.
-  void pack(Now now, Priority lane, std::span<const EncodedEvent> events, std::vector<OutFrame>& out,
-            std::vector<Numbered>* numbered);
+  /// Numbers the events of a frame that goes out now: writes incarnation and first sequence into it and returns the
+  /// sequence of its first event; 0 when it is refused, because this origin has too many streams.
+  std::uint64_t number(Now now, UnnumberedFrame& frame);
 
   /// Tail markers that are due. A stream is due one heartbeat interval after its last data, then again and again with
   /// doubling interval while it stays quiet; ten thousand streams due at once are spread over the interval. Streams of

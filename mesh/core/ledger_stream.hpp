@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <legion/core/ledger.hpp>
-#include <legion/core/stream_key.hpp>
 
 namespace legion {
 

@@ -1,6 +1,7 @@
 // One event of a frame: [time, source, schema version, attributes, data]. Format: docs/protocol.md, "Event attributes".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -23,6 +24,7 @@ enum class Attribute : std::uint8_t {
   Extensions = 9,
 };
 inline constexpr std::uint64_t attribute_key_max = 127;
+inline constexpr std::size_t event_fields = 5;
 
 /// Reads one event at the reader's position into everything of `event` behind its coordinate.
 /// Errors: BadData; `event` may then be partly filled.

@@ -1,20 +1,37 @@
 #include <legion/event/event_type.hpp>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 #include <legion/base/limits.hpp>
 #include <legion/event/policy.hpp>
 
 namespace legion {
 namespace {
 
+enum class Kind : std::uint8_t { Other, Word, Dot };
+
+// A table, because every event that is published goes through it.
+constexpr std::array<Kind, 256> kinds_of_characters() {
+  std::array<Kind, 256> kinds{};
+  for (std::size_t c = 'a'; c <= 'z'; ++c) kinds[c] = Kind::Word;
+  for (std::size_t c = '0'; c <= '9'; ++c) kinds[c] = Kind::Word;
+  kinds['_'] = Kind::Word;
+  kinds['.'] = Kind::Dot;
+  return kinds;
+}
+constexpr std::array<Kind, 256> kind_of = kinds_of_characters();
+
 // Parts of [a-z0-9_]+ with single dots between them.
 bool is_dotted_name(std::string_view name) {
-  bool in_part = false;
+  Kind before = Kind::Dot;
   for (const char c : name) {
-    const bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-    if (!is_word && !(c == '.' && in_part)) return false;
-    in_part = is_word;
+    const Kind kind = kind_of[static_cast<unsigned char>(c)];
+    if (kind == Kind::Other || (kind == Kind::Dot && before == Kind::Dot)) return false;
+    before = kind;
   }
-  return in_part;
+  return before == Kind::Word;
 }
 
 }  // namespace

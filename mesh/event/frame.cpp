@@ -6,6 +6,7 @@
 #include <legion/event/event_codec.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/frame_format.hpp>
+#include <legion/event/frame_memory.hpp>
 #include <legion/event/frame_zstd.hpp>
 #include <legion/event/msgpack_reader.hpp>
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view defect_bytes = "the bytes of the event do not decode";
 constexpr std::string_view defect_unreachable = "behind bytes of the frame that do not decode";
+constexpr std::string_view defect_trailing = "bytes follow the last event of the frame";
 
 // The skeleton of an event is one level above its attributes and data, which is two above their entries.
 constexpr std::size_t event_depth_max = limits::msgpack_depth_max + 2;
@@ -82,44 +84,35 @@ Result<void> set_count(FrameHeader& header, std::size_t count) {
   return {};
 }
 
-// The array32 header of the events, in the frame or in its expanded body.
-Result<std::size_t> read_event_count(MsgpackReader& reader, BytesView bytes) {
-  if (!reader.at_end() && bytes[reader.offset()] != frame_format::tag_array32) {
-    return bad_frame(reader.offset(), "expected the events as array32");
-  }
-  return reader.read_array();
-}
-
 struct ParsedHeader {
   FrameHeader header;
   BytesView compressed;  // the zstd frame; event_count is then not known yet
 };
 
-Result<ParsedHeader> parse_header(BytesView frame) {
-  if (frame.size() > limits::message_bytes_max) {
-    return fail(ErrorCode::TooBig, "frame of " + std::to_string(frame.size()) + " bytes");
-  }
-  ParsedHeader parsed;
-  FrameHeader& header = parsed.header;
+Result<void> read_topic(BytesView frame, FrameHeader& header) {
   const BytesView topic = frame.first(std::min(frame.size(), limits::wire_type_bytes_max + 1));
-  const auto topic_end = std::ranges::find(topic, frame_format::topic_end);
-  const auto type_size = static_cast<std::size_t>(topic_end - topic.begin());
+  const std::size_t type_size = as_text(topic).find(static_cast<char>(frame_format::topic_end));
+  if (type_size == std::string_view::npos) return bad_frame(0, "the topic is not an event type");
   header.type = as_text(frame.first(type_size));
-  if (topic_end == topic.end() || !is_wire_type(header.type)) return bad_frame(0, "the topic is not an event type");
+  if (!is_wire_type(header.type)) return bad_frame(0, "the topic is not an event type");
   if (frame.size() < type_size + 2) return bad_frame(type_size, "the topic has no shard");
   header.shard = frame[type_size + 1];
+  return {};
+}
 
-  MsgpackReader reader(frame, type_size + 2);
-  if (const auto read = read_version(reader, header); !read) return std::unexpected(read.error());
-  if (const auto read = read_stream(reader, frame, header); !read) return std::unexpected(read.error());
-
+// What stands for the events: the count of a plain frame, or the bin of a compressed one.
+Result<void> read_body_head(MsgpackReader& reader, BytesView frame, ParsedHeader& parsed) {
+  FrameHeader& header = parsed.header;
   if ((header.flags & frame_flag_zstd) == 0) {
-    const auto count = read_event_count(reader, frame);
+    if (!reader.at_end() && frame[reader.offset()] != frame_format::tag_array32) {
+      return bad_frame(reader.offset(), "expected the events as array32");
+    }
+    const auto count = reader.read_array();
     if (!count) return std::unexpected(count.error());
     header.events_offset = reader.offset();
-    if (const auto set = set_count(header, *count); !set) return std::unexpected(set.error());
+    if (auto set = set_count(header, *count); !set) return set;
     if (*count == 0 && !reader.at_end()) return bad_frame(reader.offset(), "bytes behind the frame");
-    return parsed;
+    return {};
   }
   header.events_offset = reader.offset();
   if (!reader.at_end() && frame[reader.offset()] != frame_format::tag_bin32) {
@@ -129,7 +122,18 @@ Result<ParsedHeader> parse_header(BytesView frame) {
   if (!body) return std::unexpected(body.error());
   if (!reader.at_end()) return bad_frame(reader.offset(), "bytes behind the frame");
   parsed.compressed = *body;
-  return parsed;
+  return {};
+}
+
+Result<void> parse_header(BytesView frame, ParsedHeader& parsed) {
+  if (frame.size() > limits::message_bytes_max) {
+    return fail(ErrorCode::TooBig, "frame of " + std::to_string(frame.size()) + " bytes");
+  }
+  if (auto read = read_topic(frame, parsed.header); !read) return read;
+  MsgpackReader reader(frame, parsed.header.type.size() + 2);
+  if (auto read = read_version(reader, parsed.header); !read) return read;
+  if (auto read = read_stream(reader, frame, parsed.header); !read) return read;
+  return read_body_head(reader, frame, parsed);
 }
 
 Result<void> set_compressed_count(FrameHeader& header, BytesView expanded_head, std::size_t expanded_size) {
@@ -146,82 +150,134 @@ Result<void> set_compressed_count(FrameHeader& header, BytesView expanded_head, 
 
 }  // namespace
 
+struct Frame::Key {};
+
 struct FrameAccess {
-  // `bytes` are the frame's own or the expanded ones, `offset` is where the first event begins.
-  static Result<void> read_events(Frame& frame, BytesView bytes, std::size_t offset) {
+  static std::shared_ptr<Frame> make(FramePool* pool) {
+    if (pool == nullptr) return std::make_shared<Frame>(Frame::Key{}, nullptr);
+    FrameMemory* memory = pool->memory_.get();
+    return std::allocate_shared<Frame>(PoolAllocator<Frame, FrameMemory>(*memory), Frame::Key{}, memory);
+  }
+
+  static Result<void> expand(Frame& frame, BytesView compressed) {
+    auto expanded = expand_zstd(compressed);
+    if (!expanded) return std::unexpected(std::move(expanded.error()));
+    frame.expanded_ = std::move(*expanded);
+    const BytesView body = frame.expanded_;
+    const BytesView head = body.first(std::min(body.size(), frame_format::events_head_bytes));
+    const auto counted = set_compressed_count(frame.header_, head, body.size());
+    if (counted) frame.encoded_ = body.subspan(frame_format::events_head_bytes);
+    return counted;
+  }
+
+  static Result<std::shared_ptr<Frame>> decode(BytesView bytes, FramePool* pool) {
+    ParsedHeader parsed;
+    if (auto read = parse_header(bytes, parsed); !read) return std::unexpected(std::move(read.error()));
+    auto frame = make(pool);
+    frame->header_ = parsed.header;
+    if ((parsed.header.flags & frame_flag_zstd) == 0) {
+      frame->encoded_ = bytes.subspan(parsed.header.events_offset);
+    } else if (auto read = expand(*frame, parsed.compressed); !read) {
+      return std::unexpected(std::move(read.error()));
+    }
+    return frame;
+  }
+
+  static void own(Frame& frame, Bytes bytes) { frame.bytes_ = std::move(bytes); }
+  static void own(Frame& frame, std::shared_ptr<const void> owner) { frame.owner_ = std::move(owner); }
+
+  static EventView coordinate(const FrameHeader& header) {
+    EventView event;
+    event.type = header.type;
+    event.origin = header.origin;
+    event.incarnation = header.incarnation;
+    event.lane = header.lane;
+    event.shard = header.shard;
+    return event;
+  }
+
+  // Fills `events`, which is empty, with one view for each event the header announces.
+  static void read_events(const Frame& frame, std::vector<EventView>& events) {
     const FrameHeader& header = frame.header_;
-    MsgpackReader reader(bytes, offset);
-    frame.events_.reserve(header.event_count);
+    const EventView blank = coordinate(header);
+    MsgpackReader reader(frame.encoded_);
     bool is_walkable = true;
+    events.reserve(header.event_count);
     for (std::uint32_t i = 0; i < header.event_count; ++i) {
-      EventView coordinate{};
-      coordinate.type = header.type;
-      coordinate.origin = header.origin;
-      coordinate.incarnation = header.incarnation;
-      coordinate.lane = header.lane;
-      coordinate.shard = header.shard;
-      coordinate.sequence = header.first_sequence + i;
-      EventView& event = frame.events_.emplace_back(coordinate);
+      EventView& event = events.emplace_back(blank);
+      event.sequence = header.first_sequence + i;
       if (!is_walkable) {
         event.defect = defect_unreachable;
         continue;
       }
       const MsgpackReader start = reader;
       if (decode_event(reader, event)) continue;
-      // The next event begins behind this value, if its skeleton at least can be walked.
-      event = coordinate;
+      event = blank;
+      event.sequence = header.first_sequence + i;
       event.defect = defect_bytes;
+      // The next event begins behind this value, if its skeleton at least can be walked.
       reader = start;
       is_walkable = reader.skip(event_depth_max).has_value();
     }
-    if (is_walkable && !reader.at_end()) return bad_frame(reader.offset(), "bytes behind the events");
-    return {};
-  }
-
-  static Result<std::shared_ptr<const Frame>> decode(BytesView bytes, std::shared_ptr<const void> owner) {
-    auto parsed = parse_header(bytes);
-    if (!parsed) return std::unexpected(parsed.error());
-    auto frame = std::make_shared<Frame>();
-    frame->header_ = parsed->header;
-    frame->owner_ = std::move(owner);
-    if (parsed->compressed.empty() && (parsed->header.flags & frame_flag_zstd) == 0) {
-      const auto read = read_events(*frame, bytes, parsed->header.events_offset);
-      if (!read) return std::unexpected(read.error());
-      return frame;
+    if (!is_walkable || reader.at_end()) return;
+    // Nobody can say which event the bytes belong to, so none is believed.
+    for (EventView& event : events) {
+      const std::uint64_t sequence = event.sequence;
+      event = blank;
+      event.sequence = sequence;
+      event.defect = defect_trailing;
     }
-    auto expanded = expand_zstd(parsed->compressed);
-    if (!expanded) return std::unexpected(expanded.error());
-    frame->expanded_ = std::move(*expanded);
-    const BytesView body = frame->expanded_;
-    const BytesView head = body.first(std::min(body.size(), frame_format::events_head_bytes));
-    const auto counted = set_compressed_count(frame->header_, head, body.size());
-    if (!counted) return std::unexpected(counted.error());
-    const auto read = read_events(*frame, body, frame_format::events_head_bytes);
-    if (!read) return std::unexpected(read.error());
-    return frame;
   }
 };
 
+Frame::Frame(Key, FrameMemory* memory) : memory_(memory) {}
+
+Frame::~Frame() {
+  if (memory_ == nullptr) return;
+  memory_->give_back(std::move(events_));
+  memory_->give_back(std::move(bytes_));
+}
+
+void Frame::decode_events() const noexcept {
+  State state = State::Encoded;
+  while (!state_.compare_exchange_strong(state, State::BeingDecoded, std::memory_order_acquire)) {
+    if (state == State::Decoded) return;
+    state_.wait(state, std::memory_order_acquire);
+    state = State::Encoded;
+  }
+  std::vector<EventView> events = memory_ != nullptr ? memory_->take_events() : std::vector<EventView>{};
+  FrameAccess::read_events(*this, events);
+  events_ = std::move(events);
+  state_.store(State::Decoded, std::memory_order_release);
+  state_.notify_all();
+}
+
 Result<FrameHeader> decode_frame_header(BytesView frame) {
-  auto parsed = parse_header(frame);
-  if (!parsed) return std::unexpected(parsed.error());
-  if ((parsed->header.flags & frame_flag_zstd) == 0) return parsed->header;
-  const auto head = expand_zstd_head(parsed->compressed, frame_format::events_head_bytes);
+  ParsedHeader parsed;
+  if (auto read = parse_header(frame, parsed); !read) return std::unexpected(std::move(read.error()));
+  if ((parsed.header.flags & frame_flag_zstd) == 0) return parsed.header;
+  const auto head = expand_zstd_head(parsed.compressed, frame_format::events_head_bytes);
   if (!head) return std::unexpected(head.error());
-  const auto counted = set_compressed_count(parsed->header, head->first_bytes, head->expanded_size);
+  const auto counted = set_compressed_count(parsed.header, head->first_bytes, head->expanded_size);
   if (!counted) return std::unexpected(counted.error());
-  return parsed->header;
+  return parsed.header;
 }
 
-Result<std::shared_ptr<const Frame>> Frame::decode(BytesView bytes, std::shared_ptr<const void> owner) {
-  return FrameAccess::decode(bytes, std::move(owner));
+Result<FramePtr> Frame::decode(BytesView bytes, std::shared_ptr<const void> owner, FramePool* pool) {
+  auto frame = FrameAccess::decode(bytes, pool);
+  if (!frame) return std::unexpected(std::move(frame.error()));
+  FrameAccess::own(**frame, std::move(owner));
+  return std::move(*frame);
 }
 
-Result<std::shared_ptr<const Frame>> Frame::decode(Bytes bytes) {
-  // Shared: the frame owns them, together with whoever else might be given the same owner.
-  auto owned = std::make_shared<const Bytes>(std::move(bytes));
-  const BytesView view = *owned;
-  return decode(view, std::move(owned));
+Result<FramePtr> Frame::decode(Bytes bytes, FramePool* pool) {
+  auto frame = FrameAccess::decode(bytes, pool);
+  if (!frame) {
+    if (pool != nullptr) pool->give_back(std::move(bytes));
+    return std::unexpected(std::move(frame.error()));
+  }
+  FrameAccess::own(**frame, std::move(bytes));  // the views stay good: a vector that is moved keeps its memory
+  return std::move(*frame);
 }
 
 }  // namespace legion

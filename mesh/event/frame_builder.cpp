@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -12,9 +13,10 @@
 namespace legion {
 
 void FrameBuilder::begin(const Origin& origin, Priority lane, std::string_view type, std::uint8_t shard,
-                         std::uint64_t first_sequence) {
+                         std::uint64_t first_sequence, Bytes buffer) {
   LEGION_ASSERT(buffer_.empty());
-  LEGION_ASSERT(is_wire_type(type) && is_node_name(origin.node) && first_sequence >= 1);
+  LEGION_ASSERT(is_wire_type(type) && is_node_name(origin.node));
+  buffer_ = std::move(buffer);
   buffer_.assign(type.begin(), type.end());
   buffer_.push_back(frame_format::topic_end);
   buffer_.push_back(shard);
@@ -65,6 +67,23 @@ Bytes FrameBuilder::finish_compressed() {
   MsgpackWriter writer(std::move(plain));
   writer.bin32(BytesView(body).first(size));
   return writer.take();
+}
+
+void number_frame(Bytes& frame, Incarnation incarnation, std::uint64_t first_sequence) {
+  LEGION_ASSERT(first_sequence >= 1);
+  const auto topic_end = std::ranges::find(frame, frame_format::topic_end);
+  // Behind the topic: the shard, the array of 7, the version; then the name of the origin, the incarnation, the lane.
+  const auto name = static_cast<std::size_t>(topic_end - frame.begin()) + 4;
+  const auto name_end = [&] {
+    const std::uint8_t tag = frame[name];
+    return tag == frame_format::tag_str8 ? name + 2 + frame[name + 1] : name + 1 + (tag & frame_format::fixstr_size);
+  }();
+  const auto write = [&](std::size_t tag_at, std::uint64_t value) {
+    LEGION_ASSERT(frame[tag_at] == frame_format::tag_uint64);
+    for (std::size_t i = 0; i < 8; ++i) frame[tag_at + 1 + i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
+  };
+  write(name_end, incarnation);
+  write(name_end + 10, first_sequence);
 }
 
 Bytes make_tail_marker(const Origin& origin, Priority lane, std::string_view type, std::uint8_t shard,

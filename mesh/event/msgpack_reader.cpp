@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -20,6 +21,44 @@ std::uint64_t big_endian(BytesView bytes, std::size_t at, std::size_t count) {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < count; ++i) value = value << 8 | bytes[at + i];
   return value;
+}
+
+// The whole size of a value whose tag alone says it; 0 for the others.
+constexpr std::array<std::uint8_t, 256> sizes_of_tags() {
+  std::array<std::uint8_t, 256> sizes{};
+  for (std::size_t tag = 0; tag < 0x80; ++tag) sizes[tag] = 1;
+  for (std::size_t tag = 0xa0; tag < 0xc0; ++tag) sizes[tag] = static_cast<std::uint8_t>(1 + (tag & 0x1f));
+  for (std::size_t tag = 0xe0; tag < 0x100; ++tag) sizes[tag] = 1;
+  sizes[0xc0] = sizes[0xc2] = sizes[0xc3] = 1;              // nil, bool
+  sizes[0xca] = 5, sizes[0xcb] = 9;                         // floats
+  for (std::size_t i = 0; i < 4; ++i) {
+    sizes[0xcc + i] = sizes[0xd0 + i] = static_cast<std::uint8_t>(1 + (1 << i));  // integers
+    sizes[0xd4 + i] = static_cast<std::uint8_t>(2 + (1 << i));                    // fixext 1 to 8
+  }
+  sizes[0xd8] = 18;  // fixext 16
+  return sizes;
+}
+constexpr std::array<std::uint8_t, 256> size_of_tag = sizes_of_tags();
+
+// As the table. The next value cannot be looked at before this one's size is known; a guessed branch is sooner done
+// than a second load.
+std::size_t size_of_value(std::uint8_t tag) {
+  if ((tag ^ 0xa0u) < 32) return 1 + (tag ^ 0xa0u);
+  if (tag == 0xcb || tag == 0xcf) return 9;
+  return size_of_tag[tag];
+}
+
+// Whether a string of at most 8 ASCII characters stands at the beginning, as most keys are, with bytes enough behind it
+// to look at 8 at once. Not empty.
+bool is_short_ascii(BytesView bytes) {
+  const std::size_t size = bytes[0] ^ 0xa0u;
+  if (size > 8 || bytes.size() < 9) return false;
+  std::uint64_t text = 0;
+  std::memcpy(&text, bytes.data() + 1, sizeof(text));
+  // The first character is the lowest byte after this, whatever the machine's order.
+  if constexpr (std::endian::native == std::endian::big) text = std::byteswap(text);
+  const std::uint64_t inside = size == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * size)) - 1;
+  return (text & inside & 0x8080'8080'8080'8080) == 0;
 }
 
 }  // namespace
@@ -46,8 +85,8 @@ struct MsgpackReader::Head {
   std::int8_t ext_type = 0;
   std::size_t head_size = 1;
   std::size_t size = 1;
-  std::size_t count = 0;      // entries of an array or map, bytes of a string, binary or ext
-  std::uint64_t number = 0;   // integers (two's complement), bool
+  std::size_t count = 0;  // entries of an array or map, bytes of a string, binary or ext
+  std::uint64_t number = 0;  // integers (two's complement), bool
   double real = 0;
 };
 
@@ -164,13 +203,69 @@ std::unexpected<Error> MsgpackReader::bad_at(std::size_t offset, std::string_vie
   return fail(ErrorCode::BadData, "MessagePack at byte " + std::to_string(offset) + ": " + std::string(what));
 }
 
-Result<MsgpackReader::Head> MsgpackReader::read_head(MsgpackKind kind) {
+std::unexpected<Error> MsgpackReader::not_a(MsgpackKind kind) const {
   Head head;
   if (const char* error = parse_head(offset_, head)) return bad(error);
-  if (head.kind != kind) {
-    return bad("expected " + std::string(to_string(kind)) + ", found " + std::string(to_string(head.kind)));
-  }
+  return bad("expected " + std::string(to_string(kind)) + ", found " + std::string(to_string(head.kind)));
+}
+
+std::unexpected<Error> MsgpackReader::not_a_string(std::size_t bytes_max) const {
+  Head head;
+  const bool is_string = parse_head(offset_, head) == nullptr && head.kind == MsgpackKind::String;
+  if (!is_string) return not_a(MsgpackKind::String);
+  return bad("the string is longer than " + std::to_string(bytes_max) + " bytes");
+}
+
+Result<MsgpackReader::Head> MsgpackReader::read_head(MsgpackKind kind) {
+  Head head;
+  if (parse_head(offset_, head) != nullptr || head.kind != kind) return not_a(kind);
   return head;
+}
+
+bool MsgpackReader::take_other(MsgpackKind kind, Head& head) {
+  if (parse_head(offset_, head) != nullptr || head.kind != kind) return false;
+  offset_ += head.size;
+  return true;
+}
+
+bool MsgpackReader::take_other_map(std::size_t& count) {
+  Head head;
+  if (!take_other(MsgpackKind::Map, head)) return false;
+  count = head.count;
+  return true;
+}
+
+bool MsgpackReader::take_other_uint(std::uint64_t& number) {
+  Head head;
+  if (!take_other(MsgpackKind::Uint, head)) return false;
+  number = head.number;
+  return true;
+}
+
+bool MsgpackReader::take_other_float(double& real) {
+  Head head;
+  if (!take_other(MsgpackKind::Float, head)) return false;
+  real = head.real;
+  return true;
+}
+
+bool MsgpackReader::take_other_string(std::string_view& text, std::size_t bytes_max) {
+  Head head;
+  if (parse_head(offset_, head) != nullptr || head.kind != MsgpackKind::String || head.count > bytes_max) return false;
+  text = as_text(bytes_.subspan(offset_ + head.head_size, head.count));
+  offset_ += head.size;
+  return true;
+}
+
+bool MsgpackReader::take_array_of(std::size_t count) {
+  if (count < 16 && count < remaining() && bytes_[offset_] == (0x90 | count)) {
+    ++offset_;
+    return true;
+  }
+  Head head;
+  if (parse_head(offset_, head) != nullptr || head.kind != MsgpackKind::Array || head.count != count) return false;
+  offset_ += head.size;
+  return true;
 }
 
 Result<MsgpackKind> MsgpackReader::peek() const {
@@ -186,13 +281,6 @@ Result<std::size_t> MsgpackReader::read_array() {
   return head->count;
 }
 
-Result<std::size_t> MsgpackReader::read_map() {
-  const auto head = read_head(MsgpackKind::Map);
-  if (!head) return std::unexpected(head.error());
-  offset_ += head->size;
-  return head->count;
-}
-
 Result<void> MsgpackReader::expect_array(std::size_t count) {
   const std::size_t start = offset_;
   const auto found = read_array();
@@ -200,13 +288,6 @@ Result<void> MsgpackReader::expect_array(std::size_t count) {
   if (*found == count) return {};
   offset_ = start;
   return bad("expected an array of " + std::to_string(count) + ", found one of " + std::to_string(*found));
-}
-
-Result<std::uint64_t> MsgpackReader::read_uint() {
-  const auto head = read_head(MsgpackKind::Uint);
-  if (!head) return std::unexpected(head.error());
-  offset_ += head->size;
-  return head->number;
 }
 
 Result<std::int64_t> MsgpackReader::read_int() {
@@ -221,13 +302,6 @@ Result<std::int64_t> MsgpackReader::read_int() {
   return static_cast<std::int64_t>(head.number);
 }
 
-Result<double> MsgpackReader::read_float() {
-  const auto head = read_head(MsgpackKind::Float);
-  if (!head) return std::unexpected(head.error());
-  offset_ += head->size;
-  return head->real;
-}
-
 Result<bool> MsgpackReader::read_bool() {
   const auto head = read_head(MsgpackKind::Bool);
   if (!head) return std::unexpected(head.error());
@@ -240,15 +314,6 @@ Result<void> MsgpackReader::read_nil() {
   if (!head) return std::unexpected(head.error());
   offset_ += head->size;
   return {};
-}
-
-Result<std::string_view> MsgpackReader::read_string(std::size_t bytes_max) {
-  const auto head = read_head(MsgpackKind::String);
-  if (!head) return std::unexpected(head.error());
-  if (head->count > bytes_max) return bad("the string is longer than " + std::to_string(bytes_max) + " bytes");
-  const std::string_view text = as_text(bytes_.subspan(offset_ + head->head_size, head->count));
-  offset_ += head->size;
-  return text;
 }
 
 Result<BytesView> MsgpackReader::read_bin(std::size_t bytes_max) {
@@ -268,47 +333,80 @@ Result<MsgpackExt> MsgpackReader::read_ext() {
   return ext;
 }
 
-Result<BytesView> MsgpackReader::walk(Keys keys, std::size_t depth_max) {
+bool MsgpackReader::is_text_key(const Head& head, std::size_t at) const {
+  return is_utf8(as_text(bytes_.subspan(at + head.head_size, head.count)));
+}
+
+const char* MsgpackReader::walk(Keys keys, std::size_t depth_max, std::size_t& at) const {
   LEGION_ASSERT(depth_max <= walk_depth_limit);
   struct Level {
-    std::size_t left = 0;  // values, counting keys and values of a map apart
-    bool is_map = false;
+    std::size_t left;  // values, counting keys and values of a map apart
+    bool is_map;
   };
-  std::array<Level, walk_depth_limit> levels;
+  std::array<Level, walk_depth_limit> outer;  // the containers around the present one; not initialised, it is large
   std::size_t depth = 0;
-  std::size_t at = offset_;
+  Level level{1, false};  // the one value asked for
   for (;;) {
-    Head head;
-    if (const char* error = parse_head(at, head)) return bad_at(at, error);
-    const bool is_key = depth > 0 && levels[depth - 1].is_map && levels[depth - 1].left % 2 == 0;
-    if (is_key && keys == Keys::Utf8Strings) {
-      if (head.kind != MsgpackKind::String) return bad_at(at, "a map key is not a string");
-      if (!is_utf8(as_text(bytes_.subspan(at + head.head_size, head.count))))
-        return bad_at(at, "a map key is not UTF-8");
+    while (level.left == 0) {
+      if (depth == 0) return nullptr;
+      level = outer[--depth];
     }
-    if (depth > 0) --levels[depth - 1].left;
+    const bool is_key = level.is_map && level.left % 2 == 0;
+    --level.left;
+    const std::size_t available = bytes_.size() - at;
+    if (available == 0) return ends_early;
+    const std::uint8_t tag = bytes_[at];
+
+    if (is_key && keys == Keys::Utf8Strings) {
+      if (is_short_ascii(bytes_.subspan(at))) {
+        at += 1 + (tag ^ 0xa0u);
+        continue;
+      }
+    } else if (const std::size_t size = size_of_value(tag); size != 0 && size <= available) {
+      at += size;
+      continue;
+    }
+
+    Head head;
+    if (const char* error = parse_head(at, head)) return error;
+    if (is_key && keys == Keys::Utf8Strings) {
+      if (head.kind != MsgpackKind::String) return "a map key is not a string";
+      if (!is_text_key(head, at)) return "a map key is not UTF-8";
+    }
     if (head.kind == MsgpackKind::Array || head.kind == MsgpackKind::Map) {
-      if (depth == depth_max) return bad_at(at, "nested too deeply");
+      if (depth == depth_max) return "nested too deeply";
       const bool is_map = head.kind == MsgpackKind::Map;
-      levels[depth++] = {is_map ? 2 * head.count : head.count, is_map};
+      outer[depth++] = level;
+      level = {is_map ? 2 * head.count : head.count, is_map};
     }
     at += head.size;
-    while (depth > 0 && levels[depth - 1].left == 0) --depth;
-    if (depth == 0) break;
   }
+}
+
+Result<BytesView> MsgpackReader::read_value(Keys keys, std::size_t depth_max) {
+  std::size_t at = offset_;
+  if (const char* error = walk(keys, depth_max, at)) return bad_at(at, error);
   const BytesView value = bytes_.subspan(offset_, at - offset_);
   offset_ = at;
   return value;
 }
 
+bool MsgpackReader::take_data(BytesView& value, std::size_t depth_max) {
+  std::size_t at = offset_;
+  if (walk(Keys::Utf8Strings, depth_max, at) != nullptr) return false;
+  value = bytes_.subspan(offset_, at - offset_);
+  offset_ = at;
+  return true;
+}
+
 Result<void> MsgpackReader::skip(std::size_t depth_max) {
-  if (const auto value = walk(Keys::Any, depth_max); !value) return std::unexpected(value.error());
+  if (const auto value = read_value(Keys::Any, depth_max); !value) return std::unexpected(value.error());
   return {};
 }
 
-Result<BytesView> MsgpackReader::read_raw(std::size_t depth_max) { return walk(Keys::Any, depth_max); }
+Result<BytesView> MsgpackReader::read_raw(std::size_t depth_max) { return read_value(Keys::Any, depth_max); }
 
-Result<BytesView> MsgpackReader::read_data(std::size_t depth_max) { return walk(Keys::Utf8Strings, depth_max); }
+Result<BytesView> MsgpackReader::read_data(std::size_t depth_max) { return read_value(Keys::Utf8Strings, depth_max); }
 
 Result<void> MsgpackReader::expect_end() const {
   if (at_end()) return {};

@@ -7,6 +7,7 @@ namespace legion {
 namespace {
 
 constexpr std::size_t messages_per_turn = 256;
+constexpr Duration deadline_interval = 5ms;  // deadlines are seconds
 
 std::optional<std::string> numeric(const std::string& uri) {
   auto known = transport::numeric_uri(uri);
@@ -22,6 +23,10 @@ std::string host_of(const std::string& uri) { return uri.substr(0, uri.rfind(':'
 ControlCaller::ControlCaller(transport::Context& context, transport::ControlClientOptions options,
                              std::unique_ptr<transport::Resolver> resolver)
     : client_(context, options), resolver_(std::move(resolver)) {}
+
+ControlCaller::~ControlCaller() {
+  if (poller_ != nullptr) poller_->remove(resolver_token_);
+}
 
 void ControlCaller::call(Now now, const std::string& address, std::string_view method, Bytes params, Duration timeout,
                          OnAnswer on_answer) {
@@ -155,8 +160,24 @@ const std::string& ControlCaller::preferred(const transport::Resolved& resolved)
   return resolved.addresses->front();
 }
 
+void ControlCaller::watch(transport::Poller& poller) {
+  poller_ = &poller;
+  resolver_token_ = poller.add(resolver_->pollable());
+  client_.watch(poller);
+}
+
 void ControlCaller::on_tick(Now now) {
-  resolver_->drain([&](const transport::Resolved& resolved) { on_resolved(now, resolved); });
+  if (poller_ == nullptr || poller_->ready(resolver_token_)) {
+    resolver_->drain([&](const transport::Resolved& resolved) { on_resolved(now, resolved); });
+  }
+  if (client_.may_have_input()) read_answers(now);
+  if (now.steady < next_look_at_deadlines_) return;
+  next_look_at_deadlines_ = now.steady + deadline_interval;
+  end_overdue(now);
+  client_.close_idle(now.steady);
+}
+
+void ControlCaller::read_answers(Now now) {
   const transport::ControlClientReports reports{
       .on_message = [&](const std::string& address, transport::Message message) { on_message(address, message); },
       .on_refused =
@@ -167,6 +188,9 @@ void ControlCaller::on_tick(Now now) {
       .on_lost = [&](const std::string& address) { try_next(now, address, "connection lost before the answer"); },
   };
   client_.recv(reports, now.steady, messages_per_turn);
+}
+
+void ControlCaller::end_overdue(Now now) {
   std::vector<std::uint64_t> overdue;
   for (const auto& [id, call] : calls_) {
     if (call.deadline <= now.steady) overdue.push_back(id);
@@ -176,13 +200,6 @@ void ControlCaller::on_tick(Now now) {
     if (!call.candidates.empty()) client_.close(call.candidates[call.candidate]);
     finish(id, fail(ErrorCode::TimedOut, call.address + ": no answer to " + call.method));
   }
-  client_.close_idle(now.steady);
-}
-
-std::vector<transport::Pollable> ControlCaller::pollables() const {
-  auto all = client_.pollables();
-  all.push_back(resolver_->pollable());
-  return all;
 }
 
 }  // namespace legion

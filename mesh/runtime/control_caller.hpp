@@ -22,6 +22,7 @@ class ControlCaller {
  public:
   ControlCaller(transport::Context& context, transport::ControlClientOptions options,
                 std::unique_ptr<transport::Resolver> resolver);
+  ~ControlCaller();
 
   using OnAnswer = std::function<void(Result<Bytes> result)>;
   /// `address` is "tcp://host:port", a name or numeric; every address of a name is tried in turn.
@@ -32,8 +33,10 @@ class ControlCaller {
   using OnResolved = std::function<void(Result<std::vector<std::string>> uris)>;
   void resolve(const std::vector<std::string>& uris, OnResolved on_resolved);
 
+  /// Its connections and its resolver are waited for in `poller`, which lives as long as calls are made.
+  void watch(transport::Poller& poller);
+  /// Answers, news of connections, names; deadlines every few milliseconds. Call it every turn: it costs what there is.
   void on_tick(Now now);
-  std::vector<transport::Pollable> pollables() const;
 
  private:
   struct Call {
@@ -51,6 +54,8 @@ class ControlCaller {
     OnResolved on_resolved;
   };
 
+  void read_answers(Now now);
+  void end_overdue(Now now);
   void dial(Now now, std::uint64_t id);
   void try_next(Now now, const std::string& refused, std::string_view why);
   void finish(std::uint64_t id, Result<Bytes> result);
@@ -58,6 +63,9 @@ class ControlCaller {
   void on_resolved(Now now, const transport::Resolved& resolved);
   const std::string& preferred(const transport::Resolved& resolved) const;
 
+  transport::Poller* poller_ = nullptr;
+  std::size_t resolver_token_ = 0;
+  SteadyTime next_look_at_deadlines_;
   transport::ControlClient client_;
   std::unique_ptr<transport::Resolver> resolver_;
   std::map<std::uint64_t, Call> calls_;

@@ -28,6 +28,7 @@ struct ControlConnection::State {
   std::string asked;                    // for messages
   std::vector<std::string> candidates;  // numeric
   std::size_t candidate = 0;
+  std::unique_ptr<transport::Poller> poller;
   std::unique_ptr<transport::Context> context;
   std::unique_ptr<transport::ControlClient> client;
   std::uint64_t next_id = 1;
@@ -42,10 +43,14 @@ Result<std::unique_ptr<ControlConnection>> ControlConnection::open(const Address
   auto candidates = transport::resolve_uri_blocking(address.uri());
   if (!candidates) return fail(ErrorCode::Unreachable, state->asked + ": " + candidates.error().message);
   state->candidates = std::move(*candidates);
+  auto poller = transport::Poller::create();
+  if (!poller) return std::unexpected(poller.error());
+  state->poller = std::move(*poller);
   auto context = transport::Context::create();
   if (!context) return std::unexpected(context.error());
   state->context = std::move(*context);
   state->client = std::make_unique<transport::ControlClient>(*state->context);
+  state->client->watch(*state->poller);
   return std::unique_ptr<ControlConnection>(new ControlConnection(std::move(state)));
 }
 
@@ -78,7 +83,6 @@ Result<Bytes> ControlConnection::call(std::string_view method, BytesView params,
       .on_refused = [&](const std::string&) { refused = true; },
       .on_lost = [&](const std::string&) { answer = fail(ErrorCode::Unreachable, state.asked + ": connection lost"); },
   };
-  transport::Poller poller;
   while (!answer) {
     state.client->recv(reports, now, 64);
     if (answer) break;
@@ -95,9 +99,7 @@ Result<Bytes> ControlConnection::call(std::string_view method, BytesView params,
     if (now >= deadline) {
       return fail(ErrorCode::TimedOut, state.asked + ": no answer to " + std::string(method));
     }
-    poller.clear();
-    poller.add(state.client->pollables());
-    poller.wait(std::min(poll_max, deadline - now));
+    state.poller->wait(std::min(poll_max, deadline - now));
     now = read_clocks().steady;
   }
   return std::move(*answer);

@@ -103,6 +103,7 @@ ControlService::ControlService(transport::ControlServer& server, Intake& intake,
     : server_(server), intake_(intake), backend_(std::move(backend)) {}
 
 void ControlService::on_turn(Now now) {
+  if (!server_.may_have_requests()) return;
   const SteadyTime until = read_clocks().steady + turn_max;
   do {
     auto request = server_.recv();
@@ -220,7 +221,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
                              call->answer_when_done();
                            },
                            OnNumbered::Where::Loop};
-    call->entries[i].result = intake_.publish(std::move(incoming->event), "control", Publisher::Control, from,
+    call->entries[i].result = intake_.publish(incoming->event, "control", Publisher::Control, from,
                                               std::move(on_numbered), now.wall);
     if (call->entries[i].result) ++call->missing;
   }

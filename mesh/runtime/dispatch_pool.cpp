@@ -1,16 +1,29 @@
 #include <legion/runtime/dispatch_pool.hpp>
 
+#include <algorithm>
+
 #include <legion/base/assert.hpp>
+#include <legion/base/thread_name.hpp>
 #include <legion/runtime/clock.hpp>
 
 namespace legion {
 
-DispatchPool::DispatchPool(std::size_t workers, std::uint64_t seed) : dispatcher_(seed), worker_count_(workers) {}
+namespace {
+
+// Events an agent that answers at once gets without the dispatcher being asked in between.
+constexpr std::uint32_t run_events_max = 64;
+
+}  // namespace
+
+DispatchPool::DispatchPool(std::size_t workers, std::uint64_t seed) : dispatcher_(seed), workers_(workers) {
+  for (Worker& worker : workers_) worker.answered.reserve(run_events_max);
+}
 
 DispatchPool::~DispatchPool() { stop(); }
 
 AgentId DispatchPool::add_agent(AgentSpec spec, Agent* agent) {
-  LEGION_ASSERT(workers_.empty());
+  LEGION_ASSERT(!started_);
+  if (agent->answers() == Agent::Answers::AtOnce) spec.run_events_max = run_events_max;
   const AgentId id = dispatcher_.add_agent(std::move(spec));
   LEGION_ASSERT(id.value == agents_.size());
   agents_.push_back(agent);
@@ -18,59 +31,89 @@ AgentId DispatchPool::add_agent(AgentSpec spec, Agent* agent) {
 }
 
 SubscriptionId DispatchPool::add_subscription(AgentId agent, SubscriptionSpec spec) {
-  LEGION_ASSERT(workers_.empty());
+  LEGION_ASSERT(!started_);
   return dispatcher_.add_subscription(agent, std::move(spec));
 }
 
 void DispatchPool::start() {
-  for (std::size_t i = 0; i < worker_count_; ++i) workers_.emplace_back([this] { work(); });
+  started_ = true;
+  for (Worker& worker : workers_) worker.thread = std::thread([this, &worker] { work(worker); });
 }
 
 void DispatchPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    for (Worker& worker : workers_) worker.yields.store(true, std::memory_order_relaxed);
   }
   wake_.notify_all();
-  for (auto& worker : workers_) {
-    if (worker.joinable()) worker.join();
+  for (Worker& worker : workers_) {
+    if (worker.thread.joinable()) worker.thread.join();
   }
 }
 
-// Called with the lock held.
-void DispatchPool::wake_workers() {
-  if (sleeping_ == 0) return;
+// Called with the lock held, whenever there may be new work. The wake-up itself comes after the lock is given back, so
+// that the woken worker does not run into it.
+DispatchPool::Wake DispatchPool::after_change() {
+  for (Worker& worker : workers_) {
+    if (!worker.run) continue;
+    const auto urgent = dispatcher_.most_urgent(worker.run->agent);
+    if (urgent && *urgent < worker.run->lane) worker.yields.store(true, std::memory_order_relaxed);
+  }
+  if (sleeping_ == 0) return Wake::Nobody;
   const auto deadline = dispatcher_.next_deadline();
   const bool earlier = deadline && (!slept_for_ || *deadline < *slept_for_);
-  if (earlier || dispatcher_.has_runnable()) wake_.notify_one();
+  return earlier || dispatcher_.has_runnable() ? Wake::One : Wake::Nobody;
 }
 
-void DispatchPool::offer(Now now, std::span<const EventPtr> events, StreamKey stream,
-                         const std::function<std::span<const Route>(std::size_t)>& routes_of) {
-  const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < events.size(); ++i) dispatcher_.on_event(now, events[i], stream, routes_of(i));
-  wake_workers();
+void DispatchPool::wake(Wake whom) {
+  if (whom == Wake::One) wake_.notify_one();
+}
+
+void DispatchPool::offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream,
+                         std::span<const Route> routes) {
+  // What keys and tiers are asked for is fixed at the start, so this needs no lock; decoding must not happen under it.
+  if (dispatcher_.needs_events(routes)) frame->events();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.on_run(now, frame, first, frame->header().event_count - first, stream, routes);
+    whom = after_change();
+  }
+  wake(whom);
 }
 
 void DispatchPool::complete(TaskId task, Outcome outcome) {
   const Now now = read_clocks();
-  const std::lock_guard lock(mutex_);
-  dispatcher_.on_outcome(now, task, std::move(outcome));
-  wake_workers();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.on_outcome(now, task, std::move(outcome));
+    whom = after_change();
+  }
+  wake(whom);
 }
 
 void DispatchPool::agent_up(AgentId agent) {
   const Now now = read_clocks();
-  const std::lock_guard lock(mutex_);
-  dispatcher_.on_agent_up(now, agent);
-  wake_workers();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.on_agent_up(now, agent);
+    whom = after_change();
+  }
+  wake(whom);
 }
 
 void DispatchPool::agent_down(AgentId agent, std::string_view error) {
   const Now now = read_clocks();
-  const std::lock_guard lock(mutex_);
-  dispatcher_.on_agent_down(now, agent, error);
-  wake_workers();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.on_agent_down(now, agent, error);
+    whom = after_change();
+  }
+  wake(whom);
 }
 
 bool DispatchPool::drained() const {
@@ -99,32 +142,87 @@ void DispatchPool::inspect(const std::function<void(const Dispatcher&)>& read) c
   read(dispatcher_);
 }
 
-void DispatchPool::work() {
+void DispatchPool::work(Worker& worker) {
+  name_this_thread("legion-worker");
   std::unique_lock lock(mutex_);
+  Now now = read_clocks();
   while (!stopping_) {
-    Now now = read_clocks();
     const auto deadline = dispatcher_.next_deadline();
     if (deadline && *deadline <= now.steady) dispatcher_.on_tick(now);
     auto task = dispatcher_.next(now);
     if (task) {
-      // A second worker may find work as well; it wakes the third, and so on.
-      wake_workers();
-      Agent* agent = agents_[task->agent.value];
-      lock.unlock();
-      agent->deliver({task->id, task->subscription, std::move(task->event), task->attempt});
-      lock.lock();
+      now = hand_over(worker, std::move(*task), lock);
+    } else {
+      wait_for_work(lock);
+      now = read_clocks();
+    }
+  }
+}
+
+// Gives the lock back while the agent is at work. A second worker may find work as well; it wakes the third, and so on.
+Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock) {
+  Agent& agent = *agents_[task.agent.value];
+  const bool at_once = agent.answers() == Agent::Answers::AtOnce;
+  if (at_once) {
+    worker.run = Run{task.agent, task.lane};
+    worker.yields.store(false, std::memory_order_relaxed);
+  }
+  const Wake whom = after_change();
+  lock.unlock();
+  wake(whom);
+  if (!at_once) {
+    auto outcome = agent.deliver({task.id, task.subscription, task.event(), task.attempt});
+    const Now now = read_clocks();
+    lock.lock();
+    if (outcome) dispatcher_.on_outcome(now, task.id, std::move(*outcome));
+    return now;
+  }
+  Outcome last = handle_run(worker, task);
+  const Now now = read_clocks();
+  task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
+  lock.lock();
+  worker.run.reset();
+  dispatcher_.on_answers(now, task.id, worker.answered, std::move(last));
+  return now;
+}
+
+Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
+  Agent& agent = *agents_[task.agent.value];
+  const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
+  Delivery delivery{task.id, task.subscription, task.event(), task.attempt};
+  Outcome outcome = Outcome::done();
+  worker.answered.clear();
+  Now now = read_clocks();
+  for (std::uint32_t k = 0; k < task.count; ++k) {
+    if (k > 0 && worker.yields.load(std::memory_order_relaxed)) break;
+    const EventView& event = events[task.first + k];
+    if (const auto fate = fate_before_handling(event, now)) {
+      worker.answered.push_back({.kind = *fate});
       continue;
     }
-    ++sleeping_;
-    slept_for_ = dispatcher_.next_deadline();
-    if (slept_for_) {
-      wake_.wait_for(lock, std::max(Duration{0}, *slept_for_ - read_clocks().steady));
-    } else {
-      wake_.wait(lock);
-    }
-    --sleeping_;
-    slept_for_.reset();  // whoever sleeps on has to be told of the deadline again
+    delivery.task = task_of(task, k);
+    delivery.event = EventPtr(std::move(delivery.event), &event);  // the next event of the same frame, without counting
+    auto answer = agent.deliver(delivery);
+    const SteadyTime done = read_steady_clock();
+    outcome = answer ? std::move(*answer) : Outcome::retry("the handler promised an outcome and gave none");
+    const Duration age = std::max(now.wall - event.time, Duration::zero());
+    worker.answered.push_back({outcome.kind, age, done - now.steady});
+    now = {done, now.wall + (done - now.steady)};
+    if (outcome.kind != OutcomeKind::Done && outcome.kind != OutcomeKind::Stop) break;
   }
+  return outcome;
+}
+
+void DispatchPool::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  ++sleeping_;
+  slept_for_ = dispatcher_.next_deadline();
+  if (slept_for_) {
+    wake_.wait_for(lock, std::max(Duration{0}, *slept_for_ - read_steady_clock()));
+  } else {
+    wake_.wait(lock);
+  }
+  --sleeping_;
+  slept_for_.reset();  // whoever sleeps on has to be told of the deadline again
 }
 
 }  // namespace legion

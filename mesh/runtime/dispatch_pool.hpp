@@ -1,8 +1,10 @@
 // The dispatcher behind one lock, and the worker threads that carry out what it decides.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,7 +20,8 @@
 namespace legion {
 
 /// Thread: agents and subscriptions are added before start(); everything else from any thread. The lock is held only
-/// for bookkeeping, never while an agent runs.
+/// for bookkeeping, never while an agent runs or a frame is decoded; of agents that answer at once it is taken once a
+/// run. A worker in a run looks between any two events whether something more urgent waits, and then gives the rest back.
 /// Bounds: as many deliveries under way as the agents' concurrency allows.
 class DispatchPool {
  public:
@@ -32,9 +35,8 @@ class DispatchPool {
   /// Stops handing over; deliveries already made finish. Idempotent.
   void stop();
 
-  /// All events of one frame at once. `routes_of(i)` answers the routes of event i.
-  void offer(Now now, std::span<const EventPtr> events, StreamKey stream,
-             const std::function<std::span<const Route>(std::size_t)>& routes_of);
+  /// The events of a frame from `first` on.
+  void offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream, std::span<const Route> routes);
 
   void complete(TaskId task, Outcome outcome);
   void agent_up(AgentId agent);
@@ -51,18 +53,34 @@ class DispatchPool {
   void inspect(const std::function<void(const Dispatcher&)>& read) const;
 
  private:
-  void work();
-  void wake_workers();
+  struct Run {
+    AgentId agent;
+    Priority lane = Priority::Normal;
+  };
+  struct Worker {
+    std::optional<Run> run;          // guarded by mutex_
+    std::atomic<bool> yields{false};  // something more urgent than its run waits
+    std::vector<Answered> answered;   // of its run; the worker's own
+    std::thread thread;
+  };
+
+  void work(Worker& worker);
+  Now hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock);
+  Outcome handle_run(Worker& worker, const Task& task);
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  enum class Wake : std::uint8_t { Nobody, One };
+  Wake after_change();
+  void wake(Wake whom);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Dispatcher dispatcher_;
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
-  std::size_t worker_count_;
   std::size_t sleeping_ = 0;
   std::optional<SteadyTime> slept_for_;  // the deadline the last sleeper knew of
   bool stopping_ = false;
-  std::vector<std::thread> workers_;
+  bool started_ = false;
+  std::deque<Worker> workers_;  // deque: workers do not move
 };
 
 }  // namespace legion

@@ -27,10 +27,10 @@ void HostedAgent::stop(Duration grace) {
   agent_->stop(grace);
 }
 
-PublishResult HostedAgent::publish(Event event, PublishOptions options) {
+PublishResult HostedAgent::publish(const Event& event, PublishOptions options) {
   OnNumbered on_numbered{std::move(options.on_numbered), OnNumbered::Where::Executor};
-  return around_.intake.publish(std::move(event), name_, Publisher::Agent, options.priority_from, std::move(on_numbered),
-                                read_clocks().wall);
+  return around_.intake.publish(event, name_, Publisher::Agent, options.priority_from, std::move(on_numbered),
+                                event.time.ns == 0 ? read_wall_clock() : event.time);
 }
 
 void HostedAgent::complete(TaskId task, Outcome outcome) { around_.pool.complete(task, std::move(outcome)); }
@@ -59,7 +59,7 @@ void HostedAgent::announce(std::string_view type, std::string_view error) {
   Event event;
   event.type = std::string(type);
   event.data = data.take();
-  around_.intake.publish(std::move(event), name_, Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  around_.intake.publish(event, name_, Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
                          read_clocks().wall);
 }
 

@@ -44,7 +44,7 @@ class HostedAgent final : public AgentServices {
   /// Idempotent.
   void stop(Duration grace);
 
-  PublishResult publish(Event event, PublishOptions options) override;
+  PublishResult publish(const Event& event, PublishOptions options) override;
   void complete(TaskId task, Outcome outcome) override;
   void agent_up() override;
   void agent_down(std::string error) override;

@@ -14,32 +14,19 @@ void Inbound::route(SubscriptionId subscription, const Filter& filter) {
   dispatcher_of_[number] = subscription;
 }
 
-void Inbound::on_frame(Now now, const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
-  const std::size_t count = frame->events().size();
+void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict) {
+  const std::uint32_t count = frame->header().event_count;
   if (verdict.skip >= count) return;
-  events_.clear();
-  for (std::size_t i = verdict.skip; i < count; ++i) {
-    events_.push_back(Frame::event_ptr(frame, i));
-    if (on_event) on_event(events_.back());
-  }
-  targets_.clear();
+  if (on_new) on_new(frame, verdict.skip);
+  routes_.clear();
   for (const LedgerRoute& route : *verdict.routes) {
     if (route.subscription >= dispatcher_of_.size() || !dispatcher_of_[route.subscription]) continue;
-    targets_.push_back({*dispatcher_of_[route.subscription], route.booked_from});
+    routes_.push_back({*dispatcher_of_[route.subscription], route.booked_from});
   }
-  if (targets_.empty()) return;
-  offered_ += events_.size();
-  if (on_offered) {
-    for (const EventPtr& event : events_) on_offered(event);
-  }
-  pool_.offer(now, events_, verdict.stream, [this](std::size_t index) -> std::span<const Route> {
-    const std::uint64_t sequence = events_[index]->sequence;
-    routes_.clear();
-    for (const Target& target : targets_) {
-      routes_.push_back({target.subscription, sequence >= target.booked_from ? Booked::Yes : Booked::No});
-    }
-    return routes_;
-  });
+  if (routes_.empty()) return;
+  offered_ += count - verdict.skip;
+  if (on_offered) on_offered(frame, verdict.skip);
+  pool_.offer(now, frame, verdict.skip, verdict.stream, routes_);
 }
 
 Books Inbound::link_books(SubscriptionId subscription) const { return ledger_.books(ledger_of_[subscription.value]); }

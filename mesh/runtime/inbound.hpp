@@ -20,32 +20,25 @@ class Inbound {
 
   /// Books of a dispatcher subscription are kept under the ledger's number from now on.
   void route(SubscriptionId subscription, const Filter& filter);
-  /// A frame the ledger has judged, from a link or from this node itself.
-  void on_frame(Now now, const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict);
+  /// A frame the ledger has judged, from a link or from this node itself. Its events are not looked at here.
+  void on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict);
 
   /// Events given to the dispatcher so far.
   std::uint64_t offered() const { return offered_; }
   /// published and link losses of a dispatcher subscription.
   Books link_books(SubscriptionId subscription) const;
 
-  /// Called for every new event that goes to a handler here.
-  std::function<void(const EventPtr& event)> on_offered;
-  /// Called for every new event, whoever wants it; views are valid as long as the pointer is held.
-  std::function<void(const EventPtr& event)> on_event;
+  /// Called for every frame that goes to handlers here; its events from `first` on are new.
+  std::function<void(const FramePtr& frame, std::uint32_t first)> on_offered;
+  /// Called for every frame with new events, from `first` on, whoever wants them.
+  std::function<void(const FramePtr& frame, std::uint32_t first)> on_new;
 
  private:
-  struct Target {
-    SubscriptionId subscription;
-    std::uint64_t booked_from = 0;
-  };
-
   Ledger& ledger_;
   std::uint64_t offered_ = 0;
   DispatchPool& pool_;
   std::vector<LedgerSubscription> ledger_of_;                     // by dispatcher subscription
   std::vector<std::optional<SubscriptionId>> dispatcher_of_;      // by ledger subscription
-  std::vector<EventPtr> events_;                                  // scratch
-  std::vector<Target> targets_;                                   // scratch
   std::vector<Route> routes_;                                     // scratch
 };
 

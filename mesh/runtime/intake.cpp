@@ -1,8 +1,52 @@
 #include <legion/runtime/intake.hpp>
 
-#include <bit>
+#include <algorithm>
 
 namespace legion {
+
+namespace {
+
+constexpr std::size_t scratch_bytes_kept_max = 64 * 1024;
+
+/// What a publishing thread encodes into; kept, so that nothing is allocated per event.
+struct Scratch {
+  Bytes bytes;
+  std::string source;
+};
+
+Scratch& scratch_of_this_thread() {
+  thread_local Scratch scratch;
+  if (scratch.bytes.capacity() > scratch_bytes_kept_max) scratch.bytes = {};
+  scratch.bytes.clear();
+  return scratch;
+}
+
+PublishResult reserved_type() {
+  return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
+}
+
+/// Why there is no entry for this type.
+PublishResult refuse_type(const std::string& type, Publisher publisher) {
+  if (publisher != Publisher::Node && is_reserved(type)) return reserved_type();
+  if (is_wire_type(canonical_type(type))) {
+    return {PublishStatus::Refused, "type: this node has published " + std::to_string(limits::streams_per_origin_max) +
+                                        " types, which is as many as it may"};
+  }
+  return {PublishStatus::Invalid,
+          "type '" + type.substr(0, limits::wire_type_bytes_max) + "' is not an event type"};
+}
+
+/// Taking a lock that is held for some tens of nanoseconds: sleeping would cost a hundred times as much.
+std::unique_lock<std::mutex> lock_soon(std::mutex& mutex) {
+  constexpr int attempts = 64;
+  for (int i = 0; i < attempts; ++i) {
+    std::unique_lock lock(mutex, std::try_to_lock);
+    if (lock.owns_lock()) return lock;
+  }
+  return std::unique_lock(mutex);
+}
+
+}  // namespace
 
 std::string_view to_string(PublishStatus status) {
   switch (status) {
@@ -17,78 +61,102 @@ std::string_view to_string(PublishStatus status) {
 }
 
 Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake)
-    : node_(std::move(node)), policy_(std::move(policy)), capacity_(capacity), wake_(std::move(wake)) {
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    capacity_[i] = std::bit_ceil(std::max<std::size_t>(capacity[i], 2));
-    lanes_[i] = std::make_unique<BoundedRing<Pending>>(capacity_[i]);
+    : node_(std::move(node)), policy_(std::move(policy)), wake_(std::move(wake)) {
+  for (const Priority lane : all_priorities) {
+    lanes_[lane_index(lane)] = std::make_unique<Lane>(node_, lane, std::max<std::size_t>(capacity[lane_index(lane)], 1));
   }
 }
 
-PublishResult Intake::publish(Event event, std::string_view source, Publisher publisher,
+PublishResult Intake::publish(const Event& event, std::string_view agent, Publisher publisher,
                               PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now) {
-  auto result = check_and_queue(std::move(event), source, publisher, priority, std::move(on_numbered), now);
+  auto result = check_and_queue(event, agent, publisher, priority, std::move(on_numbered), now);
   answered_[static_cast<std::size_t>(result.status)].fetch_add(1, std::memory_order_relaxed);
   return result;
 }
 
-PublishResult Intake::check_and_queue(Event event, std::string_view source, Publisher publisher,
+PublishResult Intake::check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
                                       PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now) {
   if (publisher != Publisher::Node) {
     const bool outside = publisher == Publisher::Control || publisher == Publisher::Local;
     const bool shut = closed_.load(std::memory_order_acquire) ||
                       (outside && outside_closed_.load(std::memory_order_acquire));
     if (shut) return {PublishStatus::Closed, "the node is shutting down"};
-    if (is_reserved(event.type)) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
   }
-  event.type = canonical_type(event.type);
-  if (event.type == "agent.heartbeat" && publisher != Publisher::Node) {
-    return {PublishStatus::Refused, "type: agent.heartbeat is published by nodes only"};
+  const PublishedType* type = types_.find_or_add(event.type);
+  if (type == nullptr) return refuse_type(event.type, publisher);
+  if (publisher != Publisher::Node) {
+    if (type->kind == PublishedType::Kind::Reserved) return reserved_type();
+    if (type->kind == PublishedType::Kind::Heartbeat) {
+      return {PublishStatus::Refused, "type: agent.heartbeat is published by nodes only"};
+    }
   }
-  const TopicPolicy policy = policy_.resolve(event.type);
+  const TopicPolicy& policy = type->policy;
   if (publisher == Publisher::Local && policy.durability == Durability::Confirmed && policy.spools > 0) {
     return {PublishStatus::Refused, "type: confirmed types cannot be published over the local pair"};
   }
-  if (event.source.empty()) event.source = node_ + "/" + std::string(source);
-  if (event.time.ns == 0) event.time = now;
-  if (priority == PublishOptions::PriorityFrom::Policy) event.priority = policy.priority;
-  if (!event.expires_at && policy.ttl) event.expires_at = event.time + *policy.ttl;
 
-  const std::uint8_t shard = shard_of(event.key, event.source, policy.shards);
-  auto encoded = encode_event(event, shard, policy.max_bytes);
-  if (!encoded) {
-    const bool too_big = encoded.error().code == ErrorCode::TooBig;
-    return {too_big ? PublishStatus::TooBig : PublishStatus::Invalid, encoded.error().message};
+  Scratch& scratch = scratch_of_this_thread();
+  EventDefaults defaults;
+  defaults.time = now;
+  defaults.ttl = policy.ttl;
+  if (event.source.empty()) {
+    scratch.source.assign(node_).append(1, '/').append(agent);
+    defaults.source = scratch.source;
   }
-  auto& lane = *lanes_[lane_index(encoded->lane)];
-  const Priority lane_name = encoded->lane;
-  const std::size_t capacity = capacity_[lane_index(lane_name)];
-  const std::size_t room = publisher == Publisher::Node ? capacity : capacity - capacity / 16;
-  if (lane.size() >= room || !lane.try_push(Pending{std::move(*encoded), std::move(on_numbered)})) {
-    return {PublishStatus::WouldBlock, "the " + std::string(to_string(lane_name)) + " lane's queue is full"};
+  if (auto encoded = append_event(event, defaults, policy.max_bytes, scratch.bytes); !encoded) {
+    const bool too_big = encoded.error().code == ErrorCode::TooBig;
+    return {too_big ? PublishStatus::TooBig : PublishStatus::Invalid, std::move(encoded.error().message)};
+  }
+  const std::uint8_t shard =
+      shard_of(event.key, event.source.empty() ? std::string_view(scratch.source) : event.source, policy.shards);
+  const Priority lane = priority == PublishOptions::PriorityFrom::Policy ? policy.priority : event.priority;
+  return queue(*type, shard, lane, publisher, scratch.bytes, std::move(on_numbered));
+}
+
+PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
+                            BytesView encoded, OnNumbered on_numbered) {
+  Lane& lane = *lanes_[lane_index(priority)];
+  const std::size_t room = publisher == Publisher::Node ? lane.capacity : lane.capacity - lane.capacity / 16;
+  {
+    const auto lock = lock_soon(lane.mutex);
+    if (lane.packer.events() >= room) {
+      return {PublishStatus::WouldBlock, "the " + std::string(to_string(priority)) + " lane's queue is full"};
+    }
+    const FramePacker::Place place = lane.packer.append(type.type, shard, encoded);
+    if (on_numbered.call) lane.asked.push_back({place, std::move(on_numbered)});
+    lane.depth.store(lane.packer.events(), std::memory_order_relaxed);
   }
   wake_();
   return {};
 }
 
-std::size_t Intake::take(Priority lane, std::size_t max, std::vector<EncodedEvent>& events,
-                         std::vector<OnNumbered>& callbacks) {
-  auto& ring = *lanes_[lane_index(lane)];
-  std::size_t taken = 0;
-  while (taken < max) {
-    auto pending = ring.try_pop();
-    if (!pending) break;
-    events.push_back(std::move(pending->event));
-    callbacks.push_back(std::move(pending->on_numbered));
-    ++taken;
-  }
+std::size_t Intake::take(Priority priority, std::size_t events_max, std::vector<UnnumberedFrame>& frames,
+                         std::vector<NumberAsked>& asked) {
+  Lane& lane = *lanes_[lane_index(priority)];
+  if (lane.depth.load(std::memory_order_relaxed) == 0) return 0;
+  const auto lock = lock_soon(lane.mutex);
+  const std::size_t first = frames.size();
+  const std::size_t taken = lane.packer.take(events_max, frames);
+  lane.depth.store(lane.packer.events(), std::memory_order_relaxed);
+  if (lane.asked.empty()) return taken;
+  const auto fresh = std::span(frames).subspan(first);
+  const auto stays = [&](const NumberAsked& one) {
+    return std::ranges::find(fresh, one.place.frame, &UnnumberedFrame::serial) == fresh.end();
+  };
+  const auto going = std::ranges::stable_partition(lane.asked, stays);
+  std::ranges::move(going, std::back_inserter(asked));
+  lane.asked.erase(going.begin(), going.end());
   return taken;
 }
 
+void Intake::recycle(Priority priority, Bytes buffer) {
+  Lane& lane = *lanes_[lane_index(priority)];
+  const auto lock = lock_soon(lane.mutex);
+  lane.packer.recycle(std::move(buffer));
+}
+
 bool Intake::empty() const {
-  for (const auto& lane : lanes_) {
-    if (lane->size() != 0) return false;
-  }
-  return true;
+  return std::ranges::all_of(lanes_, [](const auto& lane) { return lane->depth.load(std::memory_order_relaxed) == 0; });
 }
 
 }  // namespace legion

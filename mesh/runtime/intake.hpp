@@ -5,13 +5,14 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include <legion/base/ring.hpp>
-#include <legion/event/frame.hpp>
+#include <legion/core/frame_packer.hpp>
 #include <legion/event/policy.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/type_table.hpp>
 
 namespace legion {
 
@@ -24,23 +25,37 @@ struct OnNumbered {
   enum class Where : std::uint8_t { Executor, Loop } where = Where::Executor;
 };
 
-/// Thread: publish() from any thread; take() from the loop only. Bounds: `capacity` events a lane, rounded up to a power
-/// of two; the last sixteenth is kept for the node's own events, so that a flood of publishes cannot silence them.
+/// Somebody who asked for the id of an event that was taken.
+struct NumberAsked {
+  FramePacker::Place place;
+  OnNumbered on_numbered;
+};
+
+/// Encodes on the publishing thread, outside any lock, and appends to the open frame of the event's stream under the
+/// lane's lock, which is held for that copy only. docs/adr/0015-lane-buffers.md says why there is a lock.
+///
+/// Thread: publish() from any thread; take() and recycle() from the loop only. Bounds: `capacity` events a lane; the
+/// last sixteenth is kept for the node's own events, so that a flood of publishes cannot silence them.
+/// Cost: no allocation once the type has been seen and the buffers are warm.
 class Intake {
  public:
   using Capacity = std::array<std::size_t, limits::lane_count>;
-  /// `wake` is called after a push when the loop may be asleep.
+  /// `wake` is called after an event was queued when the loop may be asleep.
   Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake);
 
-  /// `source` is used when the event names none. `now` stamps events without a time.
-  PublishResult publish(Event event, std::string_view source, Publisher publisher, PublishOptions::PriorityFrom priority,
-                        OnNumbered on_numbered, WallTime now);
+  /// `agent` becomes part of the source when the event names none. `now` stamps events without a time.
+  PublishResult publish(const Event& event, std::string_view agent, Publisher publisher,
+                        PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now);
 
-  /// Moves up to `max` queued events of a lane into the two parallel vectors (appending). Returns how many.
-  std::size_t take(Priority lane, std::size_t max, std::vector<EncodedEvent>& events, std::vector<OnNumbered>& callbacks);
+  /// Takes whole frames of a lane until they hold at least `events_max` events (appending), and who asked for the
+  /// number of an event in them. Returns how many events.
+  std::size_t take(Priority lane, std::size_t events_max, std::vector<UnnumberedFrame>& frames,
+                   std::vector<NumberAsked>& asked);
+  /// The buffer of a frame that is no longer needed.
+  void recycle(Priority lane, Bytes buffer);
 
   bool empty() const;
-  std::size_t depth(Priority lane) const { return lanes_[lane_index(lane)]->size(); }
+  std::size_t depth(Priority lane) const { return lanes_[lane_index(lane)]->depth.load(std::memory_order_relaxed); }
   /// From now on publish() answers Closed to programs outside this node.
   void close_outside() { outside_closed_.store(true, std::memory_order_release); }
   /// From now on publish() answers Closed, except to the node itself.
@@ -56,19 +71,26 @@ class Intake {
                                                          PublishStatus::Refused, PublishStatus::Closed};
 
  private:
-  struct Pending {
-    EncodedEvent event;
-    OnNumbered on_numbered;
+  struct alignas(64) Lane {
+    Lane(const std::string& node, Priority priority, std::size_t events_max)
+        : capacity(events_max), packer(node, priority) {}
+    const std::size_t capacity;
+    std::mutex mutex;  // guards what follows, except for looking at depth
+    FramePacker packer;
+    std::vector<NumberAsked> asked;
+    std::atomic<std::size_t> depth{0};
   };
 
-  PublishResult check_and_queue(Event event, std::string_view source, Publisher publisher,
+  PublishResult check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
                                 PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now);
+  PublishResult queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
+                      BytesView encoded, OnNumbered on_numbered);
 
   std::string node_;
   PolicyTable policy_;
-  Capacity capacity_;
+  TypeTable types_{policy_};
   std::function<void()> wake_;
-  std::array<std::unique_ptr<BoundedRing<Pending>>, limits::lane_count> lanes_;
+  std::array<std::unique_ptr<Lane>, limits::lane_count> lanes_;
   std::array<std::atomic<std::uint64_t>, 6> answered_{};
   std::atomic<bool> outside_closed_{false};
   std::atomic<bool> closed_{false};

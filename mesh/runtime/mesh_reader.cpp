@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view sync_prefix = "~sync.";
 constexpr std::string_view heartbeat_type = "agent.heartbeat";
+// Walks every link and every stream's sync; what it finds is due after hundreds of milliseconds.
+constexpr Duration sweep_interval = 5ms;
 
 /// What goes to XSUB for a sync topic: the NUL keeps one nonce from being the prefix of another.
 std::string wire_topic(const SyncTopic& topic) { return topic.to_string() + '\0'; }
@@ -133,9 +135,13 @@ std::vector<transport::Pollable> MeshReader::pollables() const {
   return all;
 }
 
-std::shared_ptr<const Frame> MeshReader::accept(Priority priority, transport::Message& message) {
-  auto owner = message.share();
-  auto frame = Frame::decode(message.bytes(), std::move(owner));
+bool MeshReader::may_have_input() const {
+  return std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.socket->may_have_input(); });
+}
+
+FramePtr MeshReader::accept(Priority priority, transport::Message& message) {
+  auto owner = message.share(&messages_);
+  auto frame = Frame::decode(message.bytes(), std::move(owner), &frames_);
   if (frame && (*frame)->header().lane == priority) return *frame;
   const bool other_version = !frame && frame.error().code == ErrorCode::WrongVersion;
   ++refused_[other_version ? "wrong_version" : "bad_frame"];
@@ -208,12 +214,22 @@ void MeshReader::drop_retired_syncs() {
 }
 
 void MeshReader::on_tick(Now now) {
+  const bool sweep = now.steady >= next_sweep_;
   for (Lane& lane : lanes_) {
+    const bool news = lane.socket->monitor_may_have_input();
+    if (!news && !sweep) continue;
     lane.socket->drain_monitor(
         [&](const transport::MonitorEvent& event) { lane.supervisor.on_monitor_event(now.steady, event); });
     lane.supervisor.on_tick(now.steady);
     carry_out(now, lane);
   }
+  if (!sweep) return;
+  next_sweep_ = now.steady + sweep_interval;
+  begin_overdue_syncs(now);
+  drop_retired_syncs();
+}
+
+void MeshReader::begin_overdue_syncs(Now now) {
   for (const auto& due : ledger_.overdue_syncs(now, options_.sync_retry)) {
     Lane* lane = lane_of(due.lane);
     const auto peer = peers_.find(due.origin);
@@ -224,7 +240,6 @@ void MeshReader::on_tick(Now now) {
     const bool is_its_link = owner != lane->peer_of_uri.end() && owner->second == due.origin;
     if (is_its_link && lane->supervisor.is_up(uri)) begin_sync(now, *lane, due.origin);
   }
-  drop_retired_syncs();
 }
 
 std::map<std::string, std::uint64_t, std::less<>> MeshReader::refused() const {

@@ -11,6 +11,7 @@
 
 #include <legion/base/log.hpp>
 #include <legion/core/ledger.hpp>
+#include <legion/event/frame_pool.hpp>
 #include <legion/core/messages.hpp>
 #include <legion/runtime/subscriptions.hpp>
 #include <legion/transport/lane_subscriber.hpp>
@@ -47,13 +48,16 @@ class MeshReader {
   std::vector<transport::Pollable> pollables() const;
 
   /// `frame` has been entered into the ledger; `verdict.routes` is valid during the call.
-  using OnFrame = std::function<void(const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict)>;
-  /// Reads at most `max` messages of one lane. Data frames and markers are decoded, entered into the ledger and then
-  /// reported; sync parts are handled here. A frame that does not decode is refused before it is entered, so what it
-  /// carried is found missing like anything else that never arrived. Returns how many messages were read.
+  using OnFrame = std::function<void(const FramePtr& frame, const FrameVerdict& verdict)>;
+  /// Reads at most `max` messages of one lane. Data frames and markers are entered into the ledger by their header and
+  /// then reported; sync parts are handled here. A frame whose header does not decode is refused before it is entered, so
+  /// what it carried is found missing like anything else that never arrived. Returns how many messages were read.
   std::size_t drain(Now now, Priority lane, std::size_t max, const OnFrame& on_frame);
+  /// drain() of some lane may find something.
+  bool may_have_input() const;
 
-  /// Monitors, supervision, overdue and finished syncs. Call it every turn.
+  /// Monitors that have news, with what follows from it; every few milliseconds supervision, overdue and finished
+  /// syncs. Call it every turn.
   void on_tick(Now now);
 
   /// Called whenever the sync of (origin, lane) completed.
@@ -80,15 +84,19 @@ class MeshReader {
   void carry_out(Now now, Lane& lane);
   void close_links(Now now, const std::string& name, const LaneUris& uris);
   void give(Now now, Lane& lane, const std::string& uri, const std::string& name);
+  void begin_overdue_syncs(Now now);
   void drop_retired_syncs();
-  std::shared_ptr<const Frame> accept(Priority priority, transport::Message& message);
+  FramePtr accept(Priority priority, transport::Message& message);
 
   MeshReaderOptions options_;
   Ledger& ledger_;
   LogSink log_;
+  FramePool frames_;
+  transport::MessagePool messages_;
   std::vector<Lane> lanes_;
   std::map<std::string, LaneUris, std::less<>> peers_;
   std::array<PrefixCounts, limits::lane_count> prefixes_;
+  SteadyTime next_sweep_;
   std::map<std::string, std::uint64_t, std::less<>> refused_;
 };
 

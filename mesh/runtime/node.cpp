@@ -133,7 +133,7 @@ void Node::start() {
   state.loop->start();
   Event startup;
   startup.type = "system.startup";
-  state.intake.publish(std::move(startup), "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  state.intake.publish(startup, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
                        read_clocks().wall);
   for (auto& agent : state.agents) agent->start();
 }
@@ -168,7 +168,7 @@ bool Node::shutdown() {
   state.intake.close();
   Event goodbye;
   goodbye.type = "system.shutdown";
-  state.intake.publish(std::move(goodbye), "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  state.intake.publish(goodbye, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
                        read_clocks().wall);
   state.loop->leave(leave_max);
   state.loop->stop();

@@ -1,6 +1,7 @@
 #include <legion/runtime/node_loop.hpp>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/thread_name.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 
@@ -41,7 +42,13 @@ NodeLoop::NodeLoop(Setup setup)
     : setup_(std::move(setup)),
       membership_(setup_.options.membership, self_of(setup_), setup_.seed),
       caller_(*setup_.sockets.context, client_options(setup_.options), std::move(setup_.sockets.resolver)),
-      service_(*setup_.sockets.control, setup_.intake, backend()) {
+      service_(*setup_.sockets.control, setup_.intake, backend()),
+      poller_(*setup_.sockets.poller),
+      wake_token_(poller_.add(setup_.wake.pollable())) {
+  poller_.add(setup_.sockets.control->pollables());
+  for (const auto& lane : setup_.sockets.lanes) poller_.add(lane->pollables());
+  caller_.watch(poller_);
+  if (setup_.sockets.local) poller_.add(setup_.sockets.local->pollables());
   if (setup_.sockets.local) local_.emplace(std::move(setup_.sockets.local), setup_.intake, setup_.log);
   if (!local_) return;
   local_->on_interest = [this](const Filter& filter, transport::SubscriptionChange change) {
@@ -54,7 +61,10 @@ NodeLoop::NodeLoop(Setup setup)
   };
 }
 
-NodeLoop::~NodeLoop() { stop(); }
+NodeLoop::~NodeLoop() {
+  stop();
+  poller_.remove(wake_token_);
+}
 
 void NodeLoop::start() {
   thread_ = std::thread([this] { run(); });
@@ -106,6 +116,7 @@ void NodeLoop::stop() {
 }
 
 void NodeLoop::run() {
+  name_this_thread("legion-loop");
   now_ = read_clocks();
   started_at_ = now_.steady;
   next_tick_ = now_.steady;
@@ -114,21 +125,23 @@ void NodeLoop::run() {
   while (!stopping_.load(std::memory_order_acquire)) turn();
 }
 
+// The announcement comes before the last look at the intake: whoever publishes after that look sees it and wakes us.
 void NodeLoop::wait() {
-  poller_.clear();
-  poller_.add(setup_.wake.pollable());
-  poller_.add(setup_.sockets.control->pollables());
-  for (const auto& lane : setup_.sockets.lanes) poller_.add(lane->pollables());
-  poller_.add(caller_.pollables());
-  if (local_) poller_.add(local_->pollables());
-  if (streams_) poller_.add(streams_->reader->pollables());
-  setup_.wake.announce_sleep();
-  const bool to_send = more_to_send_ || (membership_.publishing_open() && !fenced_ && !setup_.intake.empty());
-  const Duration until_tick = std::max(Duration{0}, next_tick_ - read_clocks().steady);
-  poller_.wait(to_send ? Duration{0} : std::min(until_tick, turn_max));
+  Duration limit{0};
+  if (!poller_.has_input() && !has_something_to_send()) {
+    setup_.wake.announce_sleep();
+    if (!has_something_to_send()) limit = std::clamp(next_tick_ - read_clocks().steady, Duration{0}, turn_max);
+  }
+  if (poller_.wait(limit) == transport::PollOutcome::Closed) stopping_.store(true, std::memory_order_release);
   setup_.wake.awake();
+  if (poller_.ready(wake_token_)) setup_.wake.drain();
 }
 
+bool NodeLoop::has_something_to_send() const {
+  return more_to_send_ || (membership_.publishing_open() && !fenced_ && !setup_.intake.empty());
+}
+
+// Each step costs what there is for it: a socket whose flag is down is not touched.
 void NodeLoop::turn() {
   wait();
   now_ = read_clocks();
@@ -144,6 +157,7 @@ void NodeLoop::turn() {
   drain_bind_monitors();
   if (local_) local_->on_turn(now_);
   more_to_send_ = streams_ && membership_.publishing_open() && !fenced_ && streams_->outbound.flush(now_);
+  read_upstream(now_);  // sending may have taken in subscriptions: looked at here, that costs no turn of its own
   if (now_.steady >= next_tick_) {
     next_tick_ = now_.steady + Membership::tick_interval;
     tick_membership(now_);
@@ -154,32 +168,47 @@ void NodeLoop::turn() {
   check_quiet(streams_ && streams_->inbound.offered() != offered);
 }
 
-// Bounded by time, because frames differ by orders of magnitude in their cost.
+// Bounded by time, because frames differ by orders of magnitude in their cost. What is left keeps its flag up, and the
+// next turn does not sleep.
 void NodeLoop::read_lanes(Now now) {
-  while (read_round(now) && read_clocks().steady - now.steady < reading_max) {
-  }
+  if (!streams_->reader->may_have_input()) return;
+  do {
+    read_round(now);
+    if (!streams_->reader->may_have_input()) return;
+    poller_.look();
+  } while (read_clocks().steady - now.steady < reading_max);
 }
 
-// Answers whether anything was read.
-bool NodeLoop::read_round(Now now) {
+// A look at the critical lane needs a look at the descriptors: nobody waits in the middle of a round.
+void NodeLoop::read_round(Now now) {
   MeshReader& reader = *streams_->reader;
-  const auto on_frame = [&](const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
+  const MeshReader::OnFrame on_frame = [&](const FramePtr& frame, const FrameVerdict& verdict) {
     streams_->inbound.on_frame(now, frame, verdict);
   };
-  std::size_t read = reader.drain(now, Priority::Critical, critical_per_look, on_frame);
+  reader.drain(now, Priority::Critical, critical_per_look, on_frame);
+  std::size_t unlooked = 0;  // lower messages since the last look
   for (const Priority lane : {Priority::High, Priority::Normal, Priority::Low}) {
-    for (std::size_t done = 0; done < per_round[lane_index(lane)]; done += lower_between_looks) {
-      const std::size_t got = reader.drain(now, lane, lower_between_looks, on_frame);
-      read += got + reader.drain(now, Priority::Critical, critical_per_look, on_frame);
-      if (got < lower_between_looks) break;
+    std::size_t room = per_round[lane_index(lane)];
+    while (room > 0) {
+      const std::size_t wanted = std::min(room, lower_between_looks - unlooked);
+      const std::size_t got = reader.drain(now, lane, wanted, on_frame);
+      room -= got;
+      unlooked += got;
+      if (unlooked == lower_between_looks) {
+        unlooked = 0;
+        poller_.look();
+        reader.drain(now, Priority::Critical, critical_per_look, on_frame);
+      }
+      if (got < wanted) break;
     }
   }
-  return read > 0;
 }
 
 void NodeLoop::read_upstream(Now now) {
   for (const Priority lane : all_priorities) {
-    setup_.sockets.lanes[lane_index(lane)]->recv_subscriptions(
+    auto& publisher = *setup_.sockets.lanes[lane_index(lane)];
+    if (!publisher.may_have_subscriptions()) continue;
+    publisher.recv_subscriptions(
         [&](transport::SubscriptionChange change, std::string_view topic) {
           if (change == transport::SubscriptionChange::Added) on_sync_request(now, topic, lane);
         },
@@ -220,9 +249,11 @@ void NodeLoop::drain_bind_monitors() {
   const auto watch = [](RefusedPeers& peers) {
     return [&peers](const transport::MonitorEvent& event) { peers.on_event(event); };
   };
-  setup_.sockets.control->drain_monitor(watch(refused_at_control_));
+  auto& control = *setup_.sockets.control;
+  if (control.monitor_may_have_input()) control.drain_monitor(watch(refused_at_control_));
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
-    setup_.sockets.lanes[lane]->drain_monitor(watch(refused_at_lane_[lane]));
+    auto& publisher = *setup_.sockets.lanes[lane];
+    if (publisher.monitor_may_have_input()) publisher.drain_monitor(watch(refused_at_lane_[lane]));
   }
 }
 
@@ -255,36 +286,37 @@ void NodeLoop::report_letters() {
   }
 }
 
-void NodeLoop::on_own_frame(Now now, Bytes bytes) {
-  const auto header = decode_frame_header(bytes);
-  LEGION_ASSERT(header.has_value());
-  const bool heartbeat = header->type == "agent.heartbeat";
-  const bool logged = setup_.options.log_events && !heartbeat;
-  const bool wanted = logged || streams_->ledger.wanted(header->type) || (local_ && local_->wanted(header->type));
-  if (!wanted) return;
-  const auto frame = Frame::decode(std::move(bytes));
+void NodeLoop::on_own_frame(Now now, UnnumberedFrame& own) {
+  const bool logged = setup_.options.log_events && own.type != "agent.heartbeat";
+  if (!logged && !streams_->ledger.wanted(own.type) && !(local_ && local_->wanted(own.type))) return;
+  const auto frame = Frame::decode(std::move(own.bytes), &frames_);
   LEGION_ASSERT(frame.has_value());
-  if (logged) {
-    for (const EventView& event : (*frame)->events()) log_event("event published: ", event);
-  }
+  if (logged) log_events("event published: ", *frame, 0);
   streams_->inbound.on_frame(now, *frame, streams_->ledger.on_frame(now, (*frame)->header()));
 }
 
-void NodeLoop::log_event(std::string_view what, const EventView& event) const {
-  setup_.log(LogLevel::Info, std::string(what) + event.id_string() + " " + std::string(to_string(event.lane)) + " from " +
-                                 std::string(event.source));
+void NodeLoop::log_events(std::string_view what, const FramePtr& frame, std::uint32_t first) const {
+  for (const EventView& event : std::span(frame->events()).subspan(first)) {
+    setup_.log(LogLevel::Info, std::string(what) + event.id_string() + " " + std::string(to_string(event.lane)) +
+                                   " from " + std::string(event.source));
+  }
 }
 
-void NodeLoop::on_event(Now now, const EventPtr& event) {
-  if (local_) local_->on_event(event);
-  if (event->type != "agent.heartbeat" || event->origin == setup_.options.name || !event->defect.empty()) return;
-  const auto heartbeat = decode_heartbeat(event->data);
-  if (!heartbeat || heartbeat->self.name != event->origin) {
-    ++refused_["bad_heartbeat"];
-    return;
+void NodeLoop::on_new_events(Now now, const FramePtr& frame, std::uint32_t first) {
+  const FrameHeader& header = frame->header();
+  if (local_ && local_->wanted(header.type)) {
+    for (std::uint32_t i = first; i < header.event_count; ++i) local_->on_event(Frame::event_ptr(frame, i));
   }
-  // Not acted upon here: what follows may change links and books, and this frame is still being handed out.
-  heartbeats_.push_back({*heartbeat, event->time - now.wall});
+  if (header.type != "agent.heartbeat" || header.origin == setup_.options.name) return;
+  for (const EventView& event : std::span(frame->events()).subspan(first)) {
+    const auto heartbeat = event.defect.empty() ? decode_heartbeat(event.data) : fail(ErrorCode::BadData, "defect");
+    if (!heartbeat || heartbeat->self.name != event.origin) {
+      ++refused_["bad_heartbeat"];
+      continue;
+    }
+    // Not acted upon here: what follows may change links and books, and this frame is still being handed out.
+    heartbeats_.push_back({*heartbeat, event.time - now.wall});
+  }
 }
 
 void NodeLoop::hear(Now now) {
@@ -300,7 +332,7 @@ void NodeLoop::publish_own(Now now, std::string_view type, Bytes data) {
   Event event;
   event.type = std::string(type);
   event.data = std::move(data);
-  setup_.intake.publish(std::move(event), "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now.wall);
+  setup_.intake.publish(event, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now.wall);
 }
 
 }  // namespace legion

@@ -16,6 +16,7 @@
 #include <legion/base/log_limiter.hpp>
 #include <legion/core/ledger.hpp>
 #include <legion/core/membership.hpp>
+#include <legion/event/frame_pool.hpp>
 #include <legion/runtime/control_caller.hpp>
 #include <legion/runtime/control_service.hpp>
 #include <legion/runtime/hosted_agent.hpp>
@@ -82,8 +83,9 @@ class NodeLoop {
   void run();
   void turn();
   void wait();
+  bool has_something_to_send() const;
   void read_lanes(Now now);
-  bool read_round(Now now);
+  void read_round(Now now);
   void read_upstream(Now now);
   void on_sync_request(Now now, std::string_view topic, Priority lane);
   void answer_sync(Now now, const SyncTopic& topic, Priority lane);
@@ -96,10 +98,10 @@ class NodeLoop {
   void tick_membership(Now now);
   void tick_leaving(Now now);
   void carry_out(Now now);
-  void on_own_frame(Now now, Bytes bytes);
-  void on_event(Now now, const EventPtr& event);
+  void on_own_frame(Now now, UnnumberedFrame& frame);
+  void on_new_events(Now now, const FramePtr& frame, std::uint32_t first);
   void hear(Now now);
-  void log_event(std::string_view what, const EventView& event) const;
+  void log_events(std::string_view what, const FramePtr& frame, std::uint32_t first) const;
   void open_streams(Now now, Incarnation incarnation);
   void connect(Now now, const Member& peer);
   void disconnect(const std::string& name);
@@ -123,7 +125,9 @@ class NodeLoop {
   ControlService service_;
   std::optional<LocalBus> local_;
   std::unique_ptr<Streams> streams_;
-  transport::Poller poller_;
+  FramePool frames_;  // memory of own frames that are delivered here
+  transport::Poller& poller_;
+  std::size_t wake_token_;
 
   std::vector<Member> waiting_peers_;                          // to connect once there are streams
   std::vector<std::pair<SyncTopic, Priority>> waiting_syncs_;  // to answer once there are streams

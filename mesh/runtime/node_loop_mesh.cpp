@@ -48,7 +48,7 @@ NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
     : ledger(origin.node, origin, loop.setup_.seed ^ origin.incarnation),
       inbound(ledger, loop.setup_.pool),
       outbound(origin, loop.setup_.options.membership.heartbeat_interval, loop.setup_.sockets.lanes, loop.setup_.intake,
-               loop.setup_.executor, [&loop](Now now, Bytes bytes) { loop.on_own_frame(now, std::move(bytes)); }) {}
+               loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }) {}
 
 void NodeLoop::tick_membership(Now now) {
   membership_.on_tick(now);
@@ -152,12 +152,15 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
     return;
   }
   streams_->reader = std::move(*reader);
+  poller_.add(streams_->reader->pollables());
   streams_->reader->on_link_down = [this](const std::string& name, Priority lane) {
     setup_.log(LogLevel::Debug, "link to " + name + " down (" + std::string(to_string(lane)) + ")");
   };
-  streams_->inbound.on_event = [this](const EventPtr& event) { on_event(now_, event); };
+  streams_->inbound.on_new = [this](const FramePtr& frame, std::uint32_t first) { on_new_events(now_, frame, first); };
   if (setup_.options.log_events) {
-    streams_->inbound.on_offered = [this](const EventPtr& event) { log_event("event for handlers here: ", *event); };
+    streams_->inbound.on_offered = [this](const FramePtr& frame, std::uint32_t first) {
+      log_events("event for handlers here: ", frame, first);
+    };
   }
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
@@ -350,7 +353,7 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
     setup_.log(LogLevel::Error, "cannot encode the heartbeat: " + encoded.error().message);
     return;
   }
-  streams_->outbound.send_now(now, std::move(*encoded));
+  streams_->outbound.send_now(now, *encoded);
 }
 
 }  // namespace legion

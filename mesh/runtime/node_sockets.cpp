@@ -82,6 +82,9 @@ Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
   NodeSockets sockets;
   const auto listen = numeric_listen(options.listen);
   if (!listen) return std::unexpected(listen.error());
+  auto poller = transport::Poller::create();
+  if (!poller) return std::unexpected(poller.error());
+  sockets.poller = std::move(*poller);
   auto context = transport::Context::create();
   if (!context) return std::unexpected(context.error());
   sockets.context = std::move(*context);

@@ -18,6 +18,7 @@ namespace legion {
 
 /// Order of members: the context outlives everything in it, the ZAP handler every socket but the context.
 struct NodeSockets {
+  std::unique_ptr<transport::Poller> poller;    ///< where the loop waits for all of them
   std::unique_ptr<transport::Context> context;
   std::unique_ptr<transport::ZapServer> zap;
   std::unique_ptr<transport::ControlServer> control;

@@ -43,11 +43,11 @@ struct Observer::State {
   LogSink log;
   std::uint64_t seed = draw_seed();
   BootId boot = draw_boot_id();
+  std::unique_ptr<transport::Poller> poller;
   std::unique_ptr<transport::Context> context;
   Ledger ledger;
   std::unique_ptr<MeshReader> reader;
   std::unique_ptr<ControlCaller> caller;
-  transport::Poller poller;
   std::vector<LedgerSubscription> wanted;   // of the caller's filters
   std::map<std::string, Node> nodes;
   std::map<std::string, std::uint64_t> asked_hash;  // the differing roster hash a node was last asked about
@@ -110,6 +110,9 @@ Result<void> Observer::State::open() {
   const auto reply = decode_hello_reply(*answer);
   if (!reply) return std::unexpected(reply.error());
 
+  auto waits = transport::Poller::create();
+  if (!waits) return std::unexpected(waits.error());
+  poller = std::move(*waits);
   auto made = transport::Context::create();
   if (!made) return std::unexpected(made.error());
   context = std::move(*made);
@@ -121,6 +124,8 @@ Result<void> Observer::State::open() {
   auto resolver = transport::Resolver::create();
   if (!resolver) return std::unexpected(resolver.error());
   caller = std::make_unique<ControlCaller>(*context, transport::ControlClientOptions{}, std::move(*resolver));
+  poller->add(reader->pollables());
+  caller->watch(*poller);
 
   if (options.filters.empty()) options.filters.push_back(*Filter::parse("*"));
   for (const Filter& filter : options.filters) {
@@ -332,12 +337,9 @@ void Observer::State::check_losses() {
 void Observer::run_once(Duration wait, const ObserverHandler& handler) {
   State& state = *state_;
   state.handler = &handler;
-  state.poller.clear();
-  state.poller.add(state.reader->pollables());
-  state.poller.add(state.caller->pollables());
-  state.poller.wait(std::min(wait, wait_max));
+  state.poller->wait(std::min(wait, wait_max));
   state.now = read_clocks();
-  const auto on_frame = [&](const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
+  const MeshReader::OnFrame on_frame = [&](const std::shared_ptr<const Frame>& frame, const FrameVerdict& verdict) {
     state.on_frame(frame, verdict);
   };
   for (std::size_t read = 0; read < frames_per_call;) {
@@ -345,6 +347,7 @@ void Observer::run_once(Duration wait, const ObserverHandler& handler) {
     for (const Priority lane : all_priorities) got += state.reader->drain(state.now, lane, frames_per_look, on_frame);
     if (got == 0) break;
     read += got;
+    state.poller->look();  // every lane is looked at again, the critical one first
   }
   for (const Heartbeat& heartbeat : std::exchange(state.heartbeats, {})) state.on_heartbeat(heartbeat);
   state.caller->on_tick(state.now);

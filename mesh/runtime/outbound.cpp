@@ -11,7 +11,7 @@ constexpr std::array<std::size_t, limits::lane_count> take_max{4096, 2048, 1024,
 }  // namespace
 
 Outbound::Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Executor& executor,
-                   std::function<void(Now, Bytes)> own)
+                   std::function<void(Now, UnnumberedFrame&)> own)
     : egress_(std::move(origin), {.heartbeat_interval = heartbeat_interval}),
       lanes_(lanes),
       intake_(intake),
@@ -23,26 +23,34 @@ bool Outbound::flush(Now now) {
   return !intake_.empty();
 }
 
-void Outbound::take(Now now, Priority lane, std::size_t max) {
-  events_.clear();
-  callbacks_.clear();
-  if (intake_.take(lane, max, events_, callbacks_) == 0) return;
-  frames_.clear();
-  numbered_.clear();
-  egress_.pack(now, lane, events_, frames_, &numbered_);
-  send(now, frames_);
-  report_numbers(lane);
+void Outbound::take(Now now, Priority lane, std::size_t events_max) {
+  if (intake_.take(lane, events_max, taken_, asked_) == 0) return;
+  for (UnnumberedFrame& frame : taken_) {
+    send(now, frame);
+    intake_.recycle(lane, std::move(frame.bytes));
+  }
+  taken_.clear();
+  asked_.clear();
 }
 
-void Outbound::report_numbers(Priority lane) {
-  for (const Numbered& numbered : numbered_) {
-    OnNumbered& callback = callbacks_[numbered.index];
-    if (!callback.call) continue;
-    const EncodedEvent& event = events_[numbered.index];
-    const Origin& origin = egress_.origin();
-    std::string id;  // empty: refused, because this node has too many streams
-    if (numbered.sequence != 0) {
-      id = EventId{origin.node, origin.incarnation, lane, event.type, event.shard, numbered.sequence}.to_string();
+void Outbound::send(Now now, UnnumberedFrame& frame) {
+  const std::uint64_t first = egress_.number(now, frame);
+  if (first != 0) lanes_[lane_index(frame.lane)]->send(frame.bytes);
+  report_numbers(frame, first);
+  if (first != 0) own_(now, frame);
+}
+
+// `first_sequence` 0: refused, because this node has too many streams; the id is then empty.
+void Outbound::report_numbers(const UnnumberedFrame& frame, std::uint64_t first_sequence) {
+  for (NumberAsked& asked : asked_) {
+    if (asked.place.frame != frame.serial) continue;
+    OnNumbered& callback = asked.on_numbered;
+    std::string id;
+    if (first_sequence != 0) {
+      const Origin& origin = egress_.origin();
+      id = EventId{origin.node,  origin.incarnation, frame.lane, std::string(frame.type), frame.shard,
+                   first_sequence + asked.place.index}
+               .to_string();
     }
     if (callback.where == OnNumbered::Where::Loop) {
       callback.call(std::move(id));
@@ -52,36 +60,35 @@ void Outbound::report_numbers(Priority lane) {
   }
 }
 
-void Outbound::send_now(Now now, EncodedEvent event) {
-  frames_.clear();
-  const Priority lane = event.lane;
-  egress_.pack(now, lane, {&event, 1}, frames_, nullptr);
-  send(now, frames_);
+void Outbound::send_now(Now now, const EncodedEvent& event) {
+  FrameBuilder builder;
+  builder.begin(egress_.origin(), event.lane, event.type, event.shard, unnumbered);
+  builder.append(event.bytes);
+  UnnumberedFrame frame{.lane = event.lane, .type = event.type, .shard = event.shard, .count = 1,
+                        .bytes = builder.finish()};
+  send(now, frame);
 }
 
-void Outbound::send(Now now, std::vector<OutFrame>& frames) {
-  for (OutFrame& frame : frames) {
-    lanes_[lane_index(frame.lane)]->send(frame.bytes);
-    if (frame.kind == OutFrame::Kind::Data) own_(now, std::move(frame.bytes));
-  }
+void Outbound::send(const std::vector<OutFrame>& frames) {
+  for (const OutFrame& frame : frames) lanes_[lane_index(frame.lane)]->send(frame.bytes);
 }
 
 void Outbound::on_tick(Now now) {
   frames_.clear();
   egress_.on_tick(now, frames_);
-  send(now, frames_);
+  send(frames_);
 }
 
 void Outbound::flush_markers(Now now) {
   frames_.clear();
   egress_.flush_markers(now, frames_);
-  send(now, frames_);
+  send(frames_);
 }
 
 void Outbound::answer_sync(const SyncTopic& topic, Priority lane) {
-  std::vector<OutFrame> parts;
-  egress_.answer_sync(topic, lane, parts);
-  for (const OutFrame& part : parts) lanes_[lane_index(lane)]->send(part.bytes);
+  frames_.clear();
+  egress_.answer_sync(topic, lane, frames_);
+  send(frames_);
 }
 
 }  // namespace legion

@@ -31,6 +31,7 @@ Result<ControlClient::Link*> ControlClient::open(const std::string& address) {
   if (!monitor) return std::unexpected(monitor.error());
   link->monitor = std::move(*monitor);
   if (auto done = link->socket.connect(address); !done) return std::unexpected(done.error());
+  if (poller_ != nullptr) watch(*poller_, *link);
   return links_.emplace(address, std::move(link)).first->second.get();
 }
 
@@ -129,14 +130,20 @@ std::size_t ControlClient::recv(const ControlClientReports& reports, SteadyTime 
   return messages;
 }
 
-std::vector<Pollable> ControlClient::pollables() const {
-  std::vector<Pollable> all;
-  all.reserve(2 * links_.size());
-  for (const auto& [address, link] : links_) {
-    all.push_back(link->socket.pollable());
-    all.push_back(link->monitor->pollable());
-  }
-  return all;
+void ControlClient::watch(Poller& poller) {
+  poller_ = &poller;
+  for (const auto& [address, link] : links_) watch(poller, *link);
+}
+
+void ControlClient::watch(Poller& poller, const Link& link) {
+  poller.add(link.socket.pollable());
+  poller.add(link.monitor->pollable());
+}
+
+bool ControlClient::may_have_input() const {
+  return std::ranges::any_of(links_, [](const auto& entry) {
+    return entry.second->socket.may_have_input() || entry.second->monitor->may_have_input();
+  });
 }
 
 }  // namespace legion::transport

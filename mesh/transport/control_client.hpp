@@ -21,7 +21,7 @@ namespace legion::transport {
 struct ControlClientOptions {
   Duration redial_max = 2s;
   Duration connect_timeout = std::chrono::milliseconds(connect_timeout_ms);
-  Duration idle_limit = 15s;   ///< every link costs the owner two polls a turn
+  Duration idle_limit = 15s;   ///< a link costs two sockets here and one descriptor at each end
   std::size_t links_max = 4096;
   int linger_ms = 200;
   std::uint64_t affinity = affinity_urgent;
@@ -60,8 +60,10 @@ class ControlClient {
   bool has_link(std::string_view address) const { return links_.contains(address); }
   std::size_t links() const { return links_.size(); }
   std::uint64_t malformed() const { return malformed_; }
-  /// The sockets and monitors of all links: ask again after send(), close() and recv().
-  std::vector<Pollable> pollables() const;
+  /// All links, those to come included, are waited for in `poller`, which lives as long as links are opened.
+  void watch(Poller& poller);
+  /// recv() may find something. Costs one look per link.
+  bool may_have_input() const;
 
  private:
   enum class Attempt : std::uint8_t { Dialling, Reported, Connected };
@@ -78,11 +80,13 @@ class ControlClient {
   };
 
   Result<Link*> open(const std::string& address);
+  static void watch(Poller& poller, const Link& link);
   News read_news(Link& link);
   std::size_t read_messages(const std::string& address, const ControlClientReports& reports, SteadyTime now,
                             std::size_t messages_max);
 
   Context& context_;
+  Poller* poller_ = nullptr;
   const ControlClientOptions options_;
   std::map<std::string, std::unique_ptr<Link>, std::less<>> links_;
   std::string next_served_;  // the link that is read first next time, so that none starves

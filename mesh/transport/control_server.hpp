@@ -53,12 +53,15 @@ class ControlServer {
 
   /// The next request; nullopt when there is none. What is malformed is discarded and counted.
   std::optional<ControlRequest> recv();
+  /// recv() may find something.
+  bool may_have_requests() const { return socket_.may_have_input(); }
   /// Sent: handed over to ZeroMQ. Full and Unreachable are counted; the answer is dropped.
   SendResult reply(const ControlPeer& peer, BytesView payload);
 
   std::size_t drain_monitor(const std::function<void(const MonitorEvent&)>& on_event) {
     return monitor_ ? monitor_->drain(on_event) : 0;
   }
+  bool monitor_may_have_input() const { return monitor_ && monitor_->may_have_input(); }
   const ControlServerCounters& counters() const { return counters_; }
   /// The socket and, once bound, its monitor.
   std::vector<Pollable> pollables() const;

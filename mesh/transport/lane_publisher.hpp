@@ -38,9 +38,12 @@ class LanePublisher {
   std::size_t recv_subscriptions(const SubscriptionReport& report, std::size_t parts_max) {
     return xpub_.read_upstream(report, parts_max);
   }
+  /// recv_subscriptions() may find something.
+  bool may_have_subscriptions() const { return xpub_.may_have_input(); }
   std::size_t drain_monitor(const std::function<void(const MonitorEvent&)>& on_event) {
     return monitor_ ? monitor_->drain(on_event) : 0;
   }
+  bool monitor_may_have_input() const { return monitor_ && monitor_->may_have_input(); }
 
   const PublisherCounters& counters() const { return xpub_.counters(); }
   /// The socket and, once bound, its monitor.

@@ -55,10 +55,13 @@ class LaneSubscriber {
 
   /// The next frame; nullopt when there is none. Messages of several parts are discarded and counted.
   std::optional<Message> recv();
+  /// recv() may find something.
+  bool may_have_input() const { return socket_.may_have_input(); }
 
   std::size_t drain_monitor(const std::function<void(const MonitorEvent&)>& on_event) {
     return monitor_->drain(on_event);
   }
+  bool monitor_may_have_input() const { return monitor_->may_have_input(); }
   std::uint64_t discarded() const { return discarded_; }
   /// The socket and its monitor.
   std::vector<Pollable> pollables() const { return {socket_.pollable(), monitor_->pollable()}; }

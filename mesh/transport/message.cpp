@@ -41,9 +41,11 @@ const std::uint8_t* Message::data() const {
 
 std::size_t Message::size() const { return zmq_msg_size(static_cast<zmq_msg_t*>(handle())); }
 
-std::shared_ptr<const void> Message::share() {
+std::shared_ptr<const void> Message::share(MessagePool* pool) {
   if (!shared_) {
-    auto shared = std::make_shared<Shared>();
+    auto shared = pool == nullptr
+                      ? std::make_shared<Shared>()
+                      : std::allocate_shared<Shared>(PoolAllocator<Shared, MessagePool::Blocks>(*pool->blocks_));
     const int rc = zmq_msg_move(&shared->message, reinterpret_cast<zmq_msg_t*>(&storage_));
     LEGION_ASSERT(rc == 0);
     shared_ = std::move(shared);

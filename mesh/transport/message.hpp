@@ -7,9 +7,25 @@
 #include <memory>
 #include <string_view>
 
+#include <legion/base/block_pool.hpp>
 #include <legion/base/bytes.hpp>
 
 namespace legion::transport {
+
+/// Recycles the memory of the owners that Message::share() makes.
+/// Thread: any. Ownership: may be destroyed before those owners. Bounds: keeps at most `kept_max` of them.
+class MessagePool {
+ public:
+  static constexpr std::uint32_t kept_max = 256;
+  static constexpr std::size_t block_bytes = 128;  ///< a zmq_msg_t and the control block of a shared_ptr
+
+  MessagePool() : blocks_(new Blocks(kept_max)) {}
+
+ private:
+  friend class Message;
+  using Blocks = BlockPool<block_bytes>;
+  Blocks::Owner blocks_;
+};
 
 /// Thread: one at a time; what share() returned may be dropped by any thread.
 /// Ownership: the bytes live as long as the message or any owner from share().
@@ -31,8 +47,8 @@ class Message {
   std::string_view text() const { return as_text(bytes()); }
 
   /// An owner of the bytes; its get() is data(). The first call moves the bytes into that owner, so take views after
-  /// it, not before. The message itself stays usable.
-  std::shared_ptr<const void> share();
+  /// it, not before. The message itself stays usable. With a pool the owner's memory comes from there.
+  std::shared_ptr<const void> share(MessagePool* pool = nullptr);
 
   /// The zmq_msg_t of the C API, for this layer.
   void* handle() const;

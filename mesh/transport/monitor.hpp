@@ -26,7 +26,8 @@ class Monitor {
 
   /// Reports everything there is and returns how many events that was.
   std::size_t drain(const std::function<void(const MonitorEvent&)>& on_event);
-  Pollable pollable() const { return {pair_.handle(), -1}; }
+  Pollable pollable() const { return pair_.pollable(); }
+  bool may_have_input() const { return pair_.may_have_input(); }
 
  private:
   Monitor(void* watched, Socket pair) : watched_(watched), pair_(std::move(pair)) {}

@@ -1,47 +1,161 @@
 #include <legion/transport/poller.hpp>
 
-#include <zmq.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
 
 #include <legion/base/assert.hpp>
+#include <legion/transport/socket.hpp>
 
 namespace legion::transport {
+namespace {
 
-struct Poller::Items {
-  std::vector<zmq_pollitem_t> all;
-};
+constexpr Duration untouched_max = 50ms;
+constexpr Duration touch_early = 10ms;  // who is awake anyway need not wake again for it
+constexpr int events_per_wait = 64;     // more that are ready come with the next wait, which then does not sleep
 
-Poller::Poller() : items_(std::make_unique<Items>()) {}
-Poller::~Poller() = default;
+SteadyTime steady_now() {
+  return {std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+}
 
-void Poller::clear() { items_->all.clear(); }
+}  // namespace
+
+InputFlag::~InputFlag() {
+  if (poller_ != nullptr) poller_->remove(token_);
+}
+
+void InputFlag::raise() {
+  if (raised_) return;
+  raised_ = true;
+  if (poller_ != nullptr) ++poller_->raised_;
+}
+
+void InputFlag::lower() {
+  if (!raised_) return;
+  raised_ = false;
+  if (poller_ != nullptr) --poller_->raised_;
+}
+
+void InputFlag::close() {
+  raise();
+  if (poller_ != nullptr) poller_->closed_ = true;
+}
+
+Result<std::unique_ptr<Poller>> Poller::create() {
+  const int fd = epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return std::unexpected(error_from_errno(errno, "cannot open an epoll descriptor"));
+  return std::unique_ptr<Poller>(new Poller(fd));
+}
+
+Poller::~Poller() {
+  for (const Entry& entry : entries_) {
+    if (entry.input != nullptr) entry.input->poller_ = nullptr;
+  }
+  close(epoll_fd_);
+}
 
 std::size_t Poller::add(Pollable what) {
-  items_->all.push_back(zmq_pollitem_t{what.socket, what.fd, ZMQ_POLLIN, 0});
-  return items_->all.size() - 1;
+  std::size_t token = entries_.size();
+  if (free_.empty()) {
+    entries_.emplace_back();
+  } else {
+    token = free_.back();
+    free_.pop_back();
+  }
+  entries_[token] = {what.fd, what.input, false};
+  ++size_;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = token;
+  LEGION_ASSERT(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, what.fd, &event) == 0);
+  if (what.input == nullptr) return token;
+  LEGION_ASSERT(what.input->poller_ == nullptr);
+  what.input->poller_ = this;
+  what.input->token_ = token;
+  what.input->raised_ = true;
+  ++sockets_;
+  ++raised_;
+  return token;
 }
 
 void Poller::add(const std::vector<Pollable>& all) {
   for (const Pollable& what : all) add(what);
 }
 
-std::size_t Poller::size() const { return items_->all.size(); }
-
-PollOutcome Poller::wait(Duration timeout) {
-  using std::chrono::ceil;
-  using std::chrono::milliseconds;
-  const long limit = timeout < Duration::zero() ? -1L : static_cast<long>(ceil<milliseconds>(timeout).count());
-  auto& all = items_->all;
-  for (zmq_pollitem_t& item : all) item.revents = 0;
-  const int rc = zmq_poll(all.data(), static_cast<int>(all.size()), limit);
-  if (rc > 0) return PollOutcome::Ready;
-  if (rc == 0 || zmq_errno() == EINTR) return PollOutcome::TimedOut;
-  LEGION_ASSERT(zmq_errno() == ETERM);
-  return PollOutcome::Closed;
+void Poller::remove(std::size_t token) {
+  LEGION_ASSERT(token < entries_.size() && entries_[token].fd >= 0);
+  Entry& entry = entries_[token];
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, entry.fd, nullptr);
+  if (entry.input != nullptr) {
+    if (entry.input->raised_) --raised_;
+    entry.input->poller_ = nullptr;
+    --sockets_;
+  }
+  entry = {};
+  --size_;
+  std::erase(ready_, token);
+  free_.push_back(token);
 }
 
-bool Poller::readable(std::size_t index) const {
-  LEGION_ASSERT(index < size());
-  return (items_->all[index].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
+PollOutcome Poller::wait(Duration timeout) {
+  for (const std::size_t token : ready_) entries_[token].ready = false;
+  ready_.clear();
+  if (closed_) return PollOutcome::Closed;
+  const bool had_input = has_input();
+  const int ready = collect(had_input ? 0 : sleep_ms(timeout), Mark::Yes);
+  const bool touching = raise_all_when_due();
+  return ready > 0 || had_input || touching ? PollOutcome::Ready : PollOutcome::TimedOut;
+}
+
+void Poller::look() { collect(0, Mark::No); }
+
+bool Poller::ready(std::size_t token) const {
+  LEGION_ASSERT(token < entries_.size());
+  return entries_[token].ready;
+}
+
+int Poller::collect(int timeout_ms, Mark mark) {
+  std::array<epoll_event, events_per_wait> events;
+  const int count = epoll_wait(epoll_fd_, events.data(), events_per_wait, timeout_ms);
+  if (count < 0) {
+    LEGION_ASSERT(errno == EINTR);
+    return 0;
+  }
+  for (int i = 0; i < count; ++i) {
+    const auto token = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.u64);
+    Entry& entry = entries_[token];
+    if (entry.input != nullptr) entry.input->raise();
+    if (mark == Mark::No) continue;
+    entry.ready = true;
+    ready_.push_back(token);
+  }
+  return count;
+}
+
+int Poller::sleep_ms(Duration timeout) const {
+  using std::chrono::ceil;
+  using std::chrono::milliseconds;
+  if (timeout < Duration::zero()) return -1;
+  if (sockets_ > 0 && timeout > Duration::zero()) {
+    const Duration until_due = raised_all_at_ + untouched_max - steady_now();
+    timeout = std::min(timeout, std::max(Duration::zero(), until_due));
+  }
+  return static_cast<int>(ceil<milliseconds>(timeout).count());
+}
+
+bool Poller::raise_all_when_due() {
+  if (sockets_ == 0) return false;
+  const SteadyTime now = steady_now();
+  if (now - raised_all_at_ < untouched_max - touch_early) return false;
+  raised_all_at_ = now;
+  for (const Entry& entry : entries_) {
+    if (entry.input != nullptr) entry.input->raise();
+  }
+  return true;
 }
 
 }  // namespace legion::transport

@@ -129,7 +129,7 @@ Result<void> Resolver::resolve(const std::string& uri) {
 }
 
 std::size_t Resolver::drain(const std::function<void(Resolved)>& on_resolved) {
-  results_wake_.awake();
+  results_wake_.drain();
   std::deque<Resolved> results;
   {
     const std::lock_guard lock(mutex_);

@@ -40,7 +40,7 @@ class Resolver {
   /// Hands over every result there is and returns how many.
   std::size_t drain(const std::function<void(Resolved)>& on_resolved);
   /// Readable while results wait.
-  Pollable pollable() const { return {nullptr, results_wake_.fd()}; }
+  Pollable pollable() const { return {results_wake_.fd(), nullptr}; }
 
  private:
   Resolver(WakeFd wake, std::size_t requests_max);

@@ -63,38 +63,57 @@ Result<Socket> Socket::open(Context& context, SocketType type) {
   if (handle == nullptr) return std::unexpected(error_from_errno(zmq_errno(), "cannot open a ZeroMQ socket"));
   Socket socket(handle);
   if (auto done = socket.set(ZMQ_LINGER, 0); !done) return std::unexpected(done.error());
+  std::size_t size = sizeof socket.fd_;
+  if (zmq_getsockopt(handle, ZMQ_FD, &socket.fd_, &size) != 0) {
+    return std::unexpected(error_from_errno(zmq_errno(), "cannot get the descriptor of a ZeroMQ socket"));
+  }
   return socket;
 }
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   std::swap(handle_, other.handle_);
+  std::swap(fd_, other.fd_);
+  std::swap(input_, other.input_);
   return *this;
 }
 
 Socket::~Socket() {
+  input_.reset();  // out of the poller before the descriptor goes and its number is used again
   if (handle_ != nullptr) zmq_close(handle_);
 }
 
+// After every call but a receive: whatever it was, it may have taken in the commands the descriptor told of.
+int Socket::touched(int rc) {
+  const int number = errno;  // zmq_errno() of the call, to be asked for by the caller
+  input_->raise();
+  if (rc < 0 && number == ETERM) input_->close();
+  errno = number;
+  return rc;
+}
+
 Result<void> Socket::set(int option, int value) {
-  return checked(zmq_setsockopt(handle_, option, &value, sizeof value), "socket option " + std::to_string(option));
+  return checked(touched(zmq_setsockopt(handle_, option, &value, sizeof value)),
+                 "socket option " + std::to_string(option));
 }
 
 Result<void> Socket::set_int64(int option, std::int64_t value) {
-  return checked(zmq_setsockopt(handle_, option, &value, sizeof value), "socket option " + std::to_string(option));
+  return checked(touched(zmq_setsockopt(handle_, option, &value, sizeof value)),
+                 "socket option " + std::to_string(option));
 }
 
 Result<void> Socket::set_uint64(int option, std::uint64_t value) {
-  return checked(zmq_setsockopt(handle_, option, &value, sizeof value), "socket option " + std::to_string(option));
+  return checked(touched(zmq_setsockopt(handle_, option, &value, sizeof value)),
+                 "socket option " + std::to_string(option));
 }
 
 Result<void> Socket::set_text(int option, const std::string& value) {
-  return checked(zmq_setsockopt(handle_, option, value.data(), value.size()),
+  return checked(touched(zmq_setsockopt(handle_, option, value.data(), value.size())),
                  "socket option " + std::to_string(option));
 }
 
 Result<std::string> Socket::bind(const std::string& uri) {
   if (auto done = set(ZMQ_IPV6, wants_ipv6(uri)); !done) return std::unexpected(done.error());
-  if (zmq_bind(handle_, uri.c_str()) != 0) {
+  if (touched(zmq_bind(handle_, uri.c_str())) != 0) {
     return std::unexpected(error_from_errno(zmq_errno(), "cannot listen on " + uri));
   }
   char endpoint[512] = {};
@@ -107,11 +126,11 @@ Result<std::string> Socket::bind(const std::string& uri) {
 
 Result<void> Socket::connect(const std::string& uri) {
   if (auto done = set(ZMQ_IPV6, wants_ipv6(uri)); !done) return done;
-  return checked(zmq_connect(handle_, uri.c_str()), "cannot connect to " + uri);
+  return checked(touched(zmq_connect(handle_, uri.c_str())), "cannot connect to " + uri);
 }
 
 Result<void> Socket::disconnect(const std::string& uri) {
-  if (zmq_disconnect(handle_, uri.c_str()) == 0 || zmq_errno() == ENOENT) return {};
+  if (touched(zmq_disconnect(handle_, uri.c_str())) == 0 || zmq_errno() == ENOENT) return {};
   return std::unexpected(error_from_errno(zmq_errno(), "cannot disconnect from " + uri));
 }
 
@@ -119,7 +138,7 @@ SendResult Socket::send(BytesView bytes, More more) {
   const int flags = ZMQ_DONTWAIT | (more == More::Yes ? ZMQ_SNDMORE : 0);
   int rc = 0;
   do {
-    rc = zmq_send(handle_, bytes.data(), bytes.size(), flags);
+    rc = touched(zmq_send(handle_, bytes.data(), bytes.size(), flags));
   } while (rc < 0 && zmq_errno() == EINTR);
   return send_result(rc);
 }
@@ -130,7 +149,7 @@ SendResult Socket::send(const Message& message) {
   if (zmq_msg_copy(&copy, static_cast<zmq_msg_t*>(message.handle())) != 0) return SendResult::Closed;
   int rc = 0;
   do {
-    rc = zmq_msg_send(&copy, handle_, ZMQ_DONTWAIT);
+    rc = touched(zmq_msg_send(&copy, handle_, ZMQ_DONTWAIT));
   } while (rc < 0 && zmq_errno() == EINTR);
   const SendResult result = send_result(rc);
   if (rc < 0) zmq_msg_close(&copy);
@@ -138,21 +157,31 @@ SendResult Socket::send(const Message& message) {
 }
 
 std::optional<Message> Socket::receive(More& more) {
-  Message message;
-  auto* raw = static_cast<zmq_msg_t*>(message.handle());
+  std::optional<Message> message;
+  if (!input_->raised()) return message;
+  auto* raw = static_cast<zmq_msg_t*>(message.emplace().handle());
   int rc = 0;
   do {
     rc = zmq_msg_recv(raw, handle_, ZMQ_DONTWAIT);
   } while (rc < 0 && zmq_errno() == EINTR);
-  if (rc < 0) return std::nullopt;
-  more = zmq_msg_more(raw) != 0 ? More::Yes : More::No;
+  if (rc >= 0) {
+    more = zmq_msg_more(raw) != 0 ? More::Yes : More::No;
+    return message;
+  }
+  // A receive that finds nothing has carried out every command first, without ZeroMQ's throttle on sends.
+  if (zmq_errno() == ETERM) {
+    input_->close();
+  } else {
+    input_->lower();
+  }
+  message.reset();
   return message;
 }
 
 void Socket::process_commands() {
   int events = 0;
   std::size_t size = sizeof events;
-  zmq_getsockopt(handle_, ZMQ_EVENTS, &events, &size);
+  touched(zmq_getsockopt(handle_, ZMQ_EVENTS, &events, &size));
 }
 
 }  // namespace legion::transport

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,19 +25,24 @@ enum class SendResult : std::uint8_t {
   Closed        ///< the context was shut down, or the socket cannot send at all
 };
 
-/// Thread: one owner; every call carries out commands that wait for the socket. No call blocks.
+/// Thread: one owner; every call but a receive with the flag down carries out commands that wait for the socket. None
+/// blocks.
 /// Ownership: closes the socket with the LINGER set last; 0 unless set.
+/// In a Poller it keeps the rule of InputFlag: who reads until nothing comes, before every wait, misses nothing.
 class Socket {
  public:
   static Result<Socket> open(Context& context, SocketType type);
-  Socket(Socket&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Socket(Socket&& other) noexcept
+      : handle_(std::exchange(other.handle_, nullptr)), fd_(other.fd_), input_(std::move(other.input_)) {}
   Socket& operator=(Socket&& other) noexcept;
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
   ~Socket();
 
   void* handle() const { return handle_; }
-  Pollable pollable() const { return {handle_, -1}; }
+  Pollable pollable() const { return {fd_, input_.get()}; }
+  /// receive() would look: something may be there.
+  bool may_have_input() const { return input_->raised(); }
 
   /// ZMQ_* options of type int, int64 (MAXMSGSIZE), uint64 (AFFINITY) and string.
   Result<void> set(int option, int value);
@@ -54,14 +60,18 @@ class Socket {
   SendResult send(BytesView bytes, More more = More::No);
   /// Sends a reference to the same bytes; the message stays usable.
   SendResult send(const Message& message);
-  /// nullopt: nothing to receive, or closed.
+  /// nullopt: nothing to receive, or closed. Costs nothing while may_have_input() says no.
   std::optional<Message> receive(More& more);
   /// Carries out whatever other threads asked of this socket.
   void process_commands();
 
  private:
-  explicit Socket(void* handle) : handle_(handle) {}
+  explicit Socket(void* handle) : handle_(handle), input_(std::make_unique<InputFlag>()) {}
+  int touched(int rc);
+
   void* handle_ = nullptr;
+  int fd_ = -1;                       // readable while commands wait; closed with the socket
+  std::unique_ptr<InputFlag> input_;  // stays where it is when the Socket is moved
 };
 
 /// Our error for an errno of ZeroMQ; the message is "`what`: text".

@@ -40,8 +40,9 @@ void WakeFd::announce_sleep() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-void WakeFd::awake() {
-  sleeping_.store(false, std::memory_order_relaxed);
+void WakeFd::awake() { sleeping_.store(false, std::memory_order_relaxed); }
+
+void WakeFd::drain() {
   std::uint64_t count = 0;
   while (read(fd_, &count, sizeof count) < 0 && errno == EINTR) {
   }

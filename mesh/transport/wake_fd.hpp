@@ -12,9 +12,10 @@ namespace legion::transport {
 /// An eventfd that is written only when the other side sleeps.
 ///
 /// The sleeper: announce_sleep(); look once more whether there is work; wait with a Poller that has pollable(), with
-/// time-out 0 if there was work; awake(). A producer: make the work visible; wake(). Then no wake-up is lost: either
-/// the producer sees the announcement, or the sleeper sees the work. Thread: wake() and wake_always() from any; the
-/// others from the one sleeper.
+/// time-out 0 if there was work; awake(), and drain() when the descriptor was readable. Who will not sleep need not
+/// announce it. A producer: make the work visible; wake(). Then no wake-up is lost: either the producer sees the
+/// announcement, or the sleeper sees the work. Thread: wake() and wake_always() from any; the others from the one
+/// sleeper.
 class WakeFd {
  public:
   static Result<WakeFd> create();
@@ -27,11 +28,13 @@ class WakeFd {
   void wake_always();
 
   void announce_sleep();
-  /// Ends the sleep and makes the descriptor unreadable again.
+  /// Ends the sleep: from now on wake() writes nothing.
   void awake();
+  /// Makes the descriptor unreadable again. Before looking at what wake_always() told of.
+  void drain();
 
   int fd() const { return fd_; }
-  Pollable pollable() const { return {nullptr, fd_}; }
+  Pollable pollable() const { return {fd_, nullptr}; }
 
  private:
   explicit WakeFd(int fd) : fd_(fd) {}

@@ -41,6 +41,9 @@ class Xpub {
   /// call it every turn until it returns less than `parts_max`.
   std::size_t read_upstream(const SubscriptionReport& report, std::size_t parts_max);
 
+  /// read_upstream() may find something.
+  bool may_have_input() const { return socket_.may_have_input(); }
+
   Socket& socket() { return socket_; }
   const Socket& socket() const { return socket_; }
   const PublisherCounters& counters() const { return counters_; }

@@ -27,11 +27,16 @@ Result<std::unique_ptr<ZapServer>> ZapServer::start(Context& context, ZapPolicy 
   if (auto bound = socket->bind("inproc://zeromq.zap.01"); !bound) return std::unexpected(bound.error());
   auto stop = WakeFd::create();
   if (!stop) return std::unexpected(stop.error());
-  return std::unique_ptr<ZapServer>(new ZapServer(std::move(*socket), std::move(*stop), std::move(policy)));
+  auto poller = Poller::create();
+  if (!poller) return std::unexpected(poller.error());
+  return std::unique_ptr<ZapServer>(
+      new ZapServer(std::move(*socket), std::move(*stop), std::move(*poller), std::move(policy)));
 }
 
-ZapServer::ZapServer(Socket socket, WakeFd stop, ZapPolicy policy)
-    : socket_(std::move(socket)), stop_(std::move(stop)), policy_(std::move(policy)) {
+ZapServer::ZapServer(Socket socket, WakeFd stop, std::unique_ptr<Poller> poller, ZapPolicy policy)
+    : socket_(std::move(socket)), stop_(std::move(stop)), poller_(std::move(poller)), policy_(std::move(policy)) {
+  poller_->add(socket_.pollable());
+  poller_->add(stop_.pollable());
   thread_ = start_thread_without_signals([this] { run(); });
 }
 
@@ -42,11 +47,8 @@ ZapServer::~ZapServer() {
 }
 
 void ZapServer::run() {
-  Poller poller;
-  poller.add(socket_.pollable());
-  poller.add(stop_.pollable());
   while (!stopping_.load()) {
-    if (poller.wait(-1s) == PollOutcome::Closed) return;
+    if (poller_->wait(-1s) == PollOutcome::Closed) return;
     answer();
   }
 }

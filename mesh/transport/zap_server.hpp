@@ -35,12 +35,13 @@ class ZapServer {
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
-  ZapServer(Socket socket, WakeFd stop, ZapPolicy policy);
+  ZapServer(Socket socket, WakeFd stop, std::unique_ptr<Poller> poller, ZapPolicy policy);
   void run();
   void answer();
 
   Socket socket_;
   WakeFd stop_;
+  std::unique_ptr<Poller> poller_;
   const ZapPolicy policy_;
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<std::uint64_t> refused_{0};

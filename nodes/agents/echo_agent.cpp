@@ -12,13 +12,12 @@ void EchoAgent::start(AgentServices& services) {
   services.agent_up();
 }
 
-void EchoAgent::deliver(const Delivery& delivery) {
+std::optional<Outcome> EchoAgent::deliver(const Delivery& delivery) {
   if (is_answer(*delivery.event)) {
     services_->count("skipped", 1);
-    services_->complete(delivery.task, Outcome::done());
-    return;
+    return Outcome::done();
   }
-  services_->complete(delivery.task, answer(*delivery.event));
+  return answer(*delivery.event);
 }
 
 void EchoAgent::stop(Duration) {
@@ -39,7 +38,7 @@ Outcome EchoAgent::answer(const EventView& event) {
   reply.tracestate = event.tracestate;
   reply.key = event.key;
   reply.data.assign(event.data.begin(), event.data.end());
-  const PublishResult result = services_->publish(std::move(reply));
+  const PublishResult result = services_->publish(reply);
   switch (result.status) {
     case PublishStatus::Queued: services_->count("published", 1); return Outcome::done();
     case PublishStatus::WouldBlock:

@@ -21,7 +21,8 @@ class EchoAgent final : public Agent {
   explicit EchoAgent(EchoOptions options) : options_(std::move(options)) {}
 
   void start(AgentServices& services) override;
-  void deliver(const Delivery& delivery) override;
+  Answers answers() const override { return Answers::AtOnce; }
+  std::optional<Outcome> deliver(const Delivery& delivery) override;
   void stop(Duration grace) override;
 
  private:

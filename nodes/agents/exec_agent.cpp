@@ -49,7 +49,10 @@ void ExecAgent::start(AgentServices& services) {
   });
 }
 
-void ExecAgent::deliver(const Delivery& delivery) { inbox_->put(delivery); }
+std::optional<Outcome> ExecAgent::deliver(const Delivery& delivery) {
+  inbox_->put(delivery);
+  return std::nullopt;
+}
 
 void ExecAgent::stop(Duration grace) {
   if (!thread_.joinable()) return;

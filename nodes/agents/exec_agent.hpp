@@ -21,7 +21,7 @@ class ExecAgent final : public Agent {
   ~ExecAgent() override;
 
   void start(AgentServices& services) override;
-  void deliver(const Delivery& delivery) override;
+  std::optional<Outcome> deliver(const Delivery& delivery) override;
   void stop(Duration grace) override;
 
  private:

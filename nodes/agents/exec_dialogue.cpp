@@ -104,7 +104,7 @@ void ExecDialogue::on_publish_line(SteadyTime now, std::uint64_t number, Publish
       inbox->put(NumberedRef{life, ref, std::move(id)});
     };
   }
-  const PublishResult result = services_.publish(std::move(event), std::move(options));
+  const PublishResult result = services_.publish(event, std::move(options));
   if (!result) return refuse(now, number, line.ref, reason_of(result));
   services_.count("published", 1);
   if (line.ref) ++pending_refs_;

@@ -41,7 +41,7 @@ class FeedAgent final : public Agent {
   ~FeedAgent() override;
 
   void start(AgentServices& services) override;
-  void deliver(const Delivery& delivery) override;
+  std::optional<Outcome> deliver(const Delivery& delivery) override;
   void stop(Duration grace) override;
 
  private:

@@ -14,14 +14,14 @@ void LogAgent::start(AgentServices& services) {
   services.agent_up();
 }
 
-void LogAgent::deliver(const Delivery& delivery) {
+std::optional<Outcome> LogAgent::deliver(const Delivery& delivery) {
   const EventView& event = *delivery.event;
   const auto data = data_to_json(event.data);
   services_->log(level_, fmt::format("{} {} {} {} {}", event.type, to_string(event.lane), event.id_string(),
                                      printable(event.source, limits::source_bytes_max),
                                      printable(data ? *data : "(" + data.error().message + ")", log_text_bytes_max)));
   services_->count("events", 1);
-  services_->complete(delivery.task, Outcome::done());
+  return Outcome::done();
 }
 
 void LogAgent::stop(Duration) {

@@ -11,7 +11,8 @@ class LogAgent final : public Agent {
   explicit LogAgent(LogLevel level) : level_(level) {}
 
   void start(AgentServices& services) override;
-  void deliver(const Delivery& delivery) override;
+  Answers answers() const override { return Answers::AtOnce; }
+  std::optional<Outcome> deliver(const Delivery& delivery) override;
   void stop(Duration grace) override;
 
  private:

@@ -34,7 +34,7 @@ void SinkAgent::start(AgentServices& services) {
   services.agent_up();
 }
 
-void SinkAgent::deliver(const Delivery& delivery) {
+std::optional<Outcome> SinkAgent::deliver(const Delivery& delivery) {
   if (options_.work > Duration::zero()) {
     const SteadyTime until = read_clocks().steady + options_.work;
     while (read_clocks().steady < until) {
@@ -42,10 +42,9 @@ void SinkAgent::deliver(const Delivery& delivery) {
   }
   if (next_turn() == Turn::Fail) {
     services_->count("failed", 1);
-    services_->complete(delivery.task, Outcome::retry(fmt::format("fail_every = {}", options_.fail_every)));
-    return;
+    return Outcome::retry(fmt::format("fail_every = {}", options_.fail_every));
   }
-  services_->complete(delivery.task, take(*delivery.event));
+  return take(*delivery.event);
 }
 
 void SinkAgent::stop(Duration) {

@@ -27,7 +27,8 @@ class SinkAgent final : public Agent {
   explicit SinkAgent(SinkOptions options) : options_(std::move(options)) {}
 
   void start(AgentServices& services) override;
-  void deliver(const Delivery& delivery) override;
+  Answers answers() const override { return Answers::AtOnce; }
+  std::optional<Outcome> deliver(const Delivery& delivery) override;
   void stop(Duration grace) override;
 
  private:

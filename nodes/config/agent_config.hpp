@@ -48,6 +48,7 @@ struct ExecConfig {
   std::string working_dir;           ///< absolute
   Duration restart_delay = 1s;
   Duration restart_delay_max = 30s;
+  Duration handler_timeout = 30s;    ///< an event not answered by then counts as a failed attempt; 0: no limit
   friend bool operator==(const ExecConfig&, const ExecConfig&) = default;
 };
 
@@ -118,7 +119,6 @@ struct AgentConfig {
   std::string name;
   AgentHost host;
   std::uint32_t concurrency = 1;
-  Duration handler_timeout = 30s;  ///< an event not answered by then counts as a failed attempt; 0: no limit
   MailboxConfig mailbox;           ///< inherits [dispatch]
   RetryConfig retry;               ///< inherits [retry]
   std::vector<SubscribeConfig> subscribe;

@@ -21,7 +21,9 @@ AgentKind exec_kind() {
                .without_default(),
            host_field("restart_delay", restart, &ExecConfig::restart_delay,
                       "wait before the first restart; doubles up to restart_delay_max"),
-           host_field("restart_delay_max", restart, &ExecConfig::restart_delay_max, "longest wait before a restart")}};
+           host_field("restart_delay_max", restart, &ExecConfig::restart_delay_max, "longest wait before a restart"),
+           host_field("handler_timeout", DurationForm{0s, 24h}, &ExecConfig::handler_timeout,
+                      "an event not answered by then counts as a failed attempt; 0: no limit")}};
 }
 
 AgentKind feed_kind() {
@@ -89,8 +91,6 @@ std::vector<Field<AgentConfig>> agent_fields() {
           .without_default(),
       field<AgentConfig>("concurrency", IntegerForm{1, 1024}, &AgentConfig::concurrency,
                          "events handled at a time; above 1 in order per key only"),
-      field<AgentConfig>("handler_timeout", DurationForm{0s, 24h}, &AgentConfig::handler_timeout,
-                         "an event not answered by then counts as a failed attempt; 0: no limit"),
       field<AgentConfig>("capacity", PerLaneForm<IntegerForm>{{1, 10'000'000}},
                          [](auto& a) -> auto& { return a.mailbox.capacity; }, "as in [dispatch], for this agent")
           .inheriting("[dispatch]"),

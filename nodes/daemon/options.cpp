@@ -43,7 +43,9 @@ AgentSpec agent_spec(const AgentConfig& agent) {
   spec.retry.max_attempts = agent.retry.max_attempts;
   spec.retry.delay = agent.retry.delay;
   spec.retry.backoff = agent.retry.backoff;
-  if (agent.handler_timeout > Duration{0}) spec.handler_timeout = agent.handler_timeout;
+  // The others answer before they return.
+  const auto* exec = std::get_if<ExecConfig>(&agent.host);
+  if (exec != nullptr && exec->handler_timeout > Duration{0}) spec.handler_timeout = exec->handler_timeout;
   spec.state = AgentState::Down;
   return spec;
 }

@@ -1,11 +1,11 @@
-// legion-bench [NAME]: measures and prints, one JSON object a line. With --role it is a process of a benchmark.
+// legion-bench: measures and prints, one JSON object a line. With --role it is a process of a benchmark.
 #include <signal.h>
+#include <sys/prctl.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <exception>
 #include <iostream>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,68 +21,76 @@ constexpr int exit_usage = 64;
 
 struct Bench {
   std::string_view name;
-  legion::Result<void> (*run)();
+  legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 3> benches{{
+constexpr std::array<Bench, 7> benches{{
     {"frame_codec", frame_codec},
+    {"json", json},
+    {"local_dispatch", local_dispatch},
     {"mesh_throughput", mesh_throughput},
     {"mesh_latency", mesh_latency},
+    {"flood", flood},
+    {"isolation", isolation},
 }};
 
 /// What msgpack-cxx and the JSON library throw ends one benchmark only.
-legion::Result<void> run(const Bench& bench) {
+legion::Result<void> run(const Bench& bench, const Effort& effort) {
   try {
-    return bench.run();
+    return bench.run(effort);
   } catch (const std::exception& error) {
     return legion::fail(legion::ErrorCode::Internal, error.what());
   }
 }
 
 int usage() {
-  std::cerr << "usage: legion-bench [NAME]\n\nbenchmarks:\n";
+  std::cerr << "usage: legion-bench [--quick] [NAME...]\n"
+               "       legion-bench --list\n\n"
+               "--quick measures once and briefly: to see that it works, not to know how fast.\n\nbenchmarks:\n";
   for (const Bench& bench : benches) std::cerr << "  " << bench.name << '\n';
   return exit_usage;
 }
 
-std::uint64_t number(const std::string& text) {
-  std::uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+/// What group_run.cpp starts.
+int play(const std::string& text) {
+  // It may be stopped, and then no end of input reaches it when the one who started it is killed.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  try {
+    const auto spec = nlohmann::json::parse(text).get<RoleSpec>();
+    return spec.kind == Kind::Mesh ? mesh_role(spec) : raw_role(spec);
+  } catch (const std::exception& error) {
+    return complain({legion::ErrorCode::InvalidArgument, error.what()});
+  }
 }
 
-Pace pace_of(std::span<const std::string> texts) {
-  return {legion::Duration(static_cast<std::int64_t>(number(texts[0]))), static_cast<std::uint32_t>(number(texts[1]))};
+int run_all(const std::vector<std::string>& names, const Effort& effort) {
+  int code = 0;
+  for (const Bench& bench : benches) {
+    if (!names.empty() && std::ranges::find(names, bench.name) == names.end()) continue;
+    if (const auto done = run(bench, effort); !done) {
+      std::cerr << "legion-bench: " << bench.name << ": " << done.error().message << '\n';
+      code = 1;
+    }
+  }
+  return code;
 }
 
-/// What pair_run.cpp starts.
-int play(std::span<const std::string> role) {
-  const auto port = [&](std::size_t index) { return static_cast<std::uint16_t>(number(role[index])); };
-  if (role[0] == "mesh-publisher" && role.size() == 5)
-    return mesh_publisher(pace_of(role.subspan(3)), role[1], port(2));
-  if (role[0] == "mesh-subscriber" && role.size() == 2) return mesh_subscriber(role[1]);
-  if (role[0] == "raw-publisher" && role.size() == 3) return raw_publisher(pace_of(role.subspan(1)));
-  if (role[0] == "raw-subscriber" && role.size() == 2) return raw_subscriber(port(1));
-  return usage();
-}
+bool known(std::string_view name) { return std::ranges::find(benches, name, &Bench::name) != benches.end(); }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() >= 2 && arguments[0] == "--role") return play(std::span(arguments).subspan(1));
-  if (arguments.size() > 1) return usage();
-
-  const std::string_view wanted = arguments.empty() ? std::string_view() : std::string_view(arguments[0]);
-  int matching = 0;
-  int code = 0;
-  for (const Bench& bench : benches) {
-    if (!arguments.empty() && bench.name != wanted) continue;
-    ++matching;
-    if (const auto done = run(bench); !done) {
-      std::cerr << "legion-bench: " << bench.name << ": " << done.error().message << '\n';
-      code = 1;
-    }
+  std::vector<std::string> names(argv + 1, argv + argc);
+  if (names.size() == 2 && names[0] == "--role") return play(names[1]);
+  if (names == std::vector<std::string>{"--list"}) {
+    for (const Bench& bench : benches) std::cout << bench.name << '\n';
+    return 0;
   }
-  return matching == 0 ? usage() : code;
+  const Effort effort = std::erase(names, "--quick") > 0 ? quick_effort : full_effort;
+  for (const std::string& name : names) {
+    if (known(name)) continue;
+    std::cerr << "legion-bench: unknown benchmark '" << name << "'\n\n";
+    return usage();
+  }
+  return run_all(names, effort);
 }

@@ -1,15 +1,27 @@
-// The benchmarks. Each prints its lines; an error ends it without one.
+// The benchmarks. Each prints its lines; an error ends it without the line that it concerns.
 #pragma once
 
 #include <legion/base/error.hpp>
 
+#include "figures.hpp"
+
 namespace legion::bench {
 
 /// Events/s through the frame codec, beside msgpack-cxx with the same values.
-Result<void> frame_codec();
-/// Events/s from a publisher node to a handler in another process, beside PUB/SUB of raw libzmq.
-Result<void> mesh_throughput();
+Result<void> frame_codec(const Effort& effort);
+/// An event to CloudEvents JSON and back, beside nlohmann's parse and dump of the same text.
+Result<void> json(const Effort& effort);
+/// Events/s and idle latency from a publisher to a handler of the same node, beside PUSH/PULL of raw libzmq within one
+/// process.
+Result<void> local_dispatch(const Effort& effort);
+/// Events/s from a publisher node to handlers in other processes, beside PUB/SUB of raw libzmq: one event type, four in
+/// turn, four publishing threads, four subscribers.
+Result<void> mesh_throughput(const Effort& effort);
 /// From publish() to the handler in another process, at 1,000 events/s, beside PUB/SUB of raw libzmq.
-Result<void> mesh_latency();
+Result<void> mesh_latency(const Effort& effort);
+/// The same of critical events while another node floods the same subscriber with low ones that take 5 us each.
+Result<void> flood(const Effort& effort);
+/// What a stopped subscriber costs three others and the publisher.
+Result<void> isolation(const Effort& effort);
 
 }  // namespace legion::bench

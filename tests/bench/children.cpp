@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include <legion/runtime/clock.hpp>
@@ -127,7 +128,7 @@ Result<void> Child::end() {
 }
 
 int Child::wait_for_end() {
-  if (input_ >= 0) ::close(std::exchange(input_, -1));
+  close_input();
   // Until it is waited for, its number cannot be another process's.
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   const SteadyTime deadline = read_clocks().steady + end_limit;
@@ -144,5 +145,29 @@ int Child::wait_for_end() {
   pid_ = 0;
   return status;
 }
+
+void Child::close_input() {
+  if (input_ >= 0) ::close(std::exchange(input_, -1));
+}
+
+void Child::send_signal(int signal) {
+  if (pid_ != 0) ::kill(pid_, signal);
+}
+
+Result<Child::Memory> Child::memory() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  constexpr std::uint64_t kib = 1024;
+  Memory memory;
+  for (std::string name; status >> name;) {
+    if (name == "VmHWM:") status >> memory.peak_bytes;
+    if (name == "VmRSS:") status >> memory.resident_bytes;
+  }
+  if (memory.resident_bytes == 0) return fail(ErrorCode::Io, "cannot read the memory of a process of the benchmark");
+  return Memory{memory.resident_bytes * kib, memory.peak_bytes * kib};
+}
+
+Stopped::Stopped(Child& child) : child_(child) { child_.send_signal(SIGSTOP); }
+
+Stopped::~Stopped() { child_.send_signal(SIGCONT); }
 
 }  // namespace legion::bench

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,16 @@ class Child {
   Result<void> write_line(std::string_view line);
   /// Its next line, as JSON. Errors: TimedOut, Closed (it has ended, or a signal came), BadData, Io.
   Result<nlohmann::json> read_line(Duration timeout);
+  /// Tells it to end, without waiting.
+  void close_input();
+  /// SIGSTOP or SIGCONT.
+  void send_signal(int signal);
+  /// Memory in use, now and at most since it started. Errors: Io.
+  struct Memory {
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t peak_bytes = 0;
+  };
+  Result<Memory> memory() const;
   /// Closes its input, waits for it and says whether it ended with 0. Errors: Internal (it did not).
   Result<void> end();
 
@@ -56,6 +67,18 @@ class Child {
   int output_;      // what it writes
   int interrupts_;
   std::string read_;
+};
+
+/// Stops a process while it lives. The process outlives it.
+class Stopped {
+ public:
+  explicit Stopped(Child& child);
+  ~Stopped();
+  Stopped(const Stopped&) = delete;
+  Stopped& operator=(const Stopped&) = delete;
+
+ private:
+  Child& child_;
 };
 
 }  // namespace legion::bench

@@ -19,17 +19,22 @@ Line rounded(double value, int decimals) {
   return std::round(value * factor) / factor;
 }
 
-Line make_line(const char* bench, double value, const char* unit, const char* baseline, double baseline_value,
-               int decimals) {
+Line make_line(const Effort& effort, const Caption& caption, double value, double baseline_value) {
   Line line;
-  line["bench"] = bench;
-  line["value"] = rounded(value, decimals);
-  line["unit"] = unit;
-  line["baseline"] = baseline;
-  line["baseline_value"] = rounded(baseline_value, decimals);
+  line["bench"] = caption.bench;
+  line["variant"] = caption.variant;
+  line["value"] = rounded(value, caption.decimals);
+  line["unit"] = caption.unit;
+  line["baseline"] = caption.baseline;
+  line["baseline_value"] = rounded(baseline_value, caption.decimals);
   line["ratio"] = baseline_value > 0 ? rounded(value / baseline_value, 3) : Line();
-  line["runs"] = runs;
+  line["runs"] = effort.runs;
+  if (effort.divisor > 1) line["quick"] = true;
   return line;
+}
+
+Line percent_change(double value, double before) {
+  return before > 0 ? rounded(100 * (value - before) / before, 1) : Line();
 }
 
 void print(const Line& line) { std::cout << line.dump() << std::endl; }

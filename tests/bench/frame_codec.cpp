@@ -16,7 +16,7 @@ namespace legion::bench {
 namespace {
 
 constexpr std::size_t sample_events = 512;
-constexpr Duration run_length = 200ms;
+constexpr std::chrono::milliseconds run_length = 200ms;
 constexpr std::size_t event_bytes_max = 256 * 1024;
 
 enum class Packing : std::uint8_t { FullFrames, OneEventAFrame };
@@ -30,7 +30,7 @@ std::vector<Event> sample() {
     events[i].type = type;
     events[i].source = "feed-1/trades";
     events[i].time = {1'795'227'053'288'149'492 + static_cast<std::int64_t>(i) * 1000};
-    events[i].data = write_payload({i + 1, {static_cast<std::int64_t>(i)}, 60'000.5, 0.25});
+    events[i].data = write_payload({0, i + 1, {static_cast<std::int64_t>(i)}, 60'000.5, 0.25});
   }
   return events;
 }
@@ -96,12 +96,12 @@ std::size_t pack_all(const std::vector<msgpack::object_handle>& arrays) {
 }
 
 /// Events/s, of a step that handles all sample events.
-double rate(const std::function<std::size_t()>& step) {
+double rate(Duration length, const std::function<std::size_t()>& step) {
   std::size_t events = 0;
   std::size_t kept = step();  // warms up; what the steps return is used, so that none of it is optimised away
   const SteadyTime begin = read_clocks().steady;
   Duration passed{0};
-  for (; passed < run_length; passed = read_clocks().steady - begin) {
+  for (; passed < length; passed = read_clocks().steady - begin) {
     kept += step();
     events += sample_events;
   }
@@ -110,38 +110,38 @@ double rate(const std::function<std::size_t()>& step) {
 }
 
 /// The median of alternating runs, so that whatever else the machine does touches both alike.
-void compare(const char* what, const char* baseline, const std::vector<Bytes>& frames,
+void compare(const Effort& effort, const char* what, const char* baseline, const std::vector<Bytes>& frames,
              const std::function<std::size_t()>& ours, const std::function<std::size_t()>& theirs) {
   std::vector<double> our_rates, their_rates;
-  for (int run = 0; run < runs; ++run) {
-    our_rates.push_back(rate(ours));
-    their_rates.push_back(rate(theirs));
+  for (int run = 0; run < effort.runs; ++run) {
+    our_rates.push_back(rate(effort.length(run_length), ours));
+    their_rates.push_back(rate(effort.length(run_length), theirs));
   }
-  Line line = make_line("frame_codec", median(our_rates), "events/s", baseline, median(their_rates), 0);
-  line["case"] = what;
+  Line line = make_line(effort, {.bench = "frame_codec", .variant = what, .unit = "events/s", .baseline = baseline},
+                        median(our_rates), median(their_rates));
   line["data_bytes"] = payload_bytes;
   line["frame_bytes"] = frames.front().size();
   line["events_per_frame"] = rounded(static_cast<double>(sample_events) / static_cast<double>(frames.size()), 1);
   print(line);
 }
 
-void measure(Packing packing, const char* encode_case, const char* decode_case) {
+void measure(const Effort& effort, Packing packing, const char* encode_case, const char* decode_case) {
   const std::vector<Event> events = sample();
   const std::vector<Bytes> frames = encode_all(events, packing);
   const auto arrays = unpack_all(frames);
   compare(
-      encode_case, "msgpack-cxx, pack the same array", frames, [&] { return encode_all(events, packing).size(); },
-      [&] { return pack_all(arrays); });
+      effort, encode_case, "msgpack-cxx, pack the same array", frames,
+      [&] { return encode_all(events, packing).size(); }, [&] { return pack_all(arrays); });
   compare(
-      decode_case, "msgpack-cxx, unpack the same array", frames, [&] { return decode_all(frames); },
+      effort, decode_case, "msgpack-cxx, unpack the same array", frames, [&] { return decode_all(frames); },
       [&] { return unpack_all(frames).size(); });
 }
 
 }  // namespace
 
-Result<void> frame_codec() {
-  measure(Packing::FullFrames, "encode_full_frames", "decode_full_frames");
-  measure(Packing::OneEventAFrame, "encode_single_events", "decode_single_events");
+Result<void> frame_codec(const Effort& effort) {
+  measure(effort, Packing::FullFrames, "encode_full_frames", "decode_full_frames");
+  measure(effort, Packing::OneEventAFrame, "encode_single_events", "decode_single_events");
   return {};
 }
 

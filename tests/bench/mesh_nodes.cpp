@@ -1,7 +1,9 @@
-// The same two roles as nodes of a mesh, with the defaults of legion-node.
+// The roles as nodes of a mesh, with what legion-node does when its configuration says nothing but name and addresses.
 #include <iostream>
+#include <utility>
 
-#include <legion/runtime/clock.hpp>
+#include <legion/config/config.hpp>
+#include <legion/daemon/options.hpp>
 #include <legion/runtime/node.hpp>
 
 #include "roles.hpp"
@@ -10,9 +12,7 @@ namespace legion::bench {
 
 namespace {
 
-constexpr std::size_t mailbox_capacity = 10000;  // what [dispatch] capacity is unless it is set
-
-/// Has no handler: it lends its services to the thread that publishes.
+/// Has no handler: it lends its services to the threads that publish.
 class PublishingAgent final : public Agent {
  public:
   explicit PublishingAgent(AgentServices*& services) : services_(services) {}
@@ -20,7 +20,7 @@ class PublishingAgent final : public Agent {
     services_ = &services;
     services.agent_up();
   }
-  void deliver(const Delivery&) override {}
+  std::optional<Outcome> deliver(const Delivery&) override { return Outcome::done(); }
   void stop(Duration) override {}
 
  private:
@@ -29,86 +29,114 @@ class PublishingAgent final : public Agent {
 
 class MeteringAgent final : public Agent {
  public:
-  explicit MeteringAgent(Meter& meter) : meter_(meter) {}
+  explicit MeteringAgent(Meters& meters) : meters_(meters) {}
   void start(AgentServices& services) override {
     services_ = &services;
     services.agent_up();
   }
-  void deliver(const Delivery& delivery) override {
-    meter_.on_arrival(delivery.event->data, read_clocks().steady);
-    services_->complete(delivery.task, Outcome::done());
-  }
+  Answers answers() const override { return Answers::AtOnce; }
+  std::optional<Outcome> deliver(const Delivery& delivery) override { return handle(*delivery.event); }
   void stop(Duration) override {}
 
  private:
-  Meter& meter_;
+  Outcome handle(const EventView& event) {
+    meters_.on_arrival(event.data);
+    return Outcome::done();
+  }
+
+  Meters& meters_;
   AgentServices* services_ = nullptr;
 };
 
-NodeOptions options_of(const std::string& name, const std::string& state_dir) {
-  NodeOptions options;
-  options.name = name;
-  options.version = "bench";
-  options.listen = {loopback, 0};  // a free run of ports
-  options.state_dir = state_dir;
-  options.local = false;
-  return options;
+Result<NodeConfig> config_of(const RoleSpec& spec) {
+  std::string text = "[node]\nname = \"" + spec.name + "\"\nlisten = \"tcp://" + loopback + ":0\"\nstate_dir = \"" +
+                     spec.state_dir + "\"\n";
+  if (!spec.ports.empty()) text += "join = [\"" + Address{loopback, spec.ports.front()}.uri() + "\"]\n";
+  auto config = parse_config(text, "benchmark", {});
+  if (config) return std::move(*config);
+  return fail(ErrorCode::Configuration,
+              config.error().empty() ? "no configuration" : to_string(config.error().front()));
 }
 
-std::uint16_t control_port(const Node& node) { return parse_address(node.endpoints().control, 0).value().port; }
-
-AgentSpec agent_spec(const std::string& name) {
-  AgentSpec spec;
-  spec.name = name;
-  for (LaneSpec& lane : spec.lanes) lane.capacity = mailbox_capacity;
-  return spec;
+AgentSpec agent_of(const NodeConfig& config, std::string name) {
+  AgentConfig agent;
+  agent.name = std::move(name);
+  agent.host = SinkConfig{};  // like the builtins, it answers before it returns
+  agent.mailbox = config.dispatch.mailbox;
+  agent.retry = config.retry;
+  return agent_spec(agent);
 }
 
 void log(LogLevel level, std::string_view text) {
   if (level >= LogLevel::Error) std::cerr << "legion-bench: " << text << '\n';
 }
 
-Sent send_event(AgentServices& services, const Payload& payload) {
-  Event event;
-  event.type = event_type;
-  event.data = write_payload(payload);
-  switch (services.publish(std::move(event)).status) {
-    case PublishStatus::Queued: return Sent::Yes;
-    case PublishStatus::WouldBlock: return Sent::TryAgain;
-    case PublishStatus::TooBig:
-    case PublishStatus::Invalid:
-    case PublishStatus::Refused:
-    case PublishStatus::Closed: return Sent::Failed;
+/// Every call publishes the next of the flow's types. The events are made once and filled in anew each time.
+class EventOutlet {
+ public:
+  EventOutlet(AgentServices& services, const FlowSpec& flow) : services_(services) {
+    for (const std::string& type : flow.types) {
+      Event& event = events_.emplace_back();
+      event.type = type;
+      event.data = write_payload({});
+    }
   }
-  return Sent::Failed;
+
+  Sent send(const Payload& payload) {
+    Event& event = events_[next_];
+    next_ = next_ + 1 == events_.size() ? 0 : next_ + 1;
+    rewrite_payload(event.data, payload);
+    switch (services_.publish(event).status) {
+      case PublishStatus::Queued: return Sent::Yes;
+      case PublishStatus::WouldBlock: return Sent::TryAgain;
+      case PublishStatus::TooBig:
+      case PublishStatus::Invalid:
+      case PublishStatus::Refused:
+      case PublishStatus::Closed: return Sent::Failed;
+    }
+    return Sent::Failed;
+  }
+
+ private:
+  AgentServices& services_;
+  std::vector<Event> events_;
+  std::size_t next_ = 0;
+};
+
+void add_meters(Node& node, const NodeConfig& config, const RoleSpec& spec, Meters& meters) {
+  for (std::size_t begin = 0, end = 0; begin < spec.meters.size(); begin = end) {
+    const std::string& name = spec.meters[begin].agent;
+    std::vector<SubscriptionSpec> wanted;
+    for (; end < spec.meters.size() && spec.meters[end].agent == name; ++end) {
+      wanted.push_back({*Filter::parse(spec.meters[end].filter), Priority::Normal});
+    }
+    node.add_agent(agent_of(config, name), "bench", std::make_unique<MeteringAgent>(meters), std::move(wanted));
+  }
 }
 
 }  // namespace
 
-int mesh_publisher(Pace pace, const std::string& state_dir, std::uint16_t join_port) {
-  NodeOptions options = options_of("publisher", state_dir);
-  options.membership.join.push_back(Address{loopback, join_port}.uri());
-  auto node = Node::create(std::move(options), log);
+int mesh_role(const RoleSpec& spec) {
+  const auto config = config_of(spec);
+  if (!config) return complain(config.error());
+  Meters meters(spec.meters);  // outlives the node
+  auto node = Node::create(node_options(*config, "bench"), log);
   if (!node) return complain(node.error());
   AgentServices* services = nullptr;
-  (*node)->add_agent(agent_spec("source"), "bench", std::make_unique<PublishingAgent>(services), {});
+  if (!spec.flows.empty()) {
+    (*node)->add_agent(agent_of(*config, "source"), "bench", std::make_unique<PublishingAgent>(services), {});
+  }
+  add_meters(**node, *config, spec, meters);
   (*node)->start();
+  std::vector<Outlet> outlets;
+  for (const FlowSpec& flow : spec.flows) {
+    outlets.push_back({flow.number, [outlet = EventOutlet(*services, flow)](const Payload& payload) mutable {
+                         return outlet.send(payload);
+                       }});
+  }
+  const std::uint16_t port = parse_address((*node)->endpoints().control, 0).value().port;
   // What is published before the mesh is complete waits in the node's queue: warm-ups, a hundred a second.
-  say_ready(control_port(**node));
-  const int code = drive_publisher(pace, [&](const Payload& payload) { return send_event(*services, payload); });
-  (*node)->shutdown();
-  return code;
-}
-
-int mesh_subscriber(const std::string& state_dir) {
-  auto node = Node::create(options_of("subscriber", state_dir), log);
-  if (!node) return complain(node.error());
-  Meter meter;
-  std::vector<SubscriptionSpec> wanted{{*Filter::parse(event_type), Priority::Normal}};
-  (*node)->add_agent(agent_spec("meter"), "bench", std::make_unique<MeteringAgent>(meter), std::move(wanted));
-  (*node)->start();
-  say_ready(control_port(**node));
-  const int code = answer_reports(meter);
+  const int code = serve({port}, spec.pace, outlets, meters);
   (*node)->shutdown();
   return code;
 }

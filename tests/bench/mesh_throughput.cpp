@@ -1,45 +1,68 @@
+#include <array>
+#include <string>
+#include <vector>
+
 #include "benches.hpp"
-#include "figures.hpp"
-#include "pair_run.hpp"
+#include "pairs.hpp"
 
 namespace legion::bench {
 
-Result<void> mesh_throughput() {
-  const Interrupts interrupts;
-  const Pace pace{.length = 2s, .per_second = 0};
-  std::vector<double> mesh, mesh_published, raw, raw_published;
-  std::uint64_t published = 0, lost = 0, blocked = 0, raw_published_total = 0, raw_lost = 0;
-  Line books = Line::object();
-  for (int run = 0; run < runs; ++run) {
-    const auto by_mesh = run_pair(interrupts, Kind::Mesh, pace);
-    if (!by_mesh) return std::unexpected(by_mesh.error());
-    const auto by_raw = run_pair(interrupts, Kind::Raw, pace);
-    if (!by_raw) return std::unexpected(by_raw.error());
-    mesh.push_back(by_mesh->delivered_per_s);
-    mesh_published.push_back(by_mesh->published_per_s);
-    raw.push_back(by_raw->delivered_per_s);
-    raw_published.push_back(by_raw->published_per_s);
-    published += by_mesh->published;
-    lost += by_mesh->lost();
-    blocked += by_mesh->blocked;
-    raw_published_total += by_raw->published;
-    raw_lost += by_raw->lost();
-    for (const auto& [reason, count] : by_mesh->books.items()) {
-      books[reason] = books.value(reason, std::uint64_t{0}) + count.get<std::uint64_t>();
-    }
+namespace {
+
+constexpr std::array four_types{"market.data_received", "market.data_requested", "market.depth_snapshot",
+                                "market.funding_update"};
+constexpr const char* four_types_filter = "market.";
+constexpr std::size_t subscribers = 4;
+
+struct Variant {
+  const char* name;
+  const char* baseline;
+  GroupSpec group;
+};
+
+Variant one_type(Pace pace) {
+  return {
+      "one_type",
+      "libzmq PUB/SUB, one message an event",
+      {.roles = {subscriber("subscriber", normal_type, {0}, Timing::Count), publisher({{0, {normal_type}}}, pace)}}};
+}
+
+Variant interleaved_types(Pace pace) {
+  return {"four_types",
+          "libzmq PUB/SUB, one message an event",
+          {.roles = {subscriber("subscriber", four_types_filter, {0}, Timing::Count),
+                     publisher({{0, {four_types.begin(), four_types.end()}}}, pace)}}};
+}
+
+Variant four_threads(Pace pace) {
+  std::vector<FlowSpec> flows;
+  for (std::uint8_t flow = 0; flow < 4; ++flow) flows.push_back({flow, {normal_type}});
+  return {"four_threads",
+          "libzmq, four PUB of a thread each and one SUB, one message an event",
+          {.roles = {subscriber("subscriber", normal_type, {0, 1, 2, 3}, Timing::Count), publisher(flows, pace)}}};
+}
+
+Variant fan_out(Pace pace) {
+  GroupSpec group{.roles = {publisher({{0, {normal_type}}}, pace)}};
+  for (std::size_t i = 0; i < subscribers; ++i) {
+    group.roles.push_back(subscriber("subscriber-" + std::to_string(i), normal_type, {0}, Timing::Count));
   }
-  Line line =
-      make_line("mesh_throughput", median(mesh), "events/s", "libzmq PUB/SUB, one message an event", median(raw), 0);
-  line["data_bytes"] = payload_bytes;
-  line["published_per_s"] = rounded(median(mesh_published), 0);
-  line["published"] = published;
-  line["lost"] = lost;
-  line["lost_by_reason"] = books;
-  line["would_block"] = blocked;
-  line["baseline_published_per_s"] = rounded(median(raw_published), 0);
-  line["baseline_published"] = raw_published_total;
-  line["baseline_lost"] = raw_lost;
-  print(line);
+  return {"fan_out_4", "libzmq, one PUB and four SUB, one message an event", group};
+}
+
+}  // namespace
+
+Result<void> mesh_throughput(const Effort& effort) {
+  const Pace pace{.length_ms = effort.length(2s).count()};
+  for (const Variant& variant : {one_type(pace), interleaved_types(pace), four_threads(pace), fan_out(pace)}) {
+    const auto both = run_both(effort, variant.group);
+    if (!both) return std::unexpected(both.error());
+    const Caption caption{
+        .bench = "mesh_throughput", .variant = variant.name, .unit = "events/s", .baseline = variant.baseline};
+    Line line = throughput_line(effort, caption, *both);
+    line["subscribers"] = variant.group.roles.size() - 1;
+    print(line);
+  }
   return {};
 }
 

@@ -26,3 +26,10 @@ def holds(condition, seconds, what, pause=0.02):
         if not condition():
             raise AssertionError(f"did not hold for {seconds:g} s: {what}")
         time.sleep(pause)
+
+
+def window(seconds):
+    """A measuring window: returns the seconds that really passed. Never for waiting until something has happened."""
+    begin = time.monotonic()
+    time.sleep(seconds)
+    return time.monotonic() - begin

@@ -73,6 +73,11 @@ class Partition(unittest.TestCase):
         self.mesh.alive_everywhere(nodes)
         self.assertEqual({n.name: a.members()[n.name]["incarnation"] for n in nodes}, incarnations)
 
+        # Alive is heard on the critical lane; the others are dialled again on their own. A lane on which the lonely events
+        # of both others are known to be lost is up, and its subscriptions are in force.
+        for node in nodes:
+            poll.until(lambda: node.book("sink", "test.")["published"] - before[node.name]["published"] == 3,
+                       lambda: f"{node.name}: {node.book('sink', 'test.')}")
         for node in nodes:
             self.assertEqual(node.publish("test.together", {"from": node.name})["status"], "queued")
         for node in nodes:

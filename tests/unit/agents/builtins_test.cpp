@@ -19,11 +19,19 @@ using test::FakeServices;
 using test::make_delivery;
 using test::make_event;
 
+/// What a dispatch worker does with an agent that answers at once.
+void hand_over(FakeServices& services, Agent& agent, const Delivery& delivery) {
+  EXPECT_EQ(agent.answers(), Agent::Answers::AtOnce);
+  auto outcome = agent.deliver(delivery);
+  ASSERT_TRUE(outcome.has_value());
+  services.complete(delivery.task, std::move(*outcome));
+}
+
 TEST(LogAgent, WritesTypePriorityIdSourceAndData) {
   FakeServices services;
   LogAgent agent(LogLevel::Debug);
   agent.start(services);
-  agent.deliver(make_delivery(1, make_event("x.y", R"({"a":1})", 5)));
+  hand_over(services, agent, make_delivery(1, make_event("x.y", R"({"a":1})", 5)));
   ASSERT_EQ(services.lines().size(), 1u);
   EXPECT_EQ(services.lines()[0].level, LogLevel::Debug);
   EXPECT_EQ(services.lines()[0].text, "x.y normal " + make_event("x.y", "{}", 5)->id_string() + " n1/a {\"a\":1}");
@@ -36,7 +44,7 @@ TEST(EchoAgent, AnswersWithTheDataAndTheStoryOfTheEvent) {
   EchoAgent agent({.reply_type = "x.reply"});
   agent.start(services);
   const EventPtr event = make_event("x.y", R"({"a":1})", 5);
-  agent.deliver(make_delivery(1, event));
+  hand_over(services, agent, make_delivery(1, event));
   ASSERT_EQ(services.published().size(), 1u);
   const Event reply = services.published()[0].event;
   EXPECT_EQ(reply.type, "x.reply");
@@ -53,9 +61,9 @@ TEST(EchoAgent, RetriesWhatWouldBlockAndRejectsWhatIsRefused) {
   services.answer({{PublishStatus::WouldBlock, {}}, {PublishStatus::Refused, "no"}});
   EchoAgent agent({});
   agent.start(services);
-  agent.deliver(make_delivery(1, make_event("x.y")));
-  agent.deliver(make_delivery(2, make_event("x.y")));
-  agent.deliver(make_delivery(3, make_event("x.y")));
+  hand_over(services, agent, make_delivery(1, make_event("x.y")));
+  hand_over(services, agent, make_delivery(2, make_event("x.y")));
+  hand_over(services, agent, make_delivery(3, make_event("x.y")));
   EXPECT_EQ(services.outcomes()[0].second.kind, OutcomeKind::Retry);
   EXPECT_EQ(services.outcomes()[1].second.kind, OutcomeKind::Reject);
   EXPECT_EQ(services.outcomes()[1].second.error, "refused: no");
@@ -67,7 +75,7 @@ TEST(EchoAgent, NeverAnswersAnAnswer) {
   FakeServices services;
   EchoAgent agent({});
   agent.start(services);
-  agent.deliver(make_delivery(1, make_event("echo.x.y")));
+  hand_over(services, agent, make_delivery(1, make_event("echo.x.y")));
   EXPECT_TRUE(services.published().empty());
   EXPECT_EQ(services.counter("skipped"), 1u);
   EXPECT_EQ(services.outcomes().size(), 1u);
@@ -77,7 +85,7 @@ TEST(SinkAgent, CountsAndFailsEveryNth) {
   FakeServices services;
   SinkAgent agent({.work = 1us, .fail_every = 3});
   agent.start(services);
-  for (TaskId task = 1; task <= 7; ++task) agent.deliver(make_delivery(task, make_event("x.y")));
+  for (TaskId task = 1; task <= 7; ++task) hand_over(services, agent, make_delivery(task, make_event("x.y")));
   const auto outcomes = services.outcomes();
   ASSERT_EQ(outcomes.size(), 7u);
   for (const auto& [task, outcome] : outcomes) {
@@ -92,7 +100,7 @@ TEST(SinkAgent, AppendsCloudEventsLines) {
   FakeServices services;
   SinkAgent agent({.file = path.string()});
   agent.start(services);
-  for (std::uint64_t n = 1; n <= 3; ++n) agent.deliver(make_delivery(n, make_event("x.y", "{}", n)));
+  for (std::uint64_t n = 1; n <= 3; ++n) hand_over(services, agent, make_delivery(n, make_event("x.y", "{}", n)));
   std::ifstream file(path);
   std::string line;
   std::size_t lines = 0;
@@ -113,7 +121,7 @@ TEST(SinkAgent, ReportsAFileItCannotWrite) {
 
   SinkAgent full({.file = "/dev/full"});
   full.start(services);
-  full.deliver(make_delivery(1, make_event("x.y")));
+  hand_over(services, full, make_delivery(1, make_event("x.y")));
   EXPECT_EQ(services.outcomes()[0].second.kind, OutcomeKind::Retry);
   EXPECT_EQ(services.outcomes()[0].second.error, "/dev/full: No space left on device");
   EXPECT_EQ(services.counter("write_errors"), 1u);

@@ -58,7 +58,7 @@ class FakeServices final : public AgentServices {
 
   using AgentServices::publish;
 
-  PublishResult publish(Event event, PublishOptions options) override {
+  PublishResult publish(const Event& event, PublishOptions options) override {
     std::string id;
     {
       const std::lock_guard lock(mutex_);
@@ -70,7 +70,7 @@ class FakeServices final : public AgentServices {
         answer = otherwise_;
       }
       if (!answer) return answer;
-      published_.push_back({std::move(event), options.priority_from});
+      published_.push_back({event, options.priority_from});
       id = "id-" + std::to_string(published_.size());
     }
     if (options.on_numbered && numbering_ == Numbering::AtOnce) options.on_numbered(id);

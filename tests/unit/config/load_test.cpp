@@ -168,7 +168,7 @@ type = "trade.executed"
   EXPECT_EQ(exec.working_dir, "/");
   EXPECT_EQ(exec.restart_delay, 2s);
   EXPECT_EQ(agent.concurrency, 4u);
-  EXPECT_EQ(agent.handler_timeout, 5s);
+  EXPECT_EQ(exec.handler_timeout, 5s);
   ASSERT_EQ(agent.subscribe.size(), 2u);
   EXPECT_EQ(agent.subscribe[0].tier, Priority::Critical);
   EXPECT_EQ(agent.subscribe[1].type.text(), "trade.executed");

@@ -11,7 +11,7 @@ class EgressMarkers : public ::testing::Test {
  protected:
   void publish(Duration when, const std::string& type, Priority lane = Priority::Normal) {
     std::vector<OutFrame> out;
-    egress.pack(at(when), lane, std::vector{event(type)}, out, nullptr);
+    streams_kit::pack(egress, at(when), lane, std::vector{event(type)}, out, nullptr);
   }
   std::vector<Said> tick(Duration when) {
     std::vector<OutFrame> out;
@@ -80,7 +80,7 @@ TEST_F(EgressMarkers, ManyDueAtOnceAreSpreadOverTheInterval) {
   for (int i = 0; i < streams; ++i) events.push_back(event("t." + std::to_string(i)));
   std::vector<OutFrame> out;
   for (Duration t = 0s; t < 1s; t += 50ms) tick(t);
-  egress.pack(at(1s), Priority::Normal, events, out, nullptr);
+  streams_kit::pack(egress, at(1s), Priority::Normal, events, out, nullptr);
 
   std::map<std::string, Duration> marked;
   std::size_t most = 0;
@@ -98,7 +98,7 @@ TEST_F(EgressMarkers, ATurnThatComesLateDoesNotReleaseEverything) {
   for (int i = 0; i < 1000; ++i) events.push_back(event("t." + std::to_string(i)));
   std::vector<OutFrame> out;
   tick(0s);
-  egress.pack(at(0s), Priority::Normal, events, out, nullptr);
+  streams_kit::pack(egress, at(0s), Priority::Normal, events, out, nullptr);
   EXPECT_LE(tick(30s).size(), 500u);
 }
 
@@ -107,7 +107,7 @@ TEST_F(EgressMarkers, PacingDoesNotDependOnHowOftenTheLoopTurns) {
   for (int i = 0; i < 1000; ++i) events.push_back(event("t." + std::to_string(i)));
   std::vector<OutFrame> out;
   tick(0s);
-  egress.pack(at(0s), Priority::Normal, events, out, nullptr);
+  streams_kit::pack(egress, at(0s), Priority::Normal, events, out, nullptr);
   for (Duration t = 0s; t < 1s; t += 100us) EXPECT_TRUE(tick(t).empty());
   std::size_t first_half = 0, all = 0;
   for (Duration t = 1s; t <= 2s + 10ms; t += 100us) {

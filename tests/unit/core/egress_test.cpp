@@ -13,7 +13,7 @@ class EgressTest : public ::testing::Test {
  protected:
   std::vector<Said> pack(const std::vector<EncodedEvent>& events, Priority lane = Priority::Normal) {
     std::vector<OutFrame> out;
-    egress.pack(now, lane, events, out, &numbered);
+    streams_kit::pack(egress, now, lane, events, out, &numbered);
     return read(out);
   }
   SyncTopic topic() const { return {"here", "far", 7}; }
@@ -63,7 +63,7 @@ TEST_F(EgressTest, OrderWithinAStreamIsKeptAndEveryEventIsNumberedOnce) {
     events.back().bytes[0] = i;
   }
   std::vector<OutFrame> out;
-  egress.pack(now, Priority::Normal, events, out, &numbered);
+  streams_kit::pack(egress, now, Priority::Normal, events, out, &numbered);
 
   ASSERT_EQ(numbered.size(), events.size());
   std::map<std::string, std::uint64_t> last;
@@ -129,7 +129,7 @@ TEST_F(EgressTest, AStreamBeyondTheBoundIsRefusedAndCountedAndTheOthersGoOn) {
   std::vector<EncodedEvent> events;
   for (std::size_t i = 0; i < limits::streams_per_origin_max; ++i) events.push_back(event("t." + std::to_string(i), 8));
   std::vector<OutFrame> out;
-  egress.pack(now, Priority::Normal, events, out, nullptr);
+  streams_kit::pack(egress, now, Priority::Normal, events, out, nullptr);
   const auto frames = pack({event("one.more"), event("t.5")}, Priority::Normal);
   ASSERT_EQ(frames.size(), 1u);
   EXPECT_EQ(frames[0].first, 2u);

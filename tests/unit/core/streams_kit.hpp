@@ -1,6 +1,7 @@
 // Short ways to say what the tests of the streams are about.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,34 @@ inline Filter filter(std::string_view text) { return Filter::parse(text).value()
 
 inline EncodedEvent event(std::string type, std::size_t bytes = 40, std::uint8_t shard = 0) {
   return {std::move(type), Priority::Normal, shard, Bytes(bytes, 0xc0)};
+}
+
+/// The number given to the `index`-th event; 0: refused.
+struct Numbered {
+  std::size_t index = 0;
+  std::uint64_t sequence = 0;
+};
+
+/// What the queue of a lane and the loop do between them. `numbered` (may be null) is cleared and gets one entry per
+/// event, in the order of sending.
+inline void pack(Egress& egress, Now now, Priority lane, const std::vector<EncodedEvent>& events,
+                 std::vector<OutFrame>& out, std::vector<Numbered>* numbered) {
+  FramePacker packer(egress.origin().node, lane);
+  std::map<std::pair<std::uint64_t, std::uint32_t>, std::size_t> index_of;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const FramePacker::Place place = packer.append(events[i].type, events[i].shard, events[i].bytes);
+    index_of[{place.frame, place.index}] = i;
+  }
+  std::vector<UnnumberedFrame> frames;
+  EXPECT_EQ(packer.take(events.size(), frames), events.size());
+  if (numbered != nullptr) numbered->clear();
+  for (UnnumberedFrame& frame : frames) {
+    const std::uint64_t first = egress.number(now, frame);
+    for (std::uint32_t i = 0; numbered != nullptr && i < frame.count; ++i) {
+      numbered->push_back({index_of.at({frame.serial, i}), first == 0 ? 0 : first + i});
+    }
+    if (first != 0) out.push_back({lane, OutFrame::Kind::Data, std::move(frame.bytes)});
+  }
 }
 
 /// What a frame or a sync part says, without views.

@@ -90,7 +90,7 @@ void StreamsWorld::publish() {
                            static_cast<std::uint8_t>(rng_.below(2))));
   }
   std::vector<OutFrame> out;
-  egress_->pack(at(time_), lane, events, out, nullptr);
+  streams_kit::pack(*egress_, at(time_), lane, events, out, nullptr);
   send(std::move(out), nullptr);
 }
 

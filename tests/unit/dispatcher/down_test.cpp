@@ -30,7 +30,7 @@ TEST_F(DispatcherDown, TheEventInFlightIsAFailedAttemptAndComesFirstAgain) {
   EXPECT_TRUE(rig.idle());
   rig.up(agent);
   const Task again = rig.finish();
-  EXPECT_EQ(again.event->sequence, 1u);
+  EXPECT_EQ(again.sequence(), 1u);
   EXPECT_EQ(again.attempt, 2u);
   EXPECT_THAT(rig.finish_all(), ElementsAre(2, 3));
 }
@@ -39,7 +39,7 @@ TEST_F(DispatcherDown, ARepeatedCrashEndsInADeadLetterWithTheCallersError) {
   rig.offer({.sequence = 1}, {all});
   rig.offer({.sequence = 2}, {all});
   for (int crash = 0; crash < 3; ++crash) {
-    EXPECT_EQ(rig.take().event->sequence, 1u);
+    EXPECT_EQ(rig.take().sequence(), 1u);
     rig.down(agent, "killed by signal 11");
     rig.up(agent);
   }

@@ -213,14 +213,14 @@ TEST_F(DispatcherGates, AnAgentMayBeGateAndHandlerOfOneEvent) {
 }
 
 TEST_F(DispatcherGates, AnUndecodableEventIsADeadLetterForEveryRouteAtOnce) {
-  rig.offer({.defect = "truncated at byte 7"}, {risk_gate, orders});
+  rig.offer({.bytes = broken}, {risk_gate, orders});
   EXPECT_TRUE(rig.idle());
   EXPECT_EQ(rig.books(risk_gate).dead, 1u);
   EXPECT_EQ(rig.books(orders).dead, 1u);
   const auto letters = rig.letters();
   ASSERT_THAT(letters, SizeIs(2));
   EXPECT_EQ(letters[1].death.reason, DeathReason::Undecodable);
-  EXPECT_EQ(letters[1].death.error, "truncated at byte 7");
+  EXPECT_EQ(letters[1].death.error, defect_text);
   EXPECT_EQ(letters[1].death.agent, "trader");
 }
 

@@ -1,5 +1,6 @@
 #include "rig.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <legion/base/rng.hpp>
@@ -82,7 +83,7 @@ TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsNotStarvedByAnotherAgents) {
   int hand_overs = 0;
   for (; hand_overs < 1000; ++hand_overs) {
     const Task task = rig.take();
-    if (task.event->sequence == 77) break;
+    if (task.sequence() == 77) break;
     offer(task.agent == AgentId{0} ? a : b, task.lane);
     if (running) rig.answer(*running, Outcome::done());
     running = task;
@@ -107,7 +108,7 @@ TEST_F(DispatcherLanes, NoneIsPassedOver64TimesInARowUnderRandomLoads) {
         if (random.below(4) >= weight[lane]) continue;
         const std::size_t a = random.below(agent_count);
         const Route route{SubscriptionId{static_cast<std::uint32_t>(a)}};
-        dispatcher.on_event(rig.now, make_event({.lane = static_cast<Priority>(lane)}), 1, {&route, 1});
+        dispatcher.on_run(rig.now, make_run(1, 1, static_cast<Priority>(lane)), 0, 1, 1, {&route, 1});
         ++backlog[a][lane];
       }
       const auto task = dispatcher.next(rig.now);
@@ -124,16 +125,88 @@ TEST_F(DispatcherLanes, NoneIsPassedOver64TimesInARowUnderRandomLoads) {
   }
 }
 
+/// The same with runs, several of them in flight, each of which may come back in part.
+TEST_F(DispatcherLanes, NoneIsPassedOverBy64EventsInARowWithRuns) {
+  for (int round = 0; round < 60; ++round) {
+    Rng random = seeded_rng(round);
+    Dispatcher dispatcher(1);
+    static constexpr std::array<std::uint32_t, 3> run_lengths{1, 4, 32};
+    const std::size_t agent_count = 1 + random.below(4);
+    for (std::size_t a = 0; a < agent_count; ++a) {
+      const AgentSpec spec = run_spec("a", run_lengths[random.below(3)], {1'000'000, Overflow::DropNewest});
+      dispatcher.add_subscription(dispatcher.add_agent(spec), {});
+    }
+    std::array<std::array<std::uint64_t, limits::lane_count>, 4> backlog{};
+    std::array<std::uint64_t, limits::lane_count> passed{};
+    std::array<std::uint64_t, limits::lane_count> weight{1, random.below(4), random.below(4), random.below(4)};
+    std::vector<Task> running;
+    const auto is_busy = [&](std::size_t a) {
+      return std::ranges::any_of(running, [&](const Task& task) { return task.agent.value == a; });
+    };
+    for (int step = 0; step < 2000; ++step) {
+      for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+        if (random.below(8) >= weight[lane]) continue;
+        const std::size_t a = random.below(agent_count);
+        const std::uint32_t count = static_cast<std::uint32_t>(1 + random.below(40));
+        const Route route{SubscriptionId{static_cast<std::uint32_t>(a)}};
+        dispatcher.on_run(rig.now, make_run(1, count, static_cast<Priority>(lane)), 0, count,
+                          static_cast<StreamKey>(lane), {&route, 1});
+        backlog[a][lane] += count;
+      }
+      std::array<bool, limits::lane_count> is_runnable{};
+      for (std::size_t a = 0; a < agent_count; ++a) {
+        for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+          is_runnable[lane] = is_runnable[lane] || (!is_busy(a) && backlog[a][lane] > 0);
+        }
+      }
+      if (const auto task = dispatcher.next(rig.now)) {
+        const bool others_wait = std::ranges::count(is_runnable, true) > 1;
+        ASSERT_LE(task->count, others_wait ? dispatch::run_while_others_wait : 32u);
+        for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
+          passed[lane] = is_runnable[lane] && lane != lane_index(task->lane) ? passed[lane] + task->count : 0;
+          ASSERT_LT(passed[lane], dispatch::starvation_window) << "lane " << lane;
+        }
+        backlog[task->agent.value][lane_index(task->lane)] -= task->count;
+        running.push_back(*task);
+      }
+      if (running.empty() || random.chance(0.4)) continue;
+      const std::size_t chosen = random.below(running.size());
+      const Task task = running[chosen];
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(chosen));
+      const std::size_t given = random.chance(0.5) ? task.count : 1 + random.below(task.count);
+      const std::vector<Answered> answers(given, answered(OutcomeKind::Done));
+      dispatcher.on_answers(rig.now, task.id, answers, Outcome::done());
+      backlog[task.agent.value][lane_index(task.lane)] += task.count - given;
+    }
+  }
+}
+
 TEST(LaneChooser, ServesTheLanePassedOverMostWhenSeveralAreDue) {
   dispatch::LaneChooser chooser;
-  for (int i = 0; i < 10; ++i) chooser.served(0, 0b1001);
-  for (int i = 0; i < 61; ++i) chooser.served(0, 0b1101);
+  chooser.served(0, 0b1001, 10);
+  chooser.served(0, 0b1101, dispatch::passed_over_max);
   EXPECT_EQ(chooser.due(0b1101), 3u);
-  chooser.served(3, 0b1101);
+  chooser.served(3, 0b1101, 1);
   EXPECT_EQ(chooser.due(0b1101), 2u);
-  chooser.served(2, 0b1101);
+  chooser.served(2, 0b1101, 1);
   EXPECT_EQ(chooser.due(0b1101), std::nullopt);
-  EXPECT_EQ(chooser.choose(0b1101), 0u);
+}
+
+TEST(LaneChooser, ALaneThatIsAloneIsNotDue) {
+  dispatch::LaneChooser chooser;
+  chooser.served(0, 0b1001, dispatch::passed_over_max);
+  EXPECT_EQ(chooser.due(0b1000), std::nullopt);
+  EXPECT_EQ(chooser.due(0b1001), 3u);
+}
+
+TEST(LaneChooser, ATurnThatWasNotUsedComesAgainBehindThoseAlreadyDue) {
+  dispatch::LaneChooser chooser;
+  chooser.served(0, 0b1101, dispatch::passed_over_max);
+  chooser.served(2, 0b1101, 1);
+  chooser.turn_unused(2);
+  EXPECT_EQ(chooser.due(0b1101), 3u);
+  chooser.served(3, 0b1101, 1);
+  EXPECT_EQ(chooser.due(0b1101), 2u);
 }
 
 }  // namespace legion::test

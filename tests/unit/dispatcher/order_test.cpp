@@ -51,10 +51,10 @@ TEST_F(DispatcherOrder, IsPerKeyWithConcurrency) {
   rig.offer({.sequence = 2, .key = "x"}, {all});
   rig.offer({.sequence = 3, .key = "y"}, {all});
   const Task x = rig.take();
-  EXPECT_EQ(rig.take().event->sequence, 3u);
+  EXPECT_EQ(rig.take().sequence(), 3u);
   EXPECT_TRUE(rig.idle());
   rig.answer(x, Outcome::done());
-  EXPECT_EQ(rig.take().event->sequence, 2u);
+  EXPECT_EQ(rig.take().sequence(), 2u);
 }
 
 TEST_F(DispatcherOrder, TheSameKeyOfAnotherStreamDoesNotWait) {
@@ -62,7 +62,7 @@ TEST_F(DispatcherOrder, TheSameKeyOfAnotherStreamDoesNotWait) {
   rig.offer({.stream = 1, .sequence = 1, .key = "x"}, {all});
   rig.offer({.stream = 2, .sequence = 1, .key = "x"}, {all});
   rig.take();
-  EXPECT_EQ(rig.take().event->sequence, 1u);
+  EXPECT_EQ(rig.take().sequence(), 1u);
 }
 
 TEST_F(DispatcherOrder, AKeyWaitsForItsRetry) {
@@ -131,7 +131,7 @@ TEST_F(DispatcherOrder, ABlockedStreamWithManyEventsCostsEachOnlyOnce) {
   const auto all = rig.subscribe(rig.agent(agent_spec("a", 1, {200'000, Overflow::DropNewest})));
   const auto offer = [&](StreamKey stream, std::uint64_t sequence) {
     const Route route{all};
-    rig.dispatcher.on_event(rig.now, make_event({.stream = stream, .sequence = sequence}), stream, {&route, 1});
+    rig.dispatcher.on_run(rig.now, make_run(sequence, 1), 0, 1, stream, {&route, 1});
   };
   offer(1, 1);
   rig.dispatcher.on_outcome(rig.now, rig.dispatcher.next(rig.now)->id, Outcome::deferred());
@@ -140,7 +140,7 @@ TEST_F(DispatcherOrder, ABlockedStreamWithManyEventsCostsEachOnlyOnce) {
   for (std::uint64_t n = 1; n <= 100'000; ++n) {
     offer(2, n);
     const auto task = rig.dispatcher.next(rig.now);
-    ASSERT_EQ(task->event->sequence, n);
+    ASSERT_EQ(task->sequence(), n);
     rig.dispatcher.on_outcome(rig.now, task->id, Outcome::done());
   }
   EXPECT_EQ(rig.dispatcher.books(all).pending, 100'000u);

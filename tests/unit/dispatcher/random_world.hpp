@@ -12,6 +12,8 @@
 #include <legion/base/rng.hpp>
 #include <legion/core/dispatcher.hpp>
 
+#include "rig.hpp"
+
 namespace legion::test {
 
 /// Which checks make sense depends on what a world does: `calm` worlds lose nothing.
@@ -27,16 +29,15 @@ class RandomWorld {
   void settle();
 
  private:
-  // What the checkers know. An event is named by its number in the order of offering.
+  // What the checkers know. An event is named by its number in the order of offering, which is its sequence, too.
   struct Delivery {
     std::uint32_t attempts = 0;
-    bool over = false;  ///< answered for good
+    bool over = false;  ///< ended for good
     bool booked = true;
   };
   struct Offered {
     StreamKey stream = 0;
-    std::string key;
-    std::optional<WallTime> expires_at;
+    EventSpec spec;
     std::set<std::uint32_t> gates;      ///< subscriptions that have to say done
     std::set<std::uint32_t> gates_done;
     std::map<std::uint32_t, Delivery> deliveries;  ///< by subscription
@@ -46,7 +47,7 @@ class RandomWorld {
     std::vector<std::uint32_t> subscriptions;
   };
   struct Running {
-    Task task;
+    Task task;  ///< of a deferred event: as if it had been handed over alone
     SteadyTime since;
     bool deferred = false;
   };
@@ -54,18 +55,26 @@ class RandomWorld {
   using Domain = std::tuple<std::uint32_t, StreamKey, std::string>;  // agent, stream, key
 
   void offer(Rng& random);
+  std::uint64_t draw_baseline(Rng& random, std::uint64_t first, std::uint64_t count) const;
+  EventSpec draw_event(Rng& random, StreamKey stream) const;
   void hand_over();
   void answer(Rng& random);
   void finish(std::size_t running, Outcome outcome);
+  void report(std::size_t running, Rng* random);
+  OutcomeKind draw_kind(Rng* random) const;
   void go_down(std::uint32_t agent);
   void pass(Duration time);
-  void fail(const Running& running);
+  void answer_stale(Rng& random);
   void on_task(const Task& task);
+  void on_given(const Task& task, std::uint32_t k);
+  void on_ended(const Task& task, std::uint32_t k, OutcomeKind kind);
+  void forget(const Task& task);
   bool is_in_hand(const DeliveryName& name) const;
-  void over(const Task& task);
-  bool has_expired(const Offered& event) const { return event.expires_at && *event.expires_at < now_.wall; }
+  bool gets_runs(AgentId agent) const;
+  bool has_expired(const Offered& event) const { return event.spec.expires_at && *event.spec.expires_at < now_.wall; }
   std::optional<Domain> domain_of(const Task& task, const Offered& event) const;
-  Offered& event_of(const Task& task) { return offered_[task.event->sequence - 1]; }
+  Offered& event_of(const Task& task, std::uint32_t k) { return offered_[task.sequence(k) - 1]; }
+  Delivery& delivery_of(const Task& task, std::uint32_t k);
   void check();
   void check_letters();
   void check_bounds();

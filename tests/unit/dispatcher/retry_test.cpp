@@ -93,7 +93,7 @@ TEST_F(DispatcherRetry, ADeferredEventFreesTheSlot) {
   rig.offer({.stream = 1, .sequence = 1}, {all});
   rig.offer({.stream = 2, .sequence = 2}, {all});
   rig.finish(Outcome::deferred());
-  EXPECT_EQ(rig.take().event->sequence, 2u);
+  EXPECT_EQ(rig.take().sequence(), 2u);
 }
 
 TEST_F(DispatcherRetry, DeferringTwiceChangesNothing) {

@@ -1,10 +1,11 @@
 // A dispatcher on a table: verbs for tests, time moved by hand, the books checked after every step.
 #pragma once
 
-#include <initializer_list>
-#include <memory>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <legion/core/dispatcher.hpp>
+#include <legion/event/frame.hpp>
 
 namespace legion::test {
 
@@ -21,29 +23,44 @@ struct EventSpec {
   Priority lane = Priority::Normal;
   std::string key{};
   std::optional<WallTime> expires_at{};
-  std::string defect{};
   WallTime time{};
+  enum class Bytes { Good, Broken } bytes = Bytes::Good;
 };
 
-inline EventPtr make_event(const EventSpec& spec) {
-  struct Owned {
-    std::string key;
-    std::string defect;
-    EventView view;
-  };
-  auto owned = std::make_shared<Owned>();
-  owned->key = spec.key;
-  owned->defect = spec.defect;
-  owned->view.type = "test.event";
-  owned->view.origin = "a";
-  owned->view.lane = spec.lane;
-  owned->view.sequence = spec.sequence;
-  owned->view.key = owned->key;
-  owned->view.defect = owned->defect;
-  owned->view.expires_at = spec.expires_at;
-  owned->view.time = spec.time;
-  return EventPtr(owned, &owned->view);
+inline constexpr EventSpec::Bytes broken = EventSpec::Bytes::Broken;
+
+/// What a broken event of make_frame() says about itself.
+inline constexpr std::string_view defect_text = "the bytes of the event do not decode";
+
+/// A frame of these events: stream, lane and first sequence are those of the first.
+inline FramePtr make_frame(std::span<const EventSpec> specs) {
+  FrameBuilder builder;
+  builder.begin({.node = "a", .incarnation = 1}, specs.front().lane, "test.event", 0, specs.front().sequence);
+  for (const EventSpec& spec : specs) {
+    if (spec.bytes == broken) {
+      builder.append(Bytes{0xC0});
+      continue;
+    }
+    Event event;
+    event.type = "test.event";
+    event.source = "a/agent";
+    event.priority = spec.lane;
+    event.time = spec.time;
+    event.key = spec.key;
+    event.expires_at = spec.expires_at;
+    builder.append(encode_event(event, 0, limits::event_bytes_max).value().bytes);
+  }
+  return Frame::decode(builder.finish()).value();
 }
+inline FramePtr make_frame(const EventSpec& spec) { return make_frame({&spec, 1}); }
+
+/// A frame of `count` plain events from this sequence on.
+inline FramePtr make_run(std::uint64_t first_sequence, std::size_t count, Priority lane = Priority::Normal) {
+  const std::vector<EventSpec> specs(count, {.sequence = first_sequence, .lane = lane});
+  return make_frame(specs);
+}
+
+inline Answered answered(OutcomeKind kind) { return {.kind = kind, .age = 2us, .handler_time = 3us}; }
 
 /// A retry policy without chance: 100 ms, 200 ms, 400 ms..
 inline RetryPolicy steady_retry(std::uint32_t max_attempts = 3) {
@@ -62,6 +79,13 @@ inline AgentSpec agent_spec(std::string name, std::uint32_t concurrency = 1, Lan
   return spec;
 }
 
+/// An agent that gets runs.
+inline AgentSpec run_spec(std::string name, std::uint32_t run_events_max = 32, LaneSpec lane = {}) {
+  AgentSpec spec = agent_spec(std::move(name), 1, lane);
+  spec.run_events_max = run_events_max;
+  return spec;
+}
+
 class Rig {
  public:
   AgentId agent(AgentSpec spec) { return dispatcher.add_agent(std::move(spec)); }
@@ -71,13 +95,25 @@ class Rig {
   }
   SubscriptionId gate(AgentId agent) { return subscribe(agent, Priority::Critical); }
 
-  EventPtr offer(const EventSpec& spec, std::vector<SubscriptionId> routes, Booked booked = Booked::Yes) {
-    const EventPtr event = make_event(spec);
+  EventPtr offer(const EventSpec& spec, const std::vector<SubscriptionId>& routes, Booked booked = Booked::Yes) {
+    const FramePtr frame = make_frame(spec);
+    offer(frame, spec.stream, routes, booked == Booked::Yes ? 0 : ~std::uint64_t{0});
+    return Frame::event_ptr(frame, 0);
+  }
+  /// All events of the frame.
+  void offer(const FramePtr& frame, StreamKey stream, const std::vector<SubscriptionId>& routes,
+             std::uint64_t booked_from = 0) {
     std::vector<Route> all;
-    for (const SubscriptionId id : routes) all.push_back({id, booked});
-    dispatcher.on_event(now, event, spec.stream, all);
+    for (const SubscriptionId id : routes) all.push_back({id, booked_from});
+    dispatcher.on_run(now, frame, 0, frame->header().event_count, stream, all);
     check();
-    return event;
+  }
+  /// `count` plain events of stream 1, from this sequence on.
+  FramePtr offer_run(SubscriptionId id, std::uint64_t first_sequence, std::size_t count, StreamKey stream = 1,
+                     Priority lane = Priority::Normal) {
+    const FramePtr frame = make_run(first_sequence, count, lane);
+    offer(frame, stream, {id});
+    return frame;
   }
 
   std::optional<Task> next() {
@@ -89,11 +125,28 @@ class Rig {
   Task take() {
     auto task = next();
     EXPECT_TRUE(task.has_value()) << "nothing to hand over";
-    return task.value_or(Task{.id = 0, .agent = {}, .subscription = {}, .event = make_event({.sequence = 0})});
+    return task.value_or(Task{.frame = make_frame({.sequence = ~std::uint64_t{0} - 1})});
   }
   void answer(const Task& task, Outcome outcome) {
     dispatcher.on_outcome(now, task.id, std::move(outcome));
     check();
+  }
+  /// The report of a run whose first events came to this; `error` is of the last.
+  void report(const Task& task, const std::vector<OutcomeKind>& kinds, std::string error = {}) {
+    std::vector<Answered> answers;
+    for (const OutcomeKind kind : kinds) answers.push_back(answered(kind));
+    dispatcher.on_answers(now, task.id, answers, {kinds.empty() ? OutcomeKind::Done : kinds.back(), std::move(error)});
+    check();
+  }
+  /// As report(): so many done, then this.
+  void report(const Task& task, std::size_t done, OutcomeKind last, std::string error = {}) {
+    std::vector<OutcomeKind> kinds(done, OutcomeKind::Done);
+    kinds.push_back(last);
+    report(task, kinds, std::move(error));
+  }
+  /// Every event of the task came to this.
+  void report_all(const Task& task, OutcomeKind kind = OutcomeKind::Done) {
+    report(task, std::vector<OutcomeKind>(task.count, kind));
   }
   /// Takes the next task and answers it; what it was.
   Task finish(Outcome outcome = Outcome::done()) {
@@ -105,8 +158,8 @@ class Rig {
   std::vector<std::uint64_t> finish_all() {
     std::vector<std::uint64_t> sequences;
     while (const auto task = next()) {
-      sequences.push_back(task->event->sequence);
-      answer(*task, Outcome::done());
+      for (std::uint32_t k = 0; k < task->count; ++k) sequences.push_back(task->sequence(k));
+      report_all(*task);
     }
     return sequences;
   }
@@ -146,7 +199,20 @@ class DispatcherTest : public testing::Test {
   Rig rig;
 };
 
+/// The sequences first, first + 1 .. last.
+inline std::vector<std::uint64_t> upto(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> sequences;
+  for (std::uint64_t n = first; n <= last; ++n) sequences.push_back(n);
+  return sequences;
+}
+
+/// A run of the events first .. last, by sequence.
+MATCHER_P2(is_run, first, last, "") {
+  return arg.sequence() == std::uint64_t(first) && arg.sequence(arg.count - 1) == std::uint64_t(last);
+}
+
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::IsEmpty;
 using testing::SizeIs;
 

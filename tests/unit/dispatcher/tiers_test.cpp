@@ -85,7 +85,7 @@ TEST_F(DispatcherTiers, AnEvictionIsAFirstOutcome) {
   rig.offer({.sequence = 2}, {narrow, low});
   EXPECT_TRUE(rig.idle());
   rig.offer({.sequence = 3}, {narrow, low});
-  EXPECT_EQ(rig.finish().event->sequence, 2u);
+  EXPECT_EQ(rig.finish().sequence(), 2u);
   EXPECT_TRUE(rig.idle());
 }
 

@@ -61,6 +61,88 @@ TEST(EncodeEvent, HoldsTheSizeLimit) {
             ErrorCode::TooBig);
 }
 
+TEST(AppendEvent, AppendsTheSameBytesBehindWhatIsThere) {
+  Bytes out = from_hex("0102");
+  ASSERT_TRUE(append_event(plain_event(), {}, 1000, out));
+  ASSERT_TRUE(append_event(full_event(), {}, 1000, out));
+  EXPECT_EQ(to_hex(out), "0102" + to_hex(encoded(plain_event())) + to_hex(encoded(full_event())));
+}
+
+TEST(AppendEvent, LeavesTheBytesAloneAfterAnError) {
+  Bytes out = from_hex("0102");
+  const auto expect_refused = [&](const Event& event, std::size_t bytes_max, ErrorCode code) {
+    const auto appended = append_event(event, {}, bytes_max, out);
+    ASSERT_FALSE(appended);
+    EXPECT_EQ(appended.error().code, code);
+    EXPECT_EQ(to_hex(out), "0102");
+  };
+  expect_refused(plain_event(), encoded(plain_event()).size() - 1, ErrorCode::TooBig);
+  expect_refused(changed([](Event& e) { e.data = from_hex("81"); }), 1000, ErrorCode::BadData);
+  expect_refused(changed([](Event& e) { e.source = ""; }), 1000, ErrorCode::InvalidArgument);
+}
+
+TEST(AppendEvent, FillsInWhatTheEventDoesNotSay) {
+  const auto same = [](const Event& event, const EventDefaults& defaults, const Event& said) {
+    Bytes out, expected;
+    EXPECT_TRUE(append_event(event, defaults, 1000, out));
+    EXPECT_TRUE(append_event(said, {}, 1000, expected));
+    EXPECT_EQ(to_hex(out), to_hex(expected));
+  };
+  const EventDefaults defaults{.source = "here/desk", .time = WallTime{77}, .ttl = Duration{5}};
+  const auto silent = changed([](Event& e) { e.source = ""; e.time = {}; e.expires_at = {}; });
+  same(silent, defaults, changed([](Event& e) { e.source = "here/desk"; e.time = WallTime{77}; e.expires_at = WallTime{82}; }));
+  const auto outspoken = changed([](Event& e) { e.source = "a/b"; e.time = WallTime{3}; e.expires_at = WallTime{4}; });
+  same(outspoken, defaults, outspoken);
+}
+
+TEST(AppendEvent, SaysWhatIsWrong) {
+  Bytes out;
+  const auto message = [&](const Event& event, std::size_t bytes_max = 1000) {
+    return append_event(event, {}, bytes_max, out).error().message;
+  };
+  EXPECT_EQ(encode_event(changed([](Event& e) { e.type = "Trade"; }), 0, 1000).error().message,
+            "type 'Trade' is not an event type");
+  EXPECT_EQ(message(changed([](Event& e) { e.source = ""; })), "source is missing");
+  EXPECT_EQ(message(changed([](Event& e) { e.key = "\xff"; })), "key is not UTF-8");
+  EXPECT_EQ(message(changed([](Event& e) { e.extensions = {{"source", "x"}}; })),
+            "extension 'source' may not have that name");
+  EXPECT_EQ(message(changed([](Event& e) { e.data = from_hex("c0c0"); })),
+            "data: MessagePack at byte 1: 1 bytes follow the value");
+  EXPECT_EQ(message(changed([](Event& e) { e.data = from_hex("8101c0"); })),
+            "data: MessagePack at byte 1: a map key is not a string");
+  EXPECT_EQ(message(changed([](Event& e) { e.data = from_hex("81a1ffc0"); })),
+            "data: MessagePack at byte 1: a map key is not UTF-8");
+  EXPECT_EQ(message(plain_event(), 10), "the event 'trade.approved' takes 16 bytes, allowed are 10");
+}
+
+TEST(EncodeEvent, WritesEveryLengthOfTextAsTheWriterDoes) {
+  for (const std::size_t size : {1, 31, 32, 160}) {
+    MsgpackWriter expected;
+    expected.array(5);
+    expected.fixed_uint64(7);
+    expected.str(std::string(size, 's'));
+    expected.uint(0xffff'ffff);
+    expected.map(2);
+    expected.uint(1);
+    expected.str(std::string(6 * size, 'c'));
+    expected.uint(9);
+    expected.map(size % 33);
+    Event event;
+    event.type = "a";
+    event.source = std::string(size, 's');
+    event.time = {7};
+    event.schema_version = 0xffff'ffff;
+    event.correlation_id = std::string(6 * size, 'c');
+    for (std::size_t i = 0; i < size % 33; ++i) {
+      event.extensions.emplace_back("e" + std::to_string(i), std::string(8 * i, 'x'));
+      expected.str(event.extensions.back().first);
+      expected.str(event.extensions.back().second);
+    }
+    expected.nil();
+    EXPECT_EQ(to_hex(encoded(event)), to_hex(expected.bytes())) << size;
+  }
+}
+
 TEST(EncodeEvent, CarriesTypeLaneAndShard) {
   const auto result = encode_event(plain_event(), 9, 1000);
   ASSERT_TRUE(result);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <msgpack.hpp>
 
+#include <legion/base/rng.hpp>
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/msgpack_writer.hpp>
 
@@ -161,6 +162,67 @@ TEST(MsgpackReader, WalksOnlyAsDeepAsAllowed) {
   EXPECT_FALSE(MsgpackReader(two).skip(2));
   const Bytes scalar = from_hex("01");
   EXPECT_TRUE(MsgpackReader(scalar).skip(0));
+}
+
+// The forms that are read in place agree with the two other ways through the same bytes: peek(), which says what stands
+// there, and skip(), which says how long it is.
+TEST(MsgpackReader, TakesWhatStandsThereAndAllOfIt) {
+  Rng rng(7);
+  for (int round = 0; round < 100'000; ++round) {
+    Bytes bytes(rng.below(24));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.next());
+    // Mostly something that begins a short string or map, of which few random bytes are.
+    if (!bytes.empty() && round % 2 == 0) bytes[0] = static_cast<std::uint8_t>(0x80 + rng.below(0x60));
+    const auto kind = MsgpackReader(bytes).peek();
+    MsgpackReader behind(bytes);
+    const bool is_scalar = behind.skip(0).has_value();
+    const auto expect = [&](MsgpackKind wanted, auto take) {
+      MsgpackReader reader(bytes);
+      const bool taken = take(reader);
+      ASSERT_EQ(taken, kind && *kind == wanted) << to_hex(bytes);
+      if (!taken) {
+        ASSERT_EQ(reader.offset(), 0u);
+      } else if (is_scalar) {
+        ASSERT_EQ(reader.offset(), behind.offset()) << to_hex(bytes);
+      }
+    };
+    std::uint64_t number = 0;
+    double real = 0;
+    std::string_view text;
+    std::size_t count = 0;
+    expect(MsgpackKind::Uint, [&](MsgpackReader& r) { return r.take_uint(number); });
+    expect(MsgpackKind::Float, [&](MsgpackReader& r) { return r.take_float(real); });
+    expect(MsgpackKind::String, [&](MsgpackReader& r) { return r.take_string(text, limits::message_bytes_max); });
+    expect(MsgpackKind::Map, [&](MsgpackReader& r) { return r.take_map(count); });
+    if (kind && *kind == MsgpackKind::String && !text.empty()) {
+      EXPECT_FALSE(MsgpackReader(bytes).take_string(text, text.size() - 1));
+    }
+    const std::size_t wanted = rng.below(20);
+    MsgpackReader reader(bytes);
+    const auto array = reader.read_array();
+    EXPECT_EQ(MsgpackReader(bytes).take_array_of(wanted), array && *array == wanted) << to_hex(bytes);
+  }
+}
+
+TEST(MsgpackReader, HoldsKeysToUtf8WhateverTheirLength) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    for (std::size_t at = 0; at <= size; ++at) {
+      std::string key(size, 'k');
+      if (at < size) key[at] = '\xff';
+      for (const std::size_t behind : {0, 1, 20}) {
+        MsgpackWriter writer;
+        writer.map(1);
+        writer.str(key);
+        writer.nil();
+        const std::size_t whole = writer.size();
+        // What stands behind the value is none of its business.
+        writer.raw(Bytes(behind, 0xff));
+        MsgpackReader reader(writer.bytes());
+        ASSERT_EQ(reader.read_data().has_value(), at == size) << size << " " << at << " " << behind;
+        ASSERT_EQ(reader.offset(), at == size ? whole : 0u);
+      }
+    }
+  }
 }
 
 TEST(MsgpackReader, RawIsExactlyOneValue) {

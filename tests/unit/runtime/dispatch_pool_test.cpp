@@ -1,4 +1,4 @@
-#include <atomic>
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -16,19 +16,20 @@ namespace {
 /// Answers each delivery as the test says and lets it wait for a number of them.
 class Recorder : public Agent {
  public:
-  explicit Recorder(std::function<Outcome(const Delivery&)> answer) : answer_(std::move(answer)) {}
-  void attach(DispatchPool& pool) { pool_ = &pool; }
+  explicit Recorder(std::function<std::optional<Outcome>(const Delivery&)> answer, Answers answers = Answers::AtOnce)
+      : answer_(std::move(answer)), answers_(answers) {}
   void start(AgentServices&) override {}
   void stop(Duration) override {}
 
-  void deliver(const Delivery& delivery) override {
+  std::optional<Outcome> deliver(const Delivery& delivery) override {
     {
       const std::lock_guard lock(mutex_);
       seen_.push_back(delivery.event->sequence);
     }
-    pool_->complete(delivery.task, answer_(delivery));
     changed_.notify_all();
+    return answer_(delivery);
   }
+  Answers answers() const override { return answers_; }
 
   std::vector<std::uint64_t> wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -37,34 +38,32 @@ class Recorder : public Agent {
   }
 
  private:
-  DispatchPool* pool_ = nullptr;
-  std::function<Outcome(const Delivery&)> answer_;
+  std::function<std::optional<Outcome>(const Delivery&)> answer_;
+  Answers answers_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::uint64_t> seen_;
 };
 
-std::shared_ptr<const Frame> frame_of(std::uint32_t count) {
+FramePtr frame_of(std::uint32_t count, Priority lane = Priority::Normal) {
   Event event;
   event.type = "test.tick";
   event.source = "alpha/desk";
   event.time = read_clocks().wall;
   FrameBuilder builder;
-  builder.begin({"alpha", 1}, Priority::Normal, event.type, 0, 1);
+  builder.begin({"alpha", 1}, lane, event.type, 0, 1);
   for (std::uint32_t i = 0; i < count; ++i) builder.append(encode_event(event, 0, 1000)->bytes);
   return *Frame::decode(builder.finish());
 }
 
-void offer(DispatchPool& pool, const std::shared_ptr<const Frame>& frame, SubscriptionId subscription) {
-  std::vector<EventPtr> events;
-  for (std::size_t i = 0; i < frame->events().size(); ++i) events.push_back(Frame::event_ptr(frame, i));
-  const Route route{subscription, Booked::Yes};
-  pool.offer(read_clocks(), events, 1, [&](std::size_t) { return std::span<const Route>(&route, 1); });
+void offer(DispatchPool& pool, const FramePtr& frame, SubscriptionId subscription) {
+  const Route route{subscription, 0};
+  const auto stream = static_cast<StreamKey>(lane_index(frame->header().lane));
+  pool.offer(read_clocks(), frame, 0, stream, {&route, 1});
 }
 
 struct PoolTest : testing::Test {
   SubscriptionId add(Recorder& agent) {
-    agent.attach(pool);
     AgentSpec spec;
     spec.name = "recorder";
     spec.lanes[lane_index(Priority::Normal)].capacity = 100000;
@@ -87,6 +86,51 @@ TEST_F(PoolTest, HandsOverInOrderWithSeveralWorkers) {
   EXPECT_TRUE(becomes_drained());
   pool.stop();
   for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], i + 1);
+}
+
+TEST_F(PoolTest, HandsOverInOrderToAnAgentThatAnswersLater) {
+  Recorder agent([this](const Delivery& delivery) -> std::optional<Outcome> {
+    pool.complete(delivery.task, Outcome::done());
+    return std::nullopt;
+  }, Agent::Answers::Later);
+  const auto subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(5000), subscription);
+  const auto seen = agent.wait_for(5000);
+  EXPECT_TRUE(becomes_drained());
+  pool.stop();
+  for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], i + 1);
+}
+
+TEST_F(PoolTest, WhatIsMoreUrgentComesBetweenTwoEventsOfARun) {
+  // The urgent frame comes while the handler is at the third of forty events.
+  SubscriptionId subscription;
+  std::vector<Priority> lanes;
+  Recorder agent([&](const Delivery& delivery) {
+    lanes.push_back(delivery.event->lane);
+    if (lanes.size() == 3) offer(pool, frame_of(1, Priority::Critical), subscription);
+    return Outcome::done();
+  });
+  subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(40), subscription);
+  agent.wait_for(41);
+  EXPECT_TRUE(becomes_drained());
+  pool.stop();
+  ASSERT_EQ(lanes.size(), 41u);
+  EXPECT_EQ(lanes[3], Priority::Critical);
+  EXPECT_EQ(std::ranges::count(lanes, Priority::Critical), 1);
+}
+
+TEST_F(PoolTest, AnOutcomeThatWasPromisedAndNotGivenIsAFailedAttempt) {
+  Recorder agent([](const Delivery&) { return std::nullopt; });
+  const auto subscription = add(agent);
+  pool.start();
+  offer(pool, frame_of(1), subscription);
+  EXPECT_TRUE(becomes_drained());
+  pool.stop();
+  pool.inspect([&](const Dispatcher& dispatcher) { EXPECT_EQ(dispatcher.books(subscription).dead, 1u); });
+  EXPECT_EQ(agent.wait_for(3).size(), 3u);
 }
 
 TEST_F(PoolTest, WakesForARetryThatNobodyElseReports) {

@@ -1,3 +1,6 @@
+#include <map>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include <legion/runtime/intake.hpp>
@@ -11,20 +14,29 @@ class IntakeTest : public testing::Test {
  protected:
   PublishResult publish(Event event, Publisher publisher = Publisher::Agent,
                         PublishOptions::PriorityFrom from = PublishOptions::PriorityFrom::Policy) {
-    return intake_.publish(std::move(event), "desk", publisher, from, {}, now);
+    return intake_.publish(event, "desk", publisher, from, {}, now);
   }
   static Event event(std::string type) {
     Event e;
     e.type = std::move(type);
     return e;
   }
-  std::vector<EncodedEvent> take(Priority lane, std::size_t max = 1000) {
-    std::vector<EncodedEvent> events;
-    std::vector<OnNumbered> callbacks;
-    intake_.take(lane, max, events, callbacks);
-    EXPECT_EQ(events.size(), callbacks.size());
-    return events;
+  /// The events that wait, in frames.
+  static std::vector<FramePtr> take(Intake& intake, Priority lane, std::size_t events_max = 1000) {
+    std::vector<UnnumberedFrame> taken;
+    std::vector<NumberAsked> asked;
+    const std::size_t count = intake.take(lane, events_max, taken, asked);
+    std::size_t sum = 0;
+    std::vector<FramePtr> frames;
+    for (UnnumberedFrame& frame : taken) {
+      sum += frame.count;
+      number_frame(frame.bytes, 9, 1);
+      frames.push_back(Frame::decode(std::move(frame.bytes)).value());
+    }
+    EXPECT_EQ(count, sum);
+    return frames;
   }
+  std::vector<FramePtr> take(Priority lane) { return take(intake_, lane); }
 
   int wakes_ = 0;
   Intake intake_{"alpha", PolicyTable{}, {64, 64, 64, 64}, [this] { ++wakes_; }};
@@ -34,9 +46,9 @@ TEST_F(IntakeTest, PutsAnEventOnTheLaneOfItsTypeAndWakesTheLoop) {
   EXPECT_TRUE(publish(event("trade.approved")));
   EXPECT_EQ(wakes_, 1);
   EXPECT_TRUE(take(Priority::Normal).empty());
-  const auto events = take(Priority::Critical);
-  ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].type, "trade.approved");
+  const auto frames = take(Priority::Critical);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0]->header().type, "trade.approved");
 }
 
 TEST_F(IntakeTest, TakesThePriorityOfTheEventOnlyWhenAskedTo) {
@@ -50,16 +62,11 @@ TEST_F(IntakeTest, TakesThePriorityOfTheEventOnlyWhenAskedTo) {
 
 TEST_F(IntakeTest, FillsInSourceAndTimeAndAcceptsUpperCaseNames) {
   EXPECT_TRUE(publish(event("TRADE_APPROVED")));
-  auto events = take(Priority::Critical);
-  ASSERT_EQ(events.size(), 1u);
-  FrameBuilder builder;
-  builder.begin({"alpha", 1}, Priority::Critical, events[0].type, 0, 1);
-  builder.append(events[0].bytes);
-  const auto frame = Frame::decode(builder.finish());
-  ASSERT_TRUE(frame.has_value());
-  EXPECT_EQ((*frame)->events()[0].type, "trade.approved");
-  EXPECT_EQ((*frame)->events()[0].source, "alpha/desk");
-  EXPECT_EQ((*frame)->events()[0].time, now);
+  const auto frames = take(Priority::Critical);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0]->events()[0].type, "trade.approved");
+  EXPECT_EQ(frames[0]->events()[0].source, "alpha/desk");
+  EXPECT_EQ(frames[0]->events()[0].time, now);
 }
 
 TEST_F(IntakeTest, RefusesWhatBelongsToNodesAndWhatIsReserved) {
@@ -95,7 +102,7 @@ TEST_F(IntakeTest, AnswersWouldBlockWhenFullAndKeepsASixteenthForTheNode) {
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(publish(event("test.tick"), Publisher::Node)) << i;
   EXPECT_EQ(publish(event("test.tick"), Publisher::Node).status, PublishStatus::WouldBlock);
   EXPECT_TRUE(publish(event("trade.approved"))) << "another lane is not affected";
-  EXPECT_EQ(take(Priority::Normal, 10).size(), 10u);
+  EXPECT_EQ(take(Priority::Normal).at(0)->header().event_count, 64u);
   EXPECT_TRUE(publish(event("test.tick")));
 }
 
@@ -130,15 +137,86 @@ TEST_F(IntakeTest, AddsTheTimeToLiveOfTheTypeToEventsWithoutOne) {
   rule.ttl = 5s;
   Intake timed("alpha", PolicyTable({rule}), {64, 64, 64, 64}, [] {});
   ASSERT_TRUE(timed.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
-  std::vector<EncodedEvent> events;
-  std::vector<OnNumbered> callbacks;
-  timed.take(Priority::Normal, 1, events, callbacks);
-  FrameBuilder builder;
-  builder.begin({"alpha", 1}, Priority::Normal, "test.tick", 0, 1);
-  builder.append(events.at(0).bytes);
-  const auto frame = Frame::decode(builder.finish());
-  ASSERT_TRUE(frame.has_value());
-  EXPECT_EQ((*frame)->events()[0].expires_at, now + 5s);
+  const auto frames = take(timed, Priority::Normal);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0]->events()[0].expires_at, now + 5s);
+}
+
+TEST_F(IntakeTest, WhatPilesUpOfOneStreamLeavesInOneFrameAndStreamsTakeTurns) {
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(publish(event("test.tick")));
+    EXPECT_TRUE(publish(event("test.tock")));
+  }
+  const auto frames = take(Priority::Normal);
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0]->header().type, "test.tick");
+  EXPECT_EQ(frames[0]->header().event_count, 10u);
+  EXPECT_EQ(frames[1]->header().event_count, 10u);
+  EXPECT_EQ(intake_.depth(Priority::Normal), 0u);
+  EXPECT_TRUE(intake_.empty());
+}
+
+TEST_F(IntakeTest, TakesWholeFramesUntilItHasEnough) {
+  Intake roomy("alpha", PolicyTable{}, {4096, 4096, 4096, 4096}, [] {});
+  Event big = event("test.tick");
+  big.data = Bytes{0xc5, 0x03, 0xe8};
+  big.data.resize(3 + 1000);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(roomy.publish(big, "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
+  }
+  const auto first = take(roomy, Priority::Normal, 40);
+  ASSERT_EQ(first.size(), 2u) << "31 events of about a kilobyte fill a frame";
+  EXPECT_EQ(roomy.depth(Priority::Normal), 100 - first[0]->header().event_count - first[1]->header().event_count);
+  std::size_t rest = 0;
+  for (const auto& frame : take(roomy, Priority::Normal)) rest += frame->header().event_count;
+  EXPECT_EQ(rest, 100 - first[0]->header().event_count - first[1]->header().event_count);
+}
+
+TEST_F(IntakeTest, SaysWhoAskedForANumberWhenTheFrameOfTheEventIsTaken) {
+  Intake roomy("alpha", PolicyTable{}, {64, 64, 64, 64}, [] {});
+  const auto ask = [&](std::string type) {
+    const auto from = PublishOptions::PriorityFrom::Policy;
+    return roomy.publish(event(std::move(type)), "desk", Publisher::Agent, from, {.call = [](std::string) {}}, now);
+  };
+  EXPECT_TRUE(roomy.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
+  EXPECT_TRUE(ask("test.tick"));
+  EXPECT_TRUE(ask("test.tock"));
+  std::vector<UnnumberedFrame> frames;
+  std::vector<NumberAsked> asked;
+  EXPECT_EQ(roomy.take(Priority::Normal, 1, frames, asked), 2u);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].place.frame, frames[0].serial);
+  EXPECT_EQ(asked[0].place.index, 1u);
+  EXPECT_EQ(roomy.take(Priority::Normal, 1, frames, asked), 1u);
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[1].place.frame, frames[1].serial);
+}
+
+TEST_F(IntakeTest, PublishersOfSeveralThreadsLoseNothingAndEachKeepsItsOrder) {
+  constexpr int threads = 4;
+  constexpr std::int64_t each = 5000;
+  Intake shared("alpha", PolicyTable{}, {512, 512, 512, 512}, [] {});
+  std::vector<std::jthread> publishers;
+  for (int t = 0; t < threads; ++t) {
+    publishers.emplace_back([&shared, t] {
+      Event mine = event("test.t" + std::to_string(t % 2));
+      mine.source = "alpha/" + std::to_string(t);
+      for (std::int64_t i = 1; i <= each;) {
+        mine.time = WallTime{i};
+        i += shared.publish(mine, "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now) ? 1 : 0;
+      }
+    });
+  }
+  std::map<std::string, std::int64_t> last;
+  for (std::size_t seen = 0; seen < std::size_t{threads} * each;) {
+    for (const auto& frame : take(shared, Priority::Normal)) {
+      for (const EventView& view : frame->events()) {
+        ASSERT_EQ(view.time.ns, ++last[std::string(view.source)]);
+        ++seen;
+      }
+    }
+  }
+  EXPECT_EQ(last.size(), std::size_t{threads});
 }
 
 }  // namespace

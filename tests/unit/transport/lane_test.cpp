@@ -245,15 +245,15 @@ TEST_F(LaneTest, SaysClosedAfterTheContextWasShutDown) {
   std::string at;
   auto sender = publisher(at);
   auto receiver = subscriber();
-  Poller poller;
-  poller.add(receiver->pollables());
+  auto poller = Poller::create().value();
+  poller->add(receiver->pollables());
 
   context->shutdown();
 
   EXPECT_EQ(sender->send(bytes("a")), PublishOutcome::Closed);
   EXPECT_FALSE(receiver->recv());
   EXPECT_FALSE(receiver->subscribe("a"));
-  EXPECT_EQ(poller.wait(10s), PollOutcome::Closed);
+  EXPECT_EQ(poller->wait(10s), PollOutcome::Closed);
 }
 
 }  // namespace

@@ -12,10 +12,11 @@ struct Asked {
   std::vector<Resolved> results;
 
   bool answered(std::size_t count) {
-    Poller poller;
-    poller.add(resolver->pollable());
+    auto poller = Poller::create().value();
+    const std::size_t token = poller->add(resolver->pollable());
     return eventually([&] {
-      if (poller.wait(20ms) == PollOutcome::Ready) {
+      if (poller->wait(20ms) == PollOutcome::Ready) {
+        EXPECT_TRUE(poller->ready(token));
         resolver->drain([&](Resolved resolved) { results.push_back(std::move(resolved)); });
       }
       return results.size() >= count;

@@ -10,29 +10,29 @@
 namespace legion {
 
 /// (type, shard), owned.
-struct StreamKey {
+struct StreamName {
   std::string type;
   std::uint8_t shard = 0;
 };
 
 /// (type, shard), borrowed: what a search is done with.
-struct StreamKeyView {
+struct StreamNameView {
   std::string_view type;
   std::uint8_t shard = 0;
-  StreamKeyView(std::string_view t, std::uint8_t s) : type(t), shard(s) {}
-  StreamKeyView(const StreamKey& key) : type(key.type), shard(key.shard) {}  // NOLINT: both forms are one key
+  StreamNameView(std::string_view t, std::uint8_t s) : type(t), shard(s) {}
+  StreamNameView(const StreamName& key) : type(key.type), shard(key.shard) {}  // NOLINT: both forms are one key
 };
 
-struct StreamKeyHash {
+struct StreamNameHash {
   using is_transparent = void;
-  std::size_t operator()(StreamKeyView key) const {
+  std::size_t operator()(StreamNameView key) const {
     return std::hash<std::string_view>{}(key.type) + key.shard * std::size_t{0x9e3779b97f4a7c15};
   }
 };
 
-struct StreamKeyEqual {
+struct StreamNameEqual {
   using is_transparent = void;
-  bool operator()(StreamKeyView a, StreamKeyView b) const { return a.shard == b.shard && a.type == b.type; }
+  bool operator()(StreamNameView a, StreamNameView b) const { return a.shard == b.shard && a.type == b.type; }
 };
 
 }  // namespace legion

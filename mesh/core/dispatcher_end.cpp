@@ -1,0 +1,184 @@
+// How deliveries end: the books, the letters, and what it means for others.
+#include <algorithm>
+#include <utility>
+
+#include <legion/base/assert.hpp>
+#include <legion/core/dispatcher_state.hpp>
+
+namespace legion {
+
+std::string dispatch::bounded_text(std::string_view text) {
+  std::size_t size = std::min(text.size(), limits::error_text_bytes_max);
+  if (size < text.size()) {
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0u) == 0x80u) --size;
+  }
+  return std::string(text.substr(0, size));
+}
+
+namespace {
+
+/// What the end of a gate, or of a handler that said stop, means for the later tiers.
+dispatch::End decision(dispatch::End end) {
+  using dispatch::End;
+  switch (end) {
+    case End::Stopped:
+    case End::Rejected: return End::StoppedBefore;
+    case End::Exhausted: return End::GateFailed;
+    case End::Expired: return End::Expired;
+    case End::Undecodable: return End::Undecodable;
+    case End::Overflow: return End::GateOverflow;
+    case End::Done:
+    case End::StoppedBefore:
+    case End::GateOverflow:
+    case End::GateFailed: break;
+  }
+  LEGION_UNREACHABLE();
+}
+
+std::optional<DeathReason> death_of(dispatch::End end) {
+  using dispatch::End;
+  switch (end) {
+    case End::Rejected: return DeathReason::Rejected;
+    case End::Exhausted: return DeathReason::HandlerError;
+    case End::GateFailed: return DeathReason::GateFailed;
+    case End::Undecodable: return DeathReason::Undecodable;
+    case End::Done:
+    case End::Stopped:
+    case End::Expired:
+    case End::Overflow:
+    case End::StoppedBefore:
+    case End::GateOverflow: return std::nullopt;
+  }
+  LEGION_UNREACHABLE();
+}
+
+}  // namespace
+
+/// The one way out for a delivery: counted, its event's later tiers told, its place given to the next.
+void Dispatcher::State::end_item(Index index, End end, const std::string& gate_error) {
+  Item& item = items[index];
+  const std::uint32_t agent = item.agent;
+  settle_books(item, item.count, end);
+  write_letters(item, item.count, end, gate_error);
+  if (item.flow != no_index) {
+    if (item.stage != Stage::Waiting) tell_flow(item, end);
+    unreference(item.flow);
+  }
+  leave_agent(index);
+  leave_domain(index);
+  items.give_back(index);
+  refresh(agent);
+}
+
+void Dispatcher::State::leave_agent(Index index) {
+  Item& item = items[index];
+  Agent& agent = agent_of(item);
+  const std::size_t lane = lane_index(item.lane);
+  LEGION_ASSERT(item.stage != Stage::RetryWaiting);
+  unqueue(index);
+  unlist(index);
+  if (item.stage == Stage::InFlight) count_left_hands(item, item.count);
+  if (item.stage == Stage::Queued || item.stage == Stage::Deferred) {
+    agent.depth[lane] -= item.count;
+    lanes[lane].depth -= item.count;
+  }
+}
+
+void Dispatcher::State::tell_flow(Item& item, End end) {
+  Flow& flow = flows[item.flow];
+  if (item.is_gate() && end == End::Done) {
+    if (--flow.pending == 0) queue_advance(item.flow);
+    return;
+  }
+  if (!item.is_gate()) {
+    first_outcome(item);
+    if (end != End::Stopped && end != End::Expired) return;
+  }
+  std::string error;
+  if (end == End::Exhausted) {
+    error = dispatch::bounded_text("gate " + agent_of(item).spec.name + ": " + item.failure->error);
+  }
+  decide_later_tiers(flow, decision(end), error);
+}
+
+/// Moves events from pending to their entry.
+void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End end) {
+  if (item.booked == Booked::No) return;
+  Books& books = handler_of(item).stats.books;
+  books.pending -= events;
+  switch (end) {
+    case End::Done:
+    case End::Stopped: books.delivered += events; return;
+    case End::Rejected:
+    case End::Exhausted:
+    case End::GateFailed:
+    case End::Undecodable: books.dead += events; return;
+    case End::Expired: books.expired += events; return;
+    case End::Overflow: books.lost_for(LossReason::Overflow) += events; return;
+    case End::GateOverflow: books.lost_for(LossReason::GateOverflow) += events; return;
+    case End::StoppedBefore: books.filtered.stopped += events; return;
+  }
+}
+
+/// Of the first `events` of the item, when that is how they end.
+void Dispatcher::State::write_letters(const Item& item, std::uint32_t events, End end, const std::string& gate_error) {
+  const auto reason = death_of(end);
+  if (!reason) return;
+  // What does not decode was never given to the handler, though it was in flight to whoever found out.
+  const bool was_given = end != End::Undecodable || item.stage != Stage::InFlight;
+  for (std::uint32_t k = 0; k < events; ++k) {
+    Death death{.agent = agents[item.agent].spec.name,
+                .reason = *reason,
+                .attempts = was_given ? item.attempts : item.attempts - 1,
+                .error = gate_error,
+                .first = now.wall,
+                .last = now.wall};
+    EventPtr event = Frame::event_ptr(item.frame, item.first + k);
+    if (item.failure) death.first = item.failure->first;
+    if (end == End::Undecodable) {
+      death.error = dispatch::bounded_text(event->defect);
+    } else if (item.failure) {
+      death.last = item.failure->last;
+      death.error = item.failure->error;
+    }
+    letters.push_back({.event = std::move(event),
+                       .agent = {item.agent},
+                       .subscription = {item.subscription},
+                       .booked = item.booked,
+                       .death = std::move(death)});
+  }
+}
+
+void Dispatcher::State::close() {
+  intake = Intake::Draining;
+  for (Index index = 0; index < items.end(); ++index) {
+    if (!items.is_live(index)) continue;
+    Books& books = handler_of(items[index]).stats.books;
+    if (items[index].booked == Booked::Yes) {
+      books.pending -= items[index].count;
+      books.lost_for(LossReason::Shutdown) += items[index].count;
+    }
+    handler_of(items[index]).stats.in_flight = 0;
+  }
+  stale_outcomes += early.size();
+  early.clear();
+  items = {};
+  flows = {};
+  domains = {};
+  retries.clear();
+  advance_queue.clear();
+  waiting_items = 0;
+  for (auto& lane : lanes) lane.depth = 0;
+  ring = {};
+  runnable_agents = {};
+  for (Agent& agent : agents) {
+    Agent fresh;
+    fresh.spec = std::move(agent.spec);
+    fresh.state = agent.state;
+    fresh.run_events = agent.run_events;
+    fresh.subscriptions = agent.subscriptions;
+    agent = std::move(fresh);
+  }
+}
+
+}  // namespace legion
