@@ -33,7 +33,9 @@ inline constexpr std::size_t agent_state_bytes_max = 128;     ///< an agent's st
 inline constexpr std::size_t roles_max = 16;                  ///< roles of one node
 inline constexpr std::size_t role_bytes_max = 64;
 inline constexpr std::size_t roster_entries_max = 4096;
+inline constexpr std::size_t roster_page_members = 256;        ///< members in one page of a roster, each below 3.1 KiB
 inline constexpr std::size_t sync_tails_per_part_max = 512;   ///< streams named in one part of a sync echo
+inline constexpr std::size_t tails_origins_max = 32;          ///< origins in one question for tails
 inline constexpr std::size_t streams_per_origin_max = 100000; ///< a stream beyond it is refused and counted
 inline constexpr std::size_t error_text_bytes_max = 1024;     ///< error text kept with a death or an outcome
 

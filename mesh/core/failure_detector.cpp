@@ -1,19 +1,43 @@
 #include <legion/core/failure_detector.hpp>
 
+#include <algorithm>
+#include <limits>
+
+#include <legion/base/assert.hpp>
+
 namespace legion {
+namespace {
+
+constexpr SteadyTime never{std::numeric_limits<std::int64_t>::max()};
+
+}  // namespace
+
+SteadyTime FailureDetector::due(const Followed& followed) const {
+  switch (followed.state) {
+    case MemberState::Alive: return followed.since + config_.suspect_after;
+    case MemberState::Suspect: return followed.since + config_.dead_after;
+    case MemberState::Dead:
+    case MemberState::Left: return followed.since + config_.forget_after;
+  }
+  LEGION_UNREACHABLE();
+}
+
+void FailureDetector::follow(Followed& followed, Followed next) {
+  followed = next;
+  look_at_ = std::min(look_at_, due(followed));
+}
 
 void FailureDetector::expect(Now now, const std::string& name) {
-  followed_[name] = {.state = MemberState::Alive, .since = now.steady, .heard = false};
+  follow(followed_[name], {.state = MemberState::Alive, .since = now.steady, .heard = false});
 }
 
 void FailureDetector::assume_dead(Now now, const std::string& name) {
-  followed_[name] = {.state = MemberState::Dead, .since = now.steady, .heard = false};
+  follow(followed_[name], {.state = MemberState::Dead, .since = now.steady, .heard = false});
 }
 
 void FailureDetector::mark_left(Now now, const std::string& name) {
   Followed& followed = followed_[name];
-  followed.state = MemberState::Left;
-  followed.since = now.steady;
+  follow(followed, {.state = MemberState::Left, .since = now.steady, .heard = followed.heard});
 }
 
 std::optional<FailureDetector::Transition> FailureDetector::on_heard(Now now, const std::string& name) {
@@ -21,7 +45,7 @@ std::optional<FailureDetector::Transition> FailureDetector::on_heard(Now now, co
   if (found == followed_.end() || found->second.state == MemberState::Left) return std::nullopt;
   Followed& followed = found->second;
   const MemberState from = followed.state;
-  followed = {.state = MemberState::Alive, .since = now.steady, .heard = true};
+  follow(followed, {.state = MemberState::Alive, .since = now.steady, .heard = true});
   if (from == MemberState::Alive) return std::nullopt;
   return Transition{name, from, MemberState::Alive};
 }
@@ -37,7 +61,8 @@ bool FailureDetector::is_deaf(Now now) {
 
 FailureDetector::Tick FailureDetector::on_tick(Now now) {
   Tick tick;
-  if (is_deaf(now)) return tick;
+  if (is_deaf(now) || now.steady < look_at_) return tick;
+  look_at_ = never;
   for (auto entry = followed_.begin(); entry != followed_.end();) {
     auto& [name, followed] = *entry;
     const Duration silence = now.steady - followed.since;
@@ -54,8 +79,11 @@ FailureDetector::Tick FailureDetector::on_tick(Now now) {
       followed.state = MemberState::Dead;
       tick.transitions.push_back({name, MemberState::Suspect, MemberState::Dead});
     }
+    look_at_ = std::min(look_at_, due(followed));
     ++entry;
   }
+  std::ranges::sort(tick.transitions, {}, &Transition::name);
+  std::ranges::sort(tick.forgotten);
   return tick;
 }
 

@@ -1,9 +1,9 @@
 // Decides from silence alone who is alive, suspect or dead.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <legion/base/time.hpp>
@@ -16,7 +16,8 @@ namespace legion {
 /// A local pause (no tick for more than two heartbeat intervals: a stopped process, a suspended machine) proves nothing
 /// about others. After one nobody is suspected or declared dead before one whole interval of listening.
 ///
-/// Thread: owned by one thread; reads no clock. Source: docs/protocol.md, "Liveness".
+/// Cost: on_heard() is O(1), and so is on_tick() until somebody may be due: with heartbeats on time about once in
+/// suspect_after. Thread: owned by one thread; reads no clock. Source: docs/protocol.md, "Liveness".
 class FailureDetector {
  public:
   struct Config {
@@ -33,7 +34,7 @@ class FailureDetector {
   };
   struct Tick {
     std::vector<Transition> transitions;  ///< in name order
-    std::vector<std::string> forgotten;   ///< no longer followed: dead or left for forget_after
+    std::vector<std::string> forgotten;   ///< no longer followed: dead or left for forget_after; in name order
   };
 
   explicit FailureDetector(Config config) : config_(config) {}
@@ -44,7 +45,6 @@ class FailureDetector {
   void assume_dead(Now now, const std::string& name);
   /// It said goodbye. Nothing but expect() or assume_dead(), for a new life, changes that.
   void mark_left(Now now, const std::string& name);
-  void remove(const std::string& name) { followed_.erase(name); }
 
   /// A sign of life. Answers the way back to alive, if it was one. Names not followed and those that left are ignored.
   std::optional<Transition> on_heard(Now now, const std::string& name);
@@ -62,9 +62,12 @@ class FailureDetector {
   };
 
   bool is_deaf(Now now);
+  SteadyTime due(const Followed& followed) const;
+  void follow(Followed& followed, Followed next);
 
   Config config_;
-  std::map<std::string, Followed> followed_;
+  std::unordered_map<std::string, Followed> followed_;
+  SteadyTime look_at_;  // nobody is due before this
   std::optional<SteadyTime> last_tick_;
   std::optional<SteadyTime> listening_since_;  // set after a local pause, until one interval has passed
 };

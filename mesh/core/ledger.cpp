@@ -40,20 +40,25 @@ bool Ledger::wanted(std::string_view type) const { return state_->wanted(type); 
 // --- sync ------------------------------------------------------------------------------------------------------------
 
 SyncTopic Ledger::begin_sync(Now now, const std::string& origin_name, Priority lane) {
+  state_->sync_open_since(now.steady);
   return state_->syncs.begin(now, origin_name, lane, static_cast<LedgerSubscription>(state_->subscriptions.size()));
 }
 
 std::vector<Ledger::DueSync> Ledger::overdue_syncs(Now now, Duration retry_after) const {
   std::vector<DueSync> out;
+  if (now.steady - state_->oldest_open_sync < retry_after) return out;
+  SteadyTime oldest = now.steady;
   const auto visit = [&](const std::string& origin, Priority lane, const LedgerSyncs::UnderWay* under_way) {
     const LedgerLife* life = state_->present_life(origin);
     if (life != nullptr && life->dead) return;
     const bool never_synced = life != nullptr && !life->lanes[lane_index(lane)].synced;
     if (under_way == nullptr && !never_synced) return;
     const SteadyTime since = under_way != nullptr ? under_way->since : life->known_since;
+    oldest = std::min(oldest, since);
     if (now.steady - since >= retry_after) out.push_back({origin, lane});
   };
   state_->syncs.for_each_begun(visit);
+  state_->oldest_open_sync = oldest;
   return out;
 }
 
@@ -160,6 +165,7 @@ void Ledger::on_origin_back(Now now, const Origin& origin) {
   on_origin_incarnation(now, origin);
   if (LedgerLife* life = state_->present_life(origin.node); life != nullptr && life->origin == origin) {
     life->dead = false;
+    state_->sync_open_since({});  // those it had open count again, however old they are
   }
 }
 
@@ -214,6 +220,14 @@ Books Ledger::books(LedgerSubscription subscription) const {
     out += stream->books(static_cast<std::size_t>(route - stream->routes.begin()));
   }
   return out;
+}
+
+void Ledger::all_books(std::vector<Books>& out) const {
+  out.clear();
+  for (const State::Subscription& subscription : state_->subscriptions) out.push_back(subscription.folded);
+  for (const LedgerStream* stream : state_->index) {
+    for (std::size_t i = 0; i < stream->routes.size(); ++i) stream->add_books(i, out[stream->routes[i].subscription]);
+  }
 }
 
 Ledger::Totals Ledger::totals(Priority lane) const { return state_->totals_of(lane); }

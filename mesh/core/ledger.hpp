@@ -71,7 +71,7 @@ class Ledger {
   /// Syncs that got no complete echo for `retry_after`, and lanes where a new incarnation appeared that long ago and
   /// has not been synced: to be begun again by the caller. None for origins declared dead.
   struct DueSync { std::string origin; Priority lane; };
-  std::vector<DueSync> overdue_syncs(Now now, Duration retry_after) const;
+  std::vector<DueSync> overdue_syncs(Now now, Duration retry_after) const;  ///< O(1) until one may be overdue
   /// Topics to unsubscribe: complete or superseded.
   std::vector<std::pair<Priority, SyncTopic>> retired_topics();
   /// Foreign, late or repeated parts are ignored. True when this part completed the sync of its (origin, lane).
@@ -110,6 +110,8 @@ class Ledger {
   // --- books ------------------------------------------------------------------------------------------------------
   /// published, lost[link], lost[origin_died] of one subscription, summed over its streams; the rest is zero.
   Books books(LedgerSubscription subscription) const;
+  /// The same of every subscription there ever was, by index, in one walk over the streams.
+  void all_books(std::vector<Books>& out) const;
   struct Totals {
     std::uint64_t frames = 0;           ///< data frames
     std::uint64_t events = 0;           ///< in them, duplicates included

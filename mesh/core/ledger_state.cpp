@@ -119,6 +119,7 @@ LedgerLife* Ledger::State::present_at_least(Now now, std::string_view node, Inca
   name.present = std::make_unique<LedgerLife>();
   name.present->origin = {std::string(node), incarnation};
   name.present->known_since = now.steady;
+  sync_open_since(now.steady);
   return name.present.get();
 }
 

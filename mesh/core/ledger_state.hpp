@@ -1,6 +1,7 @@
 // What a ledger knows: subscriptions, lives of origins, their streams.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -86,6 +87,7 @@ struct Ledger::State {
   void fold_route(LedgerStream& stream, std::size_t index);
   void apply_echo(LedgerLife& life, Priority lane, const LedgerSyncs::UnderWay& echo);
 
+  void sync_open_since(SteadyTime since) { oldest_open_sync = std::min(oldest_open_sync, since); }
   Totals& totals_of(Priority lane) { return totals[lane_index(lane)]; }
 
   std::optional<Origin> own;
@@ -98,6 +100,8 @@ struct Ledger::State {
   StreamNumber last_number = 0;
   std::deque<StreamNumber> free_numbers;  // of streams that are over
   LedgerSyncs syncs;
+  /// No sync that may become overdue is older; of none at all, the last look at them.
+  SteadyTime oldest_open_sync;
   std::array<Totals, limits::lane_count> totals{};
   const std::vector<LedgerRoute> no_routes;
 };

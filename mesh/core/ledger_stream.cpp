@@ -25,16 +25,20 @@ void LedgerStream::book_from_here(LedgerSubscription begin, LedgerSubscription e
 }
 
 Books LedgerStream::books(std::size_t index) const {
-  const std::uint64_t from = routes[index].booked_from;
   Books out;
-  if (from == not_booked) return out;
+  add_books(index, out);
+  return out;
+}
+
+void LedgerStream::add_books(std::size_t index, Books& out) const {
+  const std::uint64_t from = routes[index].booked_from;
+  if (from == not_booked) return;
   const std::uint64_t here = std::max(next, from);
   const bool ended = life->over || life->dead;
   const std::uint64_t end = ended ? std::max(here, foreign_tail) : here;
-  out.published = end - from;
-  out.lost_for(LossReason::Link) = lost_link[index];
-  out.lost_for(LossReason::OriginDied) = end - here;
-  return out;
+  out.published += end - from;
+  out.lost_for(LossReason::Link) += lost_link[index];
+  out.lost_for(LossReason::OriginDied) += end - here;
 }
 
 }  // namespace legion

@@ -39,6 +39,8 @@ struct LedgerStream {
   void book_from_here(LedgerSubscription begin, LedgerSubscription end);
   /// published, lost(link) and lost(origin_died) of routes[index].
   Books books(std::size_t index) const;
+  /// Adds them to `out`, without touching what is not the ledger's.
+  void add_books(std::size_t index, Books& out) const;
 };
 
 /// One incarnation of an origin.

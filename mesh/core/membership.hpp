@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,7 +31,7 @@ namespace effect {
 /// Send hello; exactly one on_hello_reply or on_hello_failed for `address` follows (the runtime times out after
 /// connect_timeout). At most one is under way per address.
 struct SendHello { std::string address; HelloRequest request; };
-/// Call `roster` at this control address; on_roster or nothing follows.
+/// Call `roster` at this control address, page by page; on_roster with each page or nothing follows.
 struct FetchRoster { std::string address; };
 /// Connect all lanes to this member, replacing links to an earlier incarnation or other endpoints of the same name.
 struct ConnectPeer { Member peer; };
@@ -45,12 +45,13 @@ struct PublishingOpen {};
 struct PublishHeartbeat { bool leaving = false; };
 /// Call `goodbye` at these control addresses; failures do not matter.
 struct SendGoodbye { std::vector<std::string> addresses; };
-/// Write the roster to the state directory.
-struct PersistRoster { std::vector<Member> members; };
+/// Write roster_to_keep() to the state directory.
+struct PersistRoster {};
 /// `from` is absent for a member seen for the first time. `why` is one sentence for the log.
 struct MemberChanged { Member member; std::optional<MemberState> from; MemberState to; std::string why; };
-/// Ask every alive member for the tails it knows of this origin (method `tails`): it died or was succeeded.
-struct CollectTails { Origin origin; std::vector<std::string> addresses; };
+/// Ask the member at this control address for the tails it knows of these origins (method `tails`): they died, left or
+/// were succeeded. Every alive member is asked, a few of them per tick.
+struct CollectTails { std::string address; std::vector<Origin> origins; };
 /// Another live process has this name and wins: stop publishing, drain, exit 70.
 struct Fence { std::string message; };
 /// Starting has failed for good (name in use): exit with this code (69).
@@ -90,8 +91,9 @@ class Membership {
   ~Membership();
 
   void start(Now now);
-  /// Call at least every tick_interval, and after every other input.
+  /// Call at least every tick_interval, and after other inputs when wants_tick(), not waiting for anything.
   void on_tick(Now now);
+  bool wants_tick() const;  ///< an input changed what a tick decides: choosing, opening, dialling, keeping; O(1)
   static constexpr Duration tick_interval = std::chrono::milliseconds(50);
 
   /// Answers a hello at once, whatever phase this node is in. Errors: WrongVersion.
@@ -101,7 +103,8 @@ class Membership {
   enum class HelloFailure : std::uint8_t { Refused, TimedOut };
   /// `why`: the error text of an answer that was an error (for example wrong_version), empty otherwise.
   void on_hello_failed(Now now, const std::string& address, HelloFailure failure, std::string_view why = {});
-  void on_roster(Now now, const std::vector<Member>& roster);
+  enum class RosterPart : std::uint8_t { More, Last };
+  void on_roster(Now now, const std::vector<Member>& members, RosterPart part = RosterPart::Last);
   void on_heartbeat(Now now, const Heartbeat& heartbeat);
   void on_goodbye(Now now, const std::string& name, Incarnation incarnation);
   /// `receiver` has been given a complete sync echo of ours on every lane.
@@ -113,11 +116,16 @@ class Membership {
 
   Incarnation incarnation() const;           ///< 0 until chosen
   bool publishing_open() const;
-  Member self_member() const;
+  const Member& self_member() const;
   std::vector<Member> roster() const;        ///< everyone known, self included, in name order
+  RosterPage roster_page(std::string_view after) const;  ///< of those with an incarnation; "" begins
+  std::vector<Member> roster_to_keep() const;            ///< the roster; once fenced, with the winner in the own place
+  void for_each(const std::function<void(const Member&)>& visit) const;  ///< as roster(), without copies
   std::vector<MemberView> view(Now now) const;
-  std::optional<Member> find(const std::string& name) const;
-  std::uint64_t hash() const;                ///< roster_hash(roster())
+  const Member* find(std::string_view name) const;       ///< nullptr: unknown; valid until the next input
+  std::size_t size() const;                  ///< members known, self included
+  std::size_t alive() const;                 ///< of them alive, self included
+  std::uint64_t hash() const;                ///< roster_hash(roster()); O(1)
 
  private:
   struct State;

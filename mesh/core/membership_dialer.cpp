@@ -1,6 +1,7 @@
 #include <legion/core/membership_dialer.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace legion {
 namespace {
@@ -13,15 +14,35 @@ Duration jittered(Duration delay, Rng& rng) {
 
 }  // namespace
 
-std::vector<std::string> MembershipDialer::take_due(Now now, const std::set<std::string>& wanted) {
-  std::erase_if(dials_, [&](const auto& entry) { return !entry.second.under_way && !wanted.contains(entry.first); });
+void MembershipDialer::move_to(Dials::value_type& dial, SteadyTime due) {
+  auto& [address, entry] = dial;
+  waiting_.erase({entry.due, address});
+  entry.due = due;
+  if (entry.wanted && !entry.under_way) waiting_.emplace(due, address);
+}
+
+void MembershipDialer::want(Now now, const std::string& address) {
+  const auto [found, fresh] = dials_.try_emplace(address, Dial{.due = now.steady});
+  if (std::exchange(found->second.wanted, true)) return;
+  move_to(*found, found->second.due);
+}
+
+void MembershipDialer::drop(const std::string& address) {
+  const auto found = dials_.find(address);
+  if (found == dials_.end()) return;
+  found->second.wanted = false;
+  waiting_.erase({found->second.due, found->first});
+  if (!found->second.under_way) dials_.erase(found);
+}
+
+std::vector<std::string> MembershipDialer::take_due(Now now) {
   std::vector<std::string> due;
-  for (const std::string& address : wanted) {
-    Dial& dial = dials_.try_emplace(address, Dial{.due = now.steady}).first->second;
-    if (dial.under_way || dial.due > now.steady) continue;
-    dial.under_way = true;
-    due.push_back(address);
+  while (!waiting_.empty() && waiting_.begin()->first <= now.steady) {
+    due.emplace_back(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+    dials_.find(due.back())->second.under_way = true;
   }
+  std::ranges::sort(due);
   return due;
 }
 
@@ -35,16 +56,21 @@ void MembershipDialer::on_done(Now now, const std::string& address, Outcome outc
   } else {
     dial.delay = std::min(redial_max_, dial.delay == Duration::zero() ? delay_min : 2 * dial.delay);
   }
-  dial.due = now.steady + (dial.again_at_once ? Duration::zero() : jittered(dial.delay, rng));
+  const Duration wait = std::exchange(dial.again_at_once, false) ? Duration::zero() : jittered(dial.delay, rng);
   if (outcome == Outcome::Answered) dial.delay = Duration::zero();
-  dial.again_at_once = false;
+  if (dial.wanted) {
+    move_to(*found, now.steady + wait);
+  } else {
+    dials_.erase(found);
+  }
 }
 
 void MembershipDialer::hurry(Now now, const std::string& address) {
-  Dial& dial = dials_.try_emplace(address, Dial{.due = now.steady}).first->second;
-  dial.due = now.steady;
-  dial.delay = Duration::zero();
-  dial.again_at_once = dial.under_way;
+  const auto found = dials_.find(address);
+  if (found == dials_.end()) return;
+  found->second.delay = Duration::zero();
+  found->second.again_at_once = found->second.under_way;
+  move_to(*found, now.steady);
 }
 
 }  // namespace legion

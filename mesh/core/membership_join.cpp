@@ -7,8 +7,15 @@
 namespace legion {
 namespace {
 
-constexpr Duration persist_interval_min = 1s;
+// Whom a node has just met it must find again after a crash, so the first changes are kept at once; many in a row are
+// kept ever more rarely.
+constexpr Duration save_pause_min = 50ms;
+constexpr Duration save_pause_max = 1s;
 constexpr std::uint64_t random_mask = 0xffff;
+// Of the kept addresses a few are asked per tick, all within 1.6 s: each answer to a newcomer carries a roster, and one
+// of them is enough.
+constexpr std::size_t kept_per_tick_min = 8;
+constexpr std::size_t kept_ticks_max = 32;
 
 /// max(clock, highest + 1) with random low 16 bits, and still above `highest`.
 Incarnation pick_incarnation(WallTime clock, Incarnation highest, Rng& rng) {
@@ -25,18 +32,18 @@ void Membership::State::start(Now now) {
   if (phase != Phase::Idle) return;
   phase = Phase::Joining;
   started_at = now.steady;
+  const std::size_t per_tick = std::max(kept_per_tick_min, self.kept_roster.size() / kept_ticks_max);
   for (const Member& kept : self.kept_roster) {
     if (kept.name == self.name) {
       highest_own = std::max(highest_own, kept.incarnation);
       continue;
     }
     learn(now, kept, Source::Kept);
-    if (kept.state != MemberState::Left && !is_own_address(kept.endpoints.control)) {
-      asked.emplace(kept.endpoints.control, Answer::None);
-    }
+    if (kept.state == MemberState::Left || is_own_address(kept.endpoints.control)) continue;
+    asked.emplace(kept.endpoints.control, Asked{.batch = static_cast<std::uint32_t>(asked.size() / per_tick)});
   }
   for (const std::string& address : config.join) {
-    if (!is_own_address(address)) asked.emplace(address, Answer::None);
+    if (!is_own_address(address)) asked[address].batch = 0;
   }
   unsaved = false;
   sweep(now);
@@ -51,22 +58,23 @@ void Membership::State::sweep(Now now) {
     if (may_choose(now)) choose_incarnation(now);
   }
   if (phase == Phase::Running) open_when_synced(now);
-  if (phase == Phase::Joining || phase == Phase::Running) dial(now);
+  if (phase == Phase::Running) ask_for_tails(now);
+  if (ticks()) dial(now);
   persist(now);
 }
 
 void Membership::State::note_answer(const std::string& address, Answer answer) {
   if (const auto found = asked.find(address); found != asked.end()) {
     // A later failure does not take back that a member was found.
-    if (found->second != Answer::Member) found->second = answer;
+    if (found->second.answer != Answer::Member) found->second.answer = answer;
   }
 }
 
 bool Membership::State::may_choose(Now now) const {
   if (phase != Phase::Joining || !rivals.empty()) return false;
   bool all_said = true;
-  for (const auto& [address, answer] : asked) {
-    switch (answer) {
+  for (const auto& [address, question] : asked) {
+    switch (question.answer) {
       case Answer::Member: return true;
       case Answer::None:
       case Answer::Silent: all_said = false; break;
@@ -79,12 +87,13 @@ bool Membership::State::may_choose(Now now) const {
 }
 
 void Membership::State::choose_incarnation(Now now) {
-  for (const auto& [address, answer] : asked) {
-    if (answer == Answer::Silent || answer == Answer::None) {
+  for (const auto& [address, question] : asked) {
+    if (question.answer == Answer::Silent || question.answer == Answer::None) {
       log(effect::LogLine::Level::Warning, "nobody answered at " + address + "; starting without, it stays dialled");
     }
   }
-  incarnation = pick_incarnation(now.wall, highest_own, rng);
+  incarnation = own.incarnation = pick_incarnation(now.wall, highest_own, rng);
+  own_hash = member_hash(own);
   highest_own = std::max(highest_own, incarnation);
   phase = Phase::Running;
   chosen_at = now.steady;
@@ -94,22 +103,32 @@ void Membership::State::choose_incarnation(Now now) {
     dialer.hurry(now, entry.member.endpoints.control);
     if (entry.member.state == MemberState::Alive || entry.member.state == MemberState::Suspect) connect(entry);
   }
-  for (const auto& [address, answer] : asked) dialer.hurry(now, address);
+  for (const auto& [address, question] : asked) {
+    dialer.hurry(now, address);
+    to_review.push_back(address);
+  }
   effects.push_back(effect::PublishHeartbeat{});
   next_heartbeat = now.steady + config.heartbeat_interval;
 }
 
+void Membership::State::newcomer_seen(const Member& seen) {
+  if (open || newcomers.size() >= limits::roster_entries_max) return;
+  // An answer may be older than what has been heard meanwhile: that it has become a member.
+  if (const Entry* entry = find(seen.name); entry != nullptr && entry->member.boot == seen.boot) return;
+  newcomers.insert(seen.name);
+}
+
 void Membership::State::open_when_synced(Now now) {
   if (open) return;
-  std::string missing;
-  for (const auto& [name, entry] : members) {
-    if (entry.member.state == MemberState::Alive && !entry.synced) missing += (missing.empty() ? "" : ", ") + name;
-  }
-  for (const std::string& name : newcomers) {
-    missing += (missing.empty() ? "" : ", ") + name;
-  }
-  if (!missing.empty()) {
+  if (awaited > 0 || !newcomers.empty() || roster_awaited) {
     if (now.steady - chosen_at < barrier_timeout()) return;
+    std::string missing;
+    const auto add = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
+    for (const auto& [name, entry] : members) {
+      if (entry.counted.awaited) add(name);
+    }
+    std::ranges::for_each(newcomers, add);
+    if (missing.empty()) missing = "members not known yet";
     log(effect::LogLine::Level::Warning, "publishing begins although these may not hear everything yet: " + missing);
   }
   open = true;
@@ -122,53 +141,68 @@ bool Membership::State::join_satisfied(const std::string& address) const {
   if (is_own_address(address)) return true;
   const auto answerer = answered_by.find(address);
   if (answerer == answered_by.end()) return false;
-  const auto found = members.find(answerer->second);
-  if (found == members.end() || !found->second.introduced) return false;
-  return found->second.member.state == MemberState::Alive || found->second.member.state == MemberState::Suspect;
+  const Entry* entry = find(answerer->second);
+  return entry != nullptr && entry->counted.use == MembershipAddresses::Use::Answers;
 }
 
-std::set<std::string> Membership::State::wanted_addresses() const {
-  std::set<std::string> wanted;
-  if (phase == Phase::Joining) {
-    for (const auto& [address, answer] : asked) {
-      if (answer != Answer::Member && answer != Answer::Ourselves) wanted.insert(address);
-    }
-    for (const auto& [address, rival] : rivals) wanted.insert(address);
-    return wanted;
-  }
-  std::set<std::string_view> answering;  // control addresses of members that need no hello
-  for (const auto& [name, entry] : members) {
-    const MemberState state = entry.member.state;
-    if (entry.introduced && (state == MemberState::Alive || state == MemberState::Suspect)) {
-      answering.insert(entry.member.endpoints.control);
+void Membership::State::forget_rival(const std::string& address) {
+  if (rivals.erase(address) > 0 && phase == Phase::Joining && !asked.contains(address)) dialer.drop(address);
+}
+
+void Membership::State::want_while_joining(Now now) {
+  const auto batch = (now.steady - started_at) / tick_interval;
+  for (const auto& [address, question] : asked) {
+    const bool answered = question.answer == Answer::Member || question.answer == Answer::Ourselves;
+    if (rivals.contains(address) || (!answered && question.batch <= batch)) {
+      dialer.want(now, address);
+    } else {
+      dialer.drop(address);
     }
   }
-  for (const auto& [name, entry] : members) {
-    const std::string& address = entry.member.endpoints.control;
-    const MemberState state = entry.member.state;
-    if (state == MemberState::Left || is_own_address(address) || answering.contains(address)) continue;
-    wanted.insert(address);
+  for (const auto& [address, rival] : rivals) dialer.want(now, address);
+}
+
+bool Membership::State::is_wanted(const std::string& address) const {
+  if (questions.contains(address)) return true;
+  if (addresses.to_dial(address) && !is_own_address(address)) return true;
+  return join_addresses.contains(address) && !addresses.answers(address) && !join_satisfied(address);
+}
+
+void Membership::State::review(Now now, const std::string& address) {
+  if (is_wanted(address)) {
+    dialer.want(now, address);
+  } else {
+    dialer.drop(address);
   }
-  for (const std::string& address : config.join) {
-    if (!answering.contains(address) && !join_satisfied(address)) wanted.insert(address);
-  }
-  wanted.insert(questions.begin(), questions.end());
-  return wanted;
+}
+
+void Membership::State::want_while_running(Now now) {
+  for (const std::string& address : addresses.take_changed()) review(now, address);
+  for (const std::string& address : std::exchange(to_review, {})) review(now, address);
+  for (const std::string& address : join_addresses) review(now, address);
 }
 
 void Membership::State::dial(Now now) {
-  for (std::string& address : dialer.take_due(now, wanted_addresses())) {
+  if (phase == Phase::Joining) {
+    want_while_joining(now);
+  } else {
+    want_while_running(now);
+  }
+  for (std::string& address : dialer.take_due(now)) {
     greeted_with[address] = incarnation;
-    effects.push_back(effect::SendHello{std::move(address), {.self = self_member()}});
+    effects.push_back(effect::SendHello{std::move(address), {.self = own}});
   }
 }
 
 void Membership::State::persist(Now now) {
   if (!unsaved || phase == Phase::Idle || phase == Phase::Joining) return;
-  if (saved_at && now.steady - *saved_at < persist_interval_min) return;
+  // A change that had to wait comes no later than a tick after its pause: after twice the longest, it was quiet.
+  const bool first = !saved_at || now.steady - *saved_at >= 2 * save_pause_max;
+  if (!first && now.steady - *saved_at < save_pause) return;
+  save_pause = first ? Duration{0} : std::clamp(save_pause * 2, save_pause_min, save_pause_max);
   unsaved = false;
   saved_at = now.steady;
-  effects.push_back(effect::PersistRoster{roster()});
+  effects.push_back(effect::PersistRoster{});
 }
 
 }  // namespace legion

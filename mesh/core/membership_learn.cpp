@@ -8,7 +8,7 @@
 namespace legion {
 namespace {
 
-constexpr std::size_t fetches_per_interval_max = 8;
+constexpr std::int64_t fetches_per_interval_max = 4;
 constexpr std::uint32_t fetch_repeats_eager = 4;
 constexpr std::uint32_t fetch_backoff_shift_max = 5;
 
@@ -18,6 +18,7 @@ std::string life(const Member& member) { return "incarnation " + std::to_string(
 
 void Membership::State::change(Entry& entry, std::optional<MemberState> from, MemberState to, std::string why) {
   entry.member.state = to;
+  recount(entry);
   effects.push_back(effect::MemberChanged{entry.member, from, to, std::move(why)});
   changed();
 }
@@ -34,57 +35,52 @@ void Membership::State::disconnect(Entry& entry) {
   effects.push_back(effect::DisconnectPeer{entry.member.name});
 }
 
-void Membership::State::collect_tails(const Member& gone) {
-  if (auto addresses = alive_addresses(); phase == Phase::Running && !addresses.empty()) {
-    effects.push_back(effect::CollectTails{{gone.name, gone.incarnation}, std::move(addresses)});
-  }
-}
-
 void Membership::State::learn_all(Now now, const std::vector<Member>& told) {
   const std::size_t count = std::min(told.size(), limits::roster_entries_max);
   for (std::size_t i = 0; i < count; ++i) learn(now, told[i], Source::Told);
 }
 
-void Membership::State::learn(Now now, const Member& told, Source source) {
-  if (phase == Phase::Fenced || phase == Phase::GaveUp || phase == Phase::Left) return;
-  if (told.incarnation == 0 || !is_node_name(told.name)) return;
+/// The entry of that name, whatever has become of it; nullptr for the own name and for whom there is none.
+Membership::State::Entry* Membership::State::learn(Now now, const Member& told, Source source) {
+  if (phase == Phase::Fenced || phase == Phase::GaveUp || phase == Phase::Left) return nullptr;
+  if (told.incarnation == 0 || !is_node_name(told.name)) return nullptr;
   if (told.name == self.name) {
     own_name_seen(now, told, source);
-    return;
+    return nullptr;
   }
-  const auto found = members.find(told.name);
-  if (found != members.end()) {
-    Entry& entry = found->second;
-    const auto lower = [](const Member& a, const Member& b) {
-      return std::tie(a.incarnation, a.boot) < std::tie(b.incarnation, b.boot);
-    };
-    if (lower(told, entry.member)) return;
-    if (lower(entry.member, told)) {
-      begin_life(now, entry, told, source, entry.member.state);
-    } else {
-      same_life(now, entry, told, source);
+  if (Entry* entry = find(told.name)) {
+    const auto life_of = [](const Member& member) { return std::tie(member.incarnation, member.boot); };
+    if (life_of(entry->member) < life_of(told)) {
+      begin_life(now, *entry, told, source, entry->member.state);
+    } else if (life_of(entry->member) == life_of(told)) {
+      same_life(now, *entry, told, source);
     }
-    return;
+    return entry;
   }
   const auto past = forgotten.find(told.name);
   const bool from_itself = source == Source::Heartbeat || source == Source::Hello;
-  if (past != forgotten.end() && !from_itself && told.incarnation <= past->second) return;
+  if (past != forgotten.end() && !from_itself && told.incarnation <= past->second) return nullptr;
   if (members.size() + 1 >= limits::roster_entries_max) {
     if (!std::exchange(bound_reported, true)) {
       log(effect::LogLine::Level::Error, "the roster is full with " + std::to_string(limits::roster_entries_max) +
                                              " members; " + told.name + " and further ones are not taken in");
     }
-    return;
+    return nullptr;
   }
   forgotten.erase(told.name);
-  begin_life(now, members[told.name], told, source, std::nullopt);
+  Entry& entry = add(told.name);
+  begin_life(now, entry, told, source, std::nullopt);
+  return &entry;
 }
 
 void Membership::State::begin_life(Now now, Entry& entry, const Member& told, Source source,
                                    std::optional<MemberState> from) {
-  const Entry before = std::exchange(entry, Entry{.member = told});
+  uncount(entry);
+  closing.erase(told.name);
+  const Entry before = std::exchange(entry, Entry{.member = told, .hash = member_hash(told)});
   const bool from_itself = source == Source::Heartbeat || source == Source::Hello;
-  entry.synced = early_synced.erase(told.name) > 0;
+  const auto early = early_synced.extract(told.name);
+  entry.synced = !early.empty() && now.steady <= early.mapped();
   MemberState state = MemberState::Alive;
   if (!from_itself && told.state == MemberState::Left) {
     state = MemberState::Left;
@@ -130,8 +126,8 @@ void Membership::State::same_life(Now now, Entry& entry, const Member& told, Sou
     return;
   }
   const bool others_hear_it = told.state == MemberState::Alive || told.state == MemberState::Suspect;
-  const bool never_heard = !detector.silence(now, told.name);
-  if (others_hear_it && entry.member.state == MemberState::Dead && !entry.judged_here && never_heard) {
+  if (others_hear_it && entry.member.state == MemberState::Dead && !entry.judged_here &&
+      !detector.silence(now, told.name)) {
     detector.expect(now, told.name);
     change(entry, MemberState::Dead, MemberState::Alive, "others hear it");
     connect(entry);
@@ -148,18 +144,20 @@ void Membership::State::heard(Now now, Entry& entry, Source source) {
   const auto back = detector.on_heard(now, name);
   if (!back) return;
   entry.judged_here = false;
+  cancel_tails(entry);
   change(entry, back->from, MemberState::Alive, "it is heard again");
   if (!entry.connected || back->from == MemberState::Dead) connect(entry);
 }
 
 void Membership::State::relocate(Entry& entry, const Member& told) {
-  if (entry.member.endpoints == told.endpoints && entry.member.roles == told.roles &&
-      entry.member.version == told.version) {
-    return;
-  }
-  const bool moved = entry.member.endpoints != told.endpoints;
+  const std::uint64_t hash = member_hash(told);
+  if (entry.hash == hash && entry.member.roles == told.roles && entry.member.version == told.version) return;
+  const bool moved = entry.hash != hash;
+  uncount(entry);
   const MemberState state = std::exchange(entry.member, told).state;
   entry.member.state = state;
+  entry.hash = hash;
+  recount(entry);
   roster_changed();
   if (moved && entry.connected) {
     disconnect(entry);
@@ -172,6 +170,7 @@ void Membership::State::mark_left(Now now, Entry& entry, std::string why) {
   if (entry.member.state == MemberState::Left) return;
   detector.mark_left(now, entry.member.name);
   entry.close_at = now.steady + config.suspect_after;
+  closing.insert(entry.member.name);
   change(entry, entry.member.state, MemberState::Left, std::move(why));
   roster_changed();
   // Its last words may have been dropped on the way here; others may have heard them.
@@ -180,7 +179,7 @@ void Membership::State::mark_left(Now now, Entry& entry, std::string why) {
 
 void Membership::State::apply(Now now, const FailureDetector::Tick& tick) {
   for (const FailureDetector::Transition& step : tick.transitions) {
-    Entry& entry = members.at(step.name);
+    Entry& entry = *find(step.name);
     const auto silence = detector.silence(now, step.name);
     const std::string since =
         silence ? "not heard for " + std::to_string(silence->count() / 1'000'000) + " ms" : "never heard";
@@ -188,33 +187,51 @@ void Membership::State::apply(Now now, const FailureDetector::Tick& tick) {
     if (step.to != MemberState::Dead) continue;
     entry.judged_here = true;
     entry.introduced = false;
+    recount(entry);
     dialer.hurry(now, entry.member.endpoints.control);
-    collect_tails(entry.member);
+    entry.gone_as = collect_tails(entry.member);
   }
   for (const std::string& name : tick.forgotten) {
-    const auto found = members.find(name);
-    disconnect(found->second);
-    if (forgotten.size() < limits::roster_entries_max) forgotten[name] = found->second.member.incarnation;
-    log(effect::LogLine::Level::Info, name + " is forgotten: " + std::string(to_string(found->second.member.state)) +
+    Entry& entry = *find(name);
+    disconnect(entry);
+    if (forgotten.size() < limits::roster_entries_max) forgotten[name] = entry.member.incarnation;
+    log(effect::LogLine::Level::Info, name + " is forgotten: " + std::string(to_string(entry.member.state)) +
                                           " for longer than forget_after");
-    members.erase(found);
+    erase(name);
     fetches.erase(name);
     roster_changed();
   }
-  for (auto& [name, entry] : members) {
-    if (entry.close_at && now.steady >= *entry.close_at) disconnect(entry);
+  for (auto name = closing.begin(); name != closing.end();) {
+    Entry& entry = *find(*name);
+    const bool due = !entry.close_at || now.steady >= *entry.close_at;
+    if (due) disconnect(entry);
+    name = due ? closing.erase(name) : std::next(name);
   }
 }
 
-/// At most once per interval and sender, once per interval and hash (the same hash is the same roster), and ever more
-/// rarely where the same two hashes keep differing: then one of the two has a reason not to believe the other.
-void Membership::State::fetch_roster(Now now, const Entry& entry, std::uint64_t their_hash) {
-  if (phase != Phase::Running) return;
+/// What a first answer did not carry is fetched; until it is there the barrier does not know whom to wait for.
+void Membership::State::complete_roster(Now now, const std::string& address, const Entry& answerer,
+                                        const HelloReply& reply) {
+  const bool told_apart = reply.roster.empty() && reply.roster_hash != 0 && reply.roster_hash != hash();
+  if (reply.more && !roster_awaited) {
+    roster_awaited = true;
+    effects.push_back(effect::FetchRoster{address});
+  } else if (told_apart && fetch_roster(now, answerer, reply.roster_hash) == Fetching::Yes) {
+    roster_awaited = true;
+  }
+}
+
+/// A quarter of an interval apart (in a crowd that joins at once, hellos do the rest of the work meanwhile), at most
+/// once per interval and sender, once per interval and hash (the same hash is the same roster), and ever more rarely
+/// where the same two hashes keep differing: then one of the two has a reason not to believe the other.
+Membership::State::Fetching Membership::State::fetch_roster(Now now, const Entry& entry, std::uint64_t their_hash) {
+  if (phase != Phase::Running) return Fetching::No;
   if (now.steady - fetch_window >= config.heartbeat_interval) {
     fetch_window = now.steady;
     fetched_hashes.clear();
   }
-  if (fetched_hashes.size() >= fetches_per_interval_max || fetched_hashes.contains(their_hash)) return;
+  const bool soon = fetched_at && now.steady - *fetched_at < config.heartbeat_interval / fetches_per_interval_max;
+  if (soon || fetched_hashes.contains(their_hash)) return Fetching::No;
   const auto [found, fresh] = fetches.try_emplace(entry.member.name);
   Fetch& fetch = found->second;
   const bool same = !fresh && fetch.their_hash == their_hash && fetch.our_hash == hash();
@@ -223,10 +240,12 @@ void Membership::State::fetch_roster(Now now, const Entry& entry, std::uint64_t 
       repeats <= fetch_repeats_eager ? 0 : std::min(repeats - fetch_repeats_eager, fetch_backoff_shift_max);
   // Heartbeats come once per interval, some a little early.
   const Duration pause = (config.heartbeat_interval * 9 / 10) * (std::int64_t{1} << shift);
-  if (!fresh && now.steady - fetch.at < pause) return;
+  if (!fresh && now.steady - fetch.at < pause) return Fetching::No;
   fetch = {.at = now.steady, .their_hash = their_hash, .our_hash = hash(), .repeats = repeats};
   fetched_hashes.insert(their_hash);
+  fetched_at = now.steady;
   effects.push_back(effect::FetchRoster{entry.member.endpoints.control});
+  return Fetching::Yes;
 }
 
 }  // namespace legion

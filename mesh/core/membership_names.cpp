@@ -60,7 +60,10 @@ void Membership::State::own_name_seen_while_running(Now now, const Member& told,
   const bool believed_alive = told.state == MemberState::Alive || told.state == MemberState::Suspect;
   if (!believed_alive || is_own_address(told.endpoints.control)) return;
   if (source == Source::Told) {
-    if (rivals_asked.insert(told.boot).second) questions.insert(told.endpoints.control);
+    if (rivals_asked.insert(told.boot).second) {
+      questions.insert(told.endpoints.control);
+      to_review.push_back(told.endpoints.control);
+    }
     changed();
     return;
   }
@@ -81,7 +84,7 @@ void Membership::State::on_rival_answer(Now now, const std::string& address, con
               "the name " + self.name + " is in use by the process at " + address + "; waiting for it to end");
         }
       } else {
-        rivals.erase(address);
+        forget_rival(address);
       }
       return;
     case Phase::Running:
@@ -104,17 +107,14 @@ void Membership::State::give_up_when_overdue(Now now) {
   }
 }
 
-/// `winner` is kept in this node's place, so that the next start takes an incarnation above it.
-void Membership::State::fence(Now now, const Member& winner) {
-  std::vector<Member> kept = roster();
-  for (Member& member : kept) {
-    if (member.name == self.name) member = winner;
-  }
+/// `higher` is kept in this node's place, so that the next start takes an incarnation above it.
+void Membership::State::fence(Now now, const Member& higher) {
+  winner = higher;
   phase = Phase::Fenced;
   saved_at = now.steady;
-  effects.push_back(effect::PersistRoster{std::move(kept)});
-  const bool believed_alive = winner.state == MemberState::Alive || winner.state == MemberState::Suspect;
-  const std::string whose = std::to_string(winner.incarnation) + " at " + winner.endpoints.control;
+  effects.push_back(effect::PersistRoster{});
+  const bool believed_alive = higher.state == MemberState::Alive || higher.state == MemberState::Suspect;
+  const std::string whose = std::to_string(higher.incarnation) + " at " + higher.endpoints.control;
   effects.push_back(effect::Fence{
       believed_alive ? "another live process has the name " + self.name + " with the higher incarnation " + whose
                      : "the mesh remembers a higher incarnation of " + self.name + ", " + whose +

@@ -26,16 +26,6 @@ bool is_receiver(std::string_view receiver) {
   return !digits.empty() && digits.size() <= observer_digits_max && is_lower_hex(digits);
 }
 
-void append_number(std::string& out, std::uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>((value >> shift) & 0xff);
-}
-
-/// The length first, so that no two lists of strings look the same.
-void append_text(std::string& out, std::string_view text) {
-  append_number(out, text.size());
-  out += text;
-}
-
 }  // namespace
 
 std::string_view to_string(MemberState state) {
@@ -79,21 +69,22 @@ Result<SyncTopic> SyncTopic::parse(std::string_view topic) {
   return parsed;
 }
 
+std::uint64_t member_hash(const Member& member) {
+  std::uint64_t hash = member.incarnation;
+  const auto add = [&](std::string_view text) { hash = XXH3_64bits_withSeed(text.data(), text.size(), hash); };
+  add(member.name);
+  add(member.endpoints.control);
+  for (const std::string& lane : member.endpoints.lanes) add(lane);
+  add(member.endpoints.spool);
+  return hash;
+}
+
 std::uint64_t roster_hash(const std::vector<Member>& members) {
-  std::vector<const Member*> present;
+  std::uint64_t sum = 0;
   for (const Member& member : members) {
-    if (member.state != MemberState::Left) present.push_back(&member);
+    if (member.state != MemberState::Left) sum += member_hash(member);
   }
-  std::sort(present.begin(), present.end(), [](const Member* a, const Member* b) { return a->name < b->name; });
-  std::string text;
-  for (const Member* member : present) {
-    append_text(text, member->name);
-    append_number(text, member->incarnation);
-    append_text(text, member->endpoints.control);
-    for (const std::string& lane : member->endpoints.lanes) append_text(text, lane);
-    append_text(text, member->endpoints.spool);
-  }
-  return XXH3_64bits(text.data(), text.size());
+  return sum;
 }
 
 }  // namespace legion

@@ -54,7 +54,15 @@ struct HelloReply {
   Member self;                              ///< who answers
   Incarnation highest_incarnation = 0;      ///< the highest known of the asker's name, 0 if none
   bool name_taken = false;                  ///< the answerer itself lives under the asker's name with another boot id
-  std::vector<Member> roster;               ///< everyone the answerer knows, itself included
+  std::uint64_t roster_hash = 0;            ///< the answerer's; 0: not told
+  std::vector<Member> roster{};             ///< first page; empty towards members, who compare `roster_hash` instead
+  bool more = false;                        ///< there are further pages
+};
+
+/// Members in name order, at most limits::roster_page_members of them.
+struct RosterPage {
+  std::vector<Member> members;
+  bool more = false;  ///< ask again for what comes after the last one
 };
 
 /// Data of an `agent.heartbeat` event.
@@ -76,6 +84,7 @@ struct Tail {
   std::uint64_t next_sequence = 1;
   friend auto operator<=>(const Tail&, const Tail&) = default;
 };
+using LaneTails = std::array<std::vector<Tail>, limits::lane_count>;  ///< by lane
 
 /// One numbered part of a sync echo.
 struct SyncPart {
@@ -104,11 +113,13 @@ Bytes encode(const HelloRequest& request);
 Bytes encode(const HelloReply& reply);
 Bytes encode(const Heartbeat& heartbeat);
 Bytes encode(const std::vector<Member>& roster);
+Bytes encode(const RosterPage& page);
 Bytes encode(const std::vector<Tail>& tails);
 Result<HelloRequest> decode_hello_request(BytesView bytes);
 Result<HelloReply> decode_hello_reply(BytesView bytes);
 Result<Heartbeat> decode_heartbeat(BytesView bytes);
 Result<std::vector<Member>> decode_roster(BytesView bytes);
+Result<RosterPage> decode_roster_page(BytesView bytes);
 Result<std::vector<Tail>> decode_tails(BytesView bytes);
 
 /// The whole ZeroMQ part: topic, NUL, MessagePack array.
@@ -137,7 +148,11 @@ Bytes encode(const RpcReply& reply);
 Result<RpcRequest> decode_rpc_request(BytesView bytes);
 Result<RpcReply> decode_rpc_reply(BytesView bytes);
 
-/// XXH3-64 over (name, incarnation, endpoints) of every member that has not left, in name order.
+/// Over (name, incarnation, endpoints): h begins as the incarnation; for name, control, the four lanes and spool, in
+/// this order, h becomes XXH3-64 of the text with seed h.
+std::uint64_t member_hash(const Member& member);
+/// The sum of member_hash() over every member that has not left, modulo 2^64: the order does not matter, and one change
+/// is one subtraction and one addition.
 std::uint64_t roster_hash(const std::vector<Member>& members);
 
 }  // namespace legion

@@ -315,7 +315,9 @@ Result<HelloReply> decode_hello_reply(BytesView bytes) {
       if (key == "self") return known(assign(key, read_checked_member(in, Chosen::Optional), reply.self));
       if (key == "highest") return known(assign(key, read_incarnation(in), reply.highest_incarnation));
       if (key == "taken") return known(assign(key, in.read_bool(), reply.name_taken));
+      if (key == "rhash") return known(assign(key, in.read_uint(), reply.roster_hash));
       if (key == "roster") return known(assign(key, read_roster(in), reply.roster));
+      if (key == "more") return known(assign(key, in.read_bool(), reply.more));
       return false;
     });
     if (!read) return std::unexpected(read.error());
@@ -345,6 +347,21 @@ Result<Heartbeat> decode_heartbeat(BytesView bytes) {
 }
 
 Result<std::vector<Member>> decode_roster(BytesView bytes) { return whole(bytes, read_roster); }
+
+Result<RosterPage> decode_roster_page(BytesView bytes) {
+  return whole(bytes, [](MsgpackReader& in) -> Result<RosterPage> {
+    RosterPage page;
+    const auto read = read_fields(in, [&](std::string_view key) -> Result<bool> {
+      if (key == "members") return known(assign(key, read_roster(in), page.members));
+      if (key == "more") return known(assign(key, in.read_bool(), page.more));
+      return false;
+    });
+    if (!read) return std::unexpected(read.error());
+    // Nothing would follow: the next page is asked for by the last name of this one.
+    if (page.more && page.members.empty()) return bad("more", "behind an empty page");
+    return page;
+  });
+}
 
 Result<std::vector<Tail>> decode_tails(BytesView bytes) {
   return whole(bytes, [](MsgpackReader& in) { return read_tails(in, limits::streams_per_origin_max); });

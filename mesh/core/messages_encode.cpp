@@ -80,7 +80,7 @@ Bytes encode(const HelloRequest& request) {
 
 Bytes encode(const HelloReply& reply) {
   MsgpackWriter out;
-  out.map(5);
+  out.map(7);
   out.str("v");
   out.uint(reply.version);
   out.str("self");
@@ -89,8 +89,12 @@ Bytes encode(const HelloReply& reply) {
   out.uint(reply.highest_incarnation);
   out.str("taken");
   out.boolean(reply.name_taken);
+  out.str("rhash");
+  out.uint(reply.roster_hash);
   out.str("roster");
   write_roster(out, reply.roster);
+  out.str("more");
+  out.boolean(reply.more);
   return out.take();
 }
 
@@ -129,6 +133,16 @@ Bytes encode(const Heartbeat& heartbeat) {
 Bytes encode(const std::vector<Member>& roster) {
   MsgpackWriter out;
   write_roster(out, roster);
+  return out.take();
+}
+
+Bytes encode(const RosterPage& page) {
+  MsgpackWriter out;
+  out.map(2);
+  out.str("members");
+  write_roster(out, page.members);
+  out.str("more");
+  out.boolean(page.more);
   return out.take();
 }
 

@@ -6,6 +6,7 @@
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
+#include <legion/runtime/tails_params.hpp>
 
 namespace legion {
 
@@ -134,7 +135,7 @@ void ControlService::handle(Now now, const transport::ControlPeer& peer, BytesVi
 
 void ControlService::dispatch(Now now, const RpcRequest& request, const Answer& answer) {
   if (request.method == "hello") return answer(hello(now, request.params));
-  if (request.method == "roster") return answer(encode(backend_.roster()));
+  if (request.method == "roster") return answer(roster(request.params));
   if (request.method == "tails") return answer(tails(request.params));
   if (request.method == "goodbye") return answer(goodbye(now, request.params));
   if (request.method == "stats") return answer(backend_.stats(now));
@@ -151,9 +152,46 @@ Result<Bytes> ControlService::hello(Now now, BytesView params) {
   return encode(*reply);
 }
 
+/// With params nil the whole roster at once, as long as it fits into a message.
+Result<Bytes> ControlService::roster(BytesView params) {
+  if (const auto kind = MsgpackReader(params).peek(); kind && *kind == MsgpackKind::Nil) {
+    Bytes all = encode(backend_.roster());
+    if (all.size() < limits::message_bytes_max - 64) return all;
+    return fail(ErrorCode::TooBig, "the roster does not fit into a message; ask for pages (`after`)");
+  }
+  const auto read = Params::read(params);
+  if (!read) return std::unexpected(read.error());
+  const auto after = read->text("after");
+  if (!after) return std::unexpected(after.error());
+  return encode(backend_.roster_page(*after));
+}
+
+Result<Bytes> ControlService::tails_of(BytesView origins) {
+  MsgpackReader reader(origins);
+  const auto count = reader.read_array();
+  if (!count) return std::unexpected(count.error());
+  if (*count > limits::tails_origins_max) {
+    return fail(ErrorCode::BadData, "params.origins: at most " + std::to_string(limits::tails_origins_max));
+  }
+  TailsAnswer answer;
+  for (std::size_t i = 0; i < *count; ++i) {
+    if (const auto shape = reader.expect_array(2); !shape) return std::unexpected(shape.error());
+    const auto name = reader.read_string(limits::node_name_bytes_max);
+    if (!name) return std::unexpected(name.error());
+    const auto incarnation = reader.read_uint();
+    if (!incarnation) return std::unexpected(incarnation.error());
+    const Origin origin{std::string(*name), *incarnation};
+    LaneTails tails;
+    for (const Priority lane : all_priorities) tails[lane_index(lane)] = backend_.tails(origin, lane);
+    if (!answer.add(std::move(tails))) break;
+  }
+  return answer.take();
+}
+
 Result<Bytes> ControlService::tails(BytesView params) {
   const auto read = Params::read(params);
   if (!read) return std::unexpected(read.error());
+  if (const auto origins = read->raw("origins")) return tails_of(*origins);
   const auto origin = read->text("origin");
   const auto incarnation = read->number("incarnation");
   const auto lane = read->number("lane");
@@ -171,7 +209,7 @@ Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
   const auto incarnation = read->number("incarnation");
   if (!name) return std::unexpected(name.error());
   if (!incarnation) return std::unexpected(incarnation.error());
-  std::array<std::vector<Tail>, limits::lane_count> tails;
+  LaneTails tails;
   if (const auto raw = read->raw("tails")) {
     MsgpackReader reader(*raw);
     if (const auto lanes = reader.expect_array(limits::lane_count); !lanes) return std::unexpected(lanes.error());

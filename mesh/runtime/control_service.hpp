@@ -19,9 +19,10 @@ namespace legion {
 struct ControlBackend {
   std::function<Result<HelloReply>(Now, const HelloRequest&)> hello;
   std::function<std::vector<Member>()> roster;
+  std::function<RosterPage(std::string_view after)> roster_page;
   std::function<std::vector<Tail>(const Origin&, Priority lane)> tails;
   /// With the final tails by lane, as far as the one who goes told them.
-  std::function<void(Now, const Origin&, const std::array<std::vector<Tail>, limits::lane_count>&)> goodbye;
+  std::function<void(Now, const Origin&, const LaneTails&)> goodbye;
   std::function<Bytes(Now)> stats;
   std::function<Bytes(Now)> nodes;
 };
@@ -41,7 +42,9 @@ class ControlService {
   void dispatch(Now now, const RpcRequest& request, const Answer& answer);
   void publish(Now now, BytesView params, const Answer& answer);
   Result<Bytes> hello(Now now, BytesView params);
+  Result<Bytes> roster(BytesView params);
   Result<Bytes> tails(BytesView params);
+  Result<Bytes> tails_of(BytesView origins);
   Result<Bytes> goodbye(Now now, BytesView params);
 
   transport::ControlServer& server_;

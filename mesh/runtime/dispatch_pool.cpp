@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <legion/base/assert.hpp>
-#include <legion/base/thread_name.hpp>
+#include <legion/base/threads.hpp>
 #include <legion/runtime/clock.hpp>
 
 namespace legion {
@@ -12,6 +12,9 @@ namespace {
 
 // Events an agent that answers at once gets without the dispatcher being asked in between.
 constexpr std::uint32_t run_events_max = 64;
+
+constexpr Duration fast_handler = 1us;
+constexpr std::size_t stretch_max = 8;
 
 }  // namespace
 
@@ -193,6 +196,7 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
   Outcome outcome = Outcome::done();
   worker.answered.clear();
   Now now = read_clocks();
+  std::size_t timed = 0;  // answers whose time is known
   for (std::uint32_t k = 0; k < task.count; ++k) {
     if (k > 0 && worker.yields.load(std::memory_order_relaxed)) break;
     const EventView& event = events[task.first + k];
@@ -203,14 +207,27 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
     delivery.task = task_of(task, k);
     delivery.event = EventPtr(std::move(delivery.event), &event);  // the next event of the same frame, without counting
     auto answer = agent.deliver(delivery);
-    const SteadyTime done = read_steady_clock();
     outcome = answer ? std::move(*answer) : Outcome::retry("the handler promised an outcome and gave none");
-    const Duration age = std::max(now.wall - event.time, Duration::zero());
-    worker.answered.push_back({outcome.kind, age, done - now.steady});
-    now = {done, now.wall + (done - now.steady)};
+    worker.answered.push_back({.kind = outcome.kind, .age = std::max(now.wall - event.time, Duration::zero())});
+    if (worker.answered.size() - timed >= worker.stretch) now = take_time(worker, timed, now);
     if (outcome.kind != OutcomeKind::Done && outcome.kind != OutcomeKind::Stop) break;
   }
+  take_time(worker, timed, now);
   return outcome;
+}
+
+// Reading the clock takes as long as a fast handler. So a stretch of up to eight events is timed together as long as
+// they take less than a microsecond each, and each is counted with its share.
+Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
+  const std::size_t count = worker.answered.size() - timed;
+  if (count == 0) return since;
+  const SteadyTime done = read_steady_clock();
+  const Duration took = done - since.steady;
+  const Duration each = took / static_cast<std::int64_t>(count);
+  for (Answered& answered : std::span(worker.answered).subspan(timed)) answered.handler_time = each;
+  timed = worker.answered.size();
+  worker.stretch = each < fast_handler ? std::min(worker.stretch * 2, stretch_max) : 1;
+  return {done, since.wall + took};
 }
 
 void DispatchPool::wait_for_work(std::unique_lock<std::mutex>& lock) {

@@ -61,12 +61,14 @@ class DispatchPool {
     std::optional<Run> run;          // guarded by mutex_
     std::atomic<bool> yields{false};  // something more urgent than its run waits
     std::vector<Answered> answered;   // of its run; the worker's own
+    std::size_t stretch = 1;          // events timed together; the worker's own
     std::thread thread;
   };
 
   void work(Worker& worker);
   Now hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock);
   Outcome handle_run(Worker& worker, const Task& task);
+  static Now take_time(Worker& worker, std::size_t& timed, Now since);
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   enum class Wake : std::uint8_t { Nobody, One };
   Wake after_change();

@@ -29,6 +29,11 @@ void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdi
   pool_.offer(now, frame, verdict.skip, verdict.stream, routes_);
 }
 
-Books Inbound::link_books(SubscriptionId subscription) const { return ledger_.books(ledger_of_[subscription.value]); }
+void Inbound::all_link_books(std::vector<Books>& out) const {
+  std::vector<Books> by_ledger;
+  ledger_.all_books(by_ledger);
+  out.clear();
+  for (const LedgerSubscription number : ledger_of_) out.push_back(by_ledger[number]);
+}
 
 }  // namespace legion

@@ -25,8 +25,8 @@ class Inbound {
 
   /// Events given to the dispatcher so far.
   std::uint64_t offered() const { return offered_; }
-  /// published and link losses of a dispatcher subscription.
-  Books link_books(SubscriptionId subscription) const;
+  /// published and link losses, by dispatcher subscription. One walk over all streams.
+  void all_link_books(std::vector<Books>& out) const;
 
   /// Called for every frame that goes to handlers here; its events from `first` on are new.
   std::function<void(const FramePtr& frame, std::uint32_t first)> on_offered;

@@ -117,6 +117,7 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
                             BytesView encoded, OnNumbered on_numbered) {
   Lane& lane = *lanes_[lane_index(priority)];
   const std::size_t room = publisher == Publisher::Node ? lane.capacity : lane.capacity - lane.capacity / 16;
+  std::size_t waiting = 0;
   {
     const auto lock = lock_soon(lane.mutex);
     if (lane.packer.events() >= room) {
@@ -124,9 +125,10 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
     }
     const FramePacker::Place place = lane.packer.append(type.type, shard, encoded);
     if (on_numbered.call) lane.asked.push_back({place, std::move(on_numbered)});
-    lane.depth.store(lane.packer.events(), std::memory_order_relaxed);
+    waiting = lane.packer.events();
+    lane.depth.store(waiting, std::memory_order_relaxed);
   }
-  wake_();
+  if (waiting >= frame_worth || lane.wakes.load(std::memory_order_relaxed) == Wakes::Always) wake_();
   return {};
 }
 

@@ -51,6 +51,13 @@ class Intake {
   /// number of an event in them. Returns how many events.
   std::size_t take(Priority lane, std::size_t events_max, std::vector<UnnumberedFrame>& frames,
                    std::vector<NumberAsked>& asked);
+  /// Held: an event of this lane wakes the loop only once a frame's worth waits. The loop looks by itself in time.
+  enum class Wakes : std::uint8_t { Always, ForAFrame };
+  void set_wakes(Priority lane, Wakes wakes) {
+    lanes_[lane_index(lane)]->wakes.store(wakes, std::memory_order_relaxed);
+  }
+  static constexpr std::size_t frame_worth = 128;  ///< events
+
   /// The buffer of a frame that is no longer needed.
   void recycle(Priority lane, Bytes buffer);
 
@@ -79,6 +86,7 @@ class Intake {
     FramePacker packer;
     std::vector<NumberAsked> asked;
     std::atomic<std::size_t> depth{0};
+    std::atomic<Wakes> wakes{Wakes::Always};
   };
 
   PublishResult check_and_queue(const Event& event, std::string_view agent, Publisher publisher,

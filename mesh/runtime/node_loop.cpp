@@ -1,7 +1,7 @@
 #include <legion/runtime/node_loop.hpp>
 
 #include <legion/base/assert.hpp>
-#include <legion/base/thread_name.hpp>
+#include <legion/base/threads.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 
@@ -117,6 +117,7 @@ void NodeLoop::stop() {
 
 void NodeLoop::run() {
   name_this_thread("legion-loop");
+  ask_for_short_turns();
   now_ = read_clocks();
   started_at_ = now_.steady;
   next_tick_ = now_.steady;
@@ -128,17 +129,20 @@ void NodeLoop::run() {
 // The announcement comes before the last look at the intake: whoever publishes after that look sees it and wakes us.
 void NodeLoop::wait() {
   Duration limit{0};
-  if (!poller_.has_input() && !has_something_to_send()) {
+  if (!poller_.has_input() && !membership_.wants_tick()) {
     setup_.wake.announce_sleep();
-    if (!has_something_to_send()) limit = std::clamp(next_tick_ - read_clocks().steady, Duration{0}, turn_max);
+    const Now now = read_clocks();
+    const SteadyTime until = std::min(next_flush(now).value_or(next_tick_), next_tick_);
+    limit = std::clamp(until - now.steady, Duration{0}, turn_max);
   }
   if (poller_.wait(limit) == transport::PollOutcome::Closed) stopping_.store(true, std::memory_order_release);
   setup_.wake.awake();
   if (poller_.ready(wake_token_)) setup_.wake.drain();
 }
 
-bool NodeLoop::has_something_to_send() const {
-  return more_to_send_ || (membership_.publishing_open() && !fenced_ && !setup_.intake.empty());
+std::optional<SteadyTime> NodeLoop::next_flush(Now now) {
+  const bool may_send = streams_ && membership_.publishing_open() && !fenced_;
+  return may_send ? streams_->outbound.next_flush(now) : std::nullopt;
 }
 
 // Each step costs what there is for it: a socket whose flag is down is not touched.
@@ -156,13 +160,15 @@ void NodeLoop::turn() {
   read_upstream(now_);
   drain_bind_monitors();
   if (local_) local_->on_turn(now_);
-  more_to_send_ = streams_ && membership_.publishing_open() && !fenced_ && streams_->outbound.flush(now_);
+  if (streams_ && membership_.publishing_open() && !fenced_) streams_->outbound.flush(now_);
   read_upstream(now_);  // sending may have taken in subscriptions: looked at here, that costs no turn of its own
   if (now_.steady >= next_tick_) {
     next_tick_ = now_.steady + Membership::tick_interval;
     tick_membership(now_);
     report_letters();
     if (streams_ && !fenced_) streams_->outbound.on_tick(now_);
+  } else if (membership_.wants_tick()) {
+    tick_membership(now_);
   }
   if (streams_) streams_->reader->on_tick(now_);
   check_quiet(streams_ && streams_->inbound.offered() != offered);
@@ -309,20 +315,19 @@ void NodeLoop::on_new_events(Now now, const FramePtr& frame, std::uint32_t first
   }
   if (header.type != "agent.heartbeat" || header.origin == setup_.options.name) return;
   for (const EventView& event : std::span(frame->events()).subspan(first)) {
-    const auto heartbeat = event.defect.empty() ? decode_heartbeat(event.data) : fail(ErrorCode::BadData, "defect");
+    auto heartbeat = event.defect.empty() ? decode_heartbeat(event.data) : fail(ErrorCode::BadData, "defect");
     if (!heartbeat || heartbeat->self.name != event.origin) {
       ++refused_["bad_heartbeat"];
       continue;
     }
     // Not acted upon here: what follows may change links and books, and this frame is still being handed out.
-    heartbeats_.push_back({*heartbeat, event.time - now.wall});
+    heartbeats_.push_back({*std::move(heartbeat), event.time - now.wall});
   }
 }
 
 void NodeLoop::hear(Now now) {
   for (Heard& heard : std::exchange(heartbeats_, {})) {
-    const Heartbeat heartbeat = heard.heartbeat;
-    heard_[heartbeat.self.name] = std::move(heard);
+    const Heartbeat& heartbeat = (heard_[heard.heartbeat.self.name] = std::move(heard)).heartbeat;
     membership_.on_heartbeat(now, heartbeat);
     carry_out(now);
   }

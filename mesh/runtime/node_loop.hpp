@@ -83,7 +83,7 @@ class NodeLoop {
   void run();
   void turn();
   void wait();
-  bool has_something_to_send() const;
+  std::optional<SteadyTime> next_flush(Now now);
   void read_lanes(Now now);
   void read_round(Now now);
   void read_upstream(Now now);
@@ -106,10 +106,11 @@ class NodeLoop {
   void connect(Now now, const Member& peer);
   void disconnect(const std::string& name);
   void retry_unresolved(Now now);
+  void forget_strangers();
   void on_member_changed(Now now, const effect::MemberChanged& change);
-  void collect_tails(Now now, const effect::CollectTails& effect);
+  void collect_tails(Now now, const std::string& address, std::vector<Origin> origins);
   void send_hello(Now now, const effect::SendHello& effect);
-  void fetch_roster(Now now, const std::string& address);
+  void fetch_roster(const std::string& address);
   void send_goodbyes(Now now, const std::vector<std::string>& addresses);
   void publish_heartbeat(Now now, bool leaving);
   void publish_own(Now now, std::string_view type, Bytes data);
@@ -154,7 +155,6 @@ class NodeLoop {
   SteadyTime next_tick_;
   SteadyTime started_at_;
   std::optional<SteadyTime> last_heartbeat_;
-  bool more_to_send_ = false;
   bool listening_ = true;
   bool fenced_ = false;
 

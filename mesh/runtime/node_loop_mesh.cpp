@@ -5,6 +5,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/roster_pages.hpp>
 #include <legion/runtime/tails_params.hpp>
 
 namespace legion {
@@ -19,12 +20,6 @@ struct Overloaded : Handlers... {
 const Filter& heartbeat_filter() {
   static const Filter filter = *Filter::parse("agent.heartbeat");
   return filter;
-}
-
-Bytes nil() {
-  MsgpackWriter out;
-  out.nil();
-  return out.take();
 }
 
 // Tails of one lane that a goodbye carries; those of further streams are heard from their markers only.
@@ -53,16 +48,16 @@ NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
 void NodeLoop::tick_membership(Now now) {
   membership_.on_tick(now);
   carry_out(now);
-  const auto members = membership_.roster();
-  const auto alive = std::ranges::count(members, MemberState::Alive, &Member::state);
-  setup_.status.alive_members.store(static_cast<std::size_t>(alive), std::memory_order_relaxed);
+  setup_.status.alive_members.store(membership_.alive(), std::memory_order_relaxed);
   if (streams_) retry_unresolved(now);
-  const auto unknown = [&](const auto& entry) {
-    return std::ranges::find(members, entry.first, &Member::name) == members.end();
-  };
-  std::erase_if(heard_, unknown);
-  if (members.size() < incarnations_.size()) std::erase_if(incarnations_, unknown);
   tick_leaving(now);
+}
+
+// What is kept of members that membership has forgotten.
+void NodeLoop::forget_strangers() {
+  const auto unknown = [&](const auto& entry) { return membership_.find(entry.first) == nullptr; };
+  std::erase_if(heard_, unknown);
+  if (membership_.size() < incarnations_.size()) std::erase_if(incarnations_, unknown);
 }
 
 void NodeLoop::tick_leaving(Now now) {
@@ -89,7 +84,7 @@ void NodeLoop::carry_out(Now now) {
     for (const MembershipEffect& any : effects) {
       std::visit(Overloaded{
                      [&](const effect::SendHello& e) { send_hello(now, e); },
-                     [&](const effect::FetchRoster& e) { fetch_roster(now, e.address); },
+                     [&](const effect::FetchRoster& e) { fetch_roster(e.address); },
                      [&](const effect::ConnectPeer& e) { connect(now, e.peer); },
                      [&](const effect::DisconnectPeer& e) {
                        std::erase_if(waiting_peers_, [&](const Member& peer) { return peer.name == e.name; });
@@ -103,16 +98,17 @@ void NodeLoop::carry_out(Now now) {
                      },
                      [&](const effect::PublishHeartbeat& e) { publish_heartbeat(now, e.leaving); },
                      [&](const effect::SendGoodbye& e) { send_goodbyes(now, e.addresses); },
-                     [&](const effect::PersistRoster& e) {
+                     [&](const effect::PersistRoster&) {
                        // Not here: a slow disk must not stop the loop.
-                       setup_.executor.post([&state_dir = setup_.state_dir, &log = setup_.log, members = e.members] {
+                       setup_.executor.post([&state_dir = setup_.state_dir, &log = setup_.log,
+                                             members = membership_.roster_to_keep()] {
                          if (auto saved = state_dir.save_roster(members); !saved) {
                            log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
                          }
                        });
                      },
                      [&](const effect::MemberChanged& e) { on_member_changed(now, e); },
-                     [&](const effect::CollectTails& e) { collect_tails(now, e); },
+                     [&](const effect::CollectTails& e) { collect_tails(now, e.address, e.origins); },
                      [&](const effect::Fence& e) {
                        fenced_ = true;
                        setup_.intake.close();
@@ -189,7 +185,7 @@ void NodeLoop::connect(Now now, const Member& peer) {
   }
   const std::vector<std::string> uris(peer.endpoints.lanes.begin(), peer.endpoints.lanes.end());
   caller_.resolve(uris, [this, name = peer.name, incarnation = peer.incarnation](Result<std::vector<std::string>> result) {
-    const auto member = membership_.find(name);
+    const Member* member = membership_.find(name);
     if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
     if (!result) {
       const auto [entry, fresh] = unresolved_.try_emplace(name);
@@ -209,7 +205,7 @@ void NodeLoop::connect(Now now, const Member& peer) {
 void NodeLoop::retry_unresolved(Now now) {
   std::vector<Member> due;
   for (auto entry = unresolved_.begin(); entry != unresolved_.end();) {
-    const auto member = membership_.find(entry->first);
+    const Member* member = membership_.find(entry->first);
     if (!member || member->state == MemberState::Left) {
       entry = unresolved_.erase(entry);
       continue;
@@ -225,7 +221,7 @@ void NodeLoop::retry_unresolved(Now now) {
 
 void NodeLoop::disconnect(const std::string& name) {
   streams_->reader->disconnect(now_, name);
-  const auto member = membership_.find(name);
+  const Member* member = membership_.find(name);
   if (member && member->state != MemberState::Left) return;
   // Over for good: the books stay, the streams go.
   streams_->ledger.forget_origin(name);
@@ -276,11 +272,12 @@ void NodeLoop::send_hello(Now now, const effect::SendHello& effect) {
                });
 }
 
-void NodeLoop::fetch_roster(Now now, const std::string& address) {
-  caller_.call(now, address, "roster", nil(), setup_.options.membership.connect_timeout, [this](Result<Bytes> result) {
-    if (!result) return;  // the next heartbeat shows whether it is still needed
-    const auto roster = decode_roster(*result);
-    if (roster) membership_.on_roster(now_, *roster);
+void NodeLoop::fetch_roster(const std::string& address) {
+  const Duration timeout = setup_.options.membership.connect_timeout;
+  fetch_roster_pages(caller_, now_, address, timeout, [this](Result<RosterPage> page) {
+    if (!page) return;  // the next heartbeat shows whether it is still needed
+    membership_.on_roster(now_, page->members,
+                          page->more ? Membership::RosterPart::More : Membership::RosterPart::Last);
   });
 }
 
@@ -305,22 +302,28 @@ void NodeLoop::send_goodbyes(Now now, const std::vector<std::string>& addresses)
   }
 }
 
-void NodeLoop::collect_tails(Now now, const effect::CollectTails& effect) {
+void NodeLoop::collect_tails(Now now, const std::string& address, std::vector<Origin> origins) {
   if (!streams_) return;
-  for (const auto& address : effect.addresses) {
-    for (const Priority lane : all_priorities) {
-      caller_.call(now, address, "tails", tails_params(effect.origin, lane), setup_.options.membership.connect_timeout,
-                   [this, origin = effect.origin, lane](Result<Bytes> result) {
-                     if (!result) return;  // a member that cannot be asked may know more: that is not covered
-                     const auto tails = decode_tails(*result);
-                     if (tails) streams_->ledger.on_foreign_tails(origin, lane, *tails);
-                   });
-    }
-  }
+  Bytes params = tails_params(origins);
+  caller_.call(now, address, "tails", std::move(params), setup_.options.membership.connect_timeout,
+               [this, address, asked = std::move(origins)](Result<Bytes> result) mutable {
+                 if (!result) return;  // a member that cannot be asked may know more: that is not covered
+                 const auto answer = decode_tails_answer(*result);
+                 if (!answer || answer->empty() || answer->size() > asked.size()) return;
+                 for (std::size_t i = 0; i < answer->size(); ++i) {
+                   for (const Priority lane : all_priorities) {
+                     streams_->ledger.on_foreign_tails(asked[i], lane, (*answer)[i][lane_index(lane)]);
+                   }
+                 }
+                 // What did not fit into one message.
+                 asked.erase(asked.begin(), asked.begin() + static_cast<std::ptrdiff_t>(answer->size()));
+                 if (!asked.empty()) collect_tails(now_, address, std::move(asked));
+               });
 }
 
 void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   if (!streams_ || fenced_) return;
+  forget_strangers();
   Heartbeat heartbeat;
   heartbeat.self = membership_.self_member();
   heartbeat.leaving = leaving;
@@ -329,16 +332,15 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   heartbeat.interval = setup_.options.membership.heartbeat_interval;
   for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
   Books sum;
-  for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) sum += streams_->inbound.link_books({i});
+  std::vector<Books> link_books;
+  streams_->inbound.all_link_books(link_books);
+  for (const Books& books : link_books) sum += books;
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {
     for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) sum += dispatcher.books({i});
     for (const LossReason reason : all_loss_reasons) {
       heartbeat.lost[std::string(to_string(reason))] = sum.lost_for(reason);
     }
-    const DispatcherStats stats = dispatcher.stats();
-    for (const Priority lane : all_priorities) {
-      heartbeat.lane_depth[lane_index(lane)] = stats.lanes[lane_index(lane)].depth;
-    }
+    heartbeat.lane_depth = dispatcher.lane_depths();
   });
   heard_[setup_.options.name] = {heartbeat, Duration{0}};
   last_heartbeat_ = now.steady;

@@ -22,13 +22,15 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   snapshot.subscriptions = setup_.subscriptions;
   // One look at the dispatcher, so that all books belong to the same moment; the ledger does not change meanwhile,
   // because it is this thread's.
+  std::vector<Books> link_books;
+  if (streams_) streams_->inbound.all_link_books(link_books);
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {
     snapshot.dispatcher = dispatcher.stats();
     for (std::uint32_t i = 0; i < snapshot.subscriptions.size(); ++i) {
       Books& books = snapshot.subscriptions[i].books;
       books = dispatcher.books({i});
       books.published = 0;  // the ledger knows it, from sequences and tails
-      if (streams_) books += streams_->inbound.link_books({i});
+      if (streams_) books += link_books[i];
     }
   });
   for (const Priority lane : all_priorities) {
@@ -84,6 +86,7 @@ ControlBackend NodeLoop::backend() {
   return {
       .hello = [this](Now now, const HelloRequest& request) { return membership_.on_hello(now, request); },
       .roster = [this] { return membership_.roster(); },
+      .roster_page = [this](std::string_view after) { return membership_.roster_page(after); },
       .tails = [this](const Origin& origin, Priority lane) -> std::vector<Tail> {
         if (!streams_) return {};
         const Egress& egress = streams_->outbound.egress();
@@ -92,7 +95,7 @@ ControlBackend NodeLoop::backend() {
         return tails;
       },
       .goodbye =
-          [this](Now now, const Origin& origin, const std::array<std::vector<Tail>, limits::lane_count>& tails) {
+          [this](Now now, const Origin& origin, const LaneTails& tails) {
             membership_.on_goodbye(now, origin.node, origin.incarnation);
             carry_out(now);
             if (!streams_) return;

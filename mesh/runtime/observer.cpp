@@ -10,6 +10,7 @@
 #include <legion/runtime/control_connection.hpp>
 #include <legion/runtime/draw.hpp>
 #include <legion/runtime/mesh_reader.hpp>
+#include <legion/runtime/roster_pages.hpp>
 #include <legion/runtime/tails_params.hpp>
 
 namespace legion {
@@ -74,6 +75,7 @@ struct Observer::State {
   Result<void> open();
   void learn(const std::vector<Member>& roster);
   void learn(const Member& member);
+  void fetch_roster(const Member& from);
   void connect(const Member& member);
   void leave(Node& node);
   void forget(const std::string& name);
@@ -143,11 +145,23 @@ Result<void> Observer::State::open() {
   };
   learn(reply->self);
   learn(reply->roster);
+  if (reply->more) fetch_roster(reply->self);
   return {};
 }
 
 void Observer::State::learn(const std::vector<Member>& roster) {
   for (const Member& member : roster) learn(member);
+}
+
+void Observer::State::fetch_roster(const Member& from) {
+  fetch_roster_pages(*caller, now, from.endpoints.control, options.timeout,
+                     [this, name = from.name](Result<RosterPage> page) {
+                       if (page) {
+                         learn(page->members);
+                       } else {
+                         asked_hash.erase(name);  // its next heartbeat asks again
+                       }
+                     });
 }
 
 void Observer::State::learn(const Member& member) {
@@ -280,19 +294,13 @@ void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
   }
   cover(found->second);
 
-  std::vector<Member> known;
-  for (const auto& [name, node] : nodes) known.push_back(node.member);
-  if (roster_hash(known) == heartbeat.roster_hash) return;
+  std::uint64_t known = 0;
+  for (const auto& [name, node] : nodes) known += node.member.state == MemberState::Left ? 0 : member_hash(node.member);
+  if (known == heartbeat.roster_hash) return;
   auto& asked = asked_hash[heartbeat.self.name];
   if (asked == heartbeat.roster_hash) return;
   asked = heartbeat.roster_hash;
-  caller->call(now, heartbeat.self.endpoints.control, "roster", Bytes{0xc0}, options.timeout, [this, name = heartbeat.self.name](Result<Bytes> result) {
-    if (!result) {
-      asked_hash.erase(name);  // its next heartbeat asks again
-      return;
-    }
-    if (const auto roster = decode_roster(*result)) learn(*roster);
-  });
+  fetch_roster(heartbeat.self);
 }
 
 void Observer::State::check_silence() {

@@ -1,5 +1,8 @@
 #include <legion/runtime/outbound.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace legion {
 
 namespace {
@@ -7,6 +10,11 @@ namespace {
 // Events taken per lane and turn. The lower lanes take less, so that a turn stays short and critical events are looked
 // at again soon.
 constexpr std::array<std::size_t, limits::lane_count> take_max{4096, 2048, 1024, 512};
+
+constexpr Duration hold_max = 100us;
+constexpr std::int64_t held_above = 100'000;  // events a second
+
+bool may_be_held(Priority lane) { return lane == Priority::Normal || lane == Priority::Low; }
 
 }  // namespace
 
@@ -18,13 +26,43 @@ Outbound::Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Int
       executor_(executor),
       own_(std::move(own)) {}
 
-bool Outbound::flush(Now now) {
-  for (const Priority lane : all_priorities) take(now, lane, take_max[lane_index(lane)]);
-  return !intake_.empty();
+void Outbound::flush(Now now) {
+  for (const Priority lane : all_priorities) {
+    if (!is_held(now, lane)) take(now, lane, take_max[lane_index(lane)]);
+  }
+}
+
+bool Outbound::is_held(Now now, Priority lane) const {
+  return now.steady < paces_[lane_index(lane)].held_until && intake_.depth(lane) < Intake::frame_worth;
+}
+
+std::optional<SteadyTime> Outbound::next_flush(Now now) {
+  std::optional<SteadyTime> next;
+  for (const Priority lane : all_priorities) {
+    if (!may_be_held(lane)) {
+      if (intake_.depth(lane) > 0) return now.steady;
+      continue;
+    }
+    const SteadyTime held_until = paces_[lane_index(lane)].held_until;
+    const bool held = now.steady < held_until;
+    intake_.set_wakes(lane, held ? Intake::Wakes::ForAFrame : Intake::Wakes::Always);
+    const std::size_t depth = intake_.depth(lane);
+    if (depth == 0 && !held) continue;
+    if (depth >= Intake::frame_worth || !held) return now.steady;
+    next = std::min(next.value_or(held_until), held_until);
+  }
+  return next;
 }
 
 void Outbound::take(Now now, Priority lane, std::size_t events_max) {
-  if (intake_.take(lane, events_max, taken_, asked_) == 0) return;
+  const std::size_t events = intake_.take(lane, events_max, taken_, asked_);
+  if (events == 0) return;
+  if (may_be_held(lane)) {
+    Pace& pace = paces_[lane_index(lane)];
+    const Duration since = now.steady - std::exchange(pace.taken_at, now.steady);
+    const bool fast = static_cast<std::int64_t>(events) * 1'000'000'000 > held_above * since.count();
+    pace.held_until = fast ? now.steady + hold_max : now.steady;
+  }
   for (UnnumberedFrame& frame : taken_) {
     send(now, frame);
     intake_.recycle(lane, std::move(frame.bytes));

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@
 namespace legion {
 
 /// Thread: the loop's. Order: events of a stream leave in the order of their publish() calls.
+///
+/// The two lower lanes are held while events come faster than `held_above` a second: then they leave in frames of at
+/// least Intake::frame_worth events or after `hold_max`, whichever is sooner. Otherwise a loop that is quick sends frames
+/// of two or three events, which cost its receivers so much that they fall behind. docs/adr/0015-lane-buffers.md.
 class Outbound {
  public:
   using Lanes = std::array<std::unique_ptr<transport::LanePublisher>, limits::lane_count>;
@@ -23,9 +28,11 @@ class Outbound {
   Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Executor& executor,
            std::function<void(Now, UnnumberedFrame&)> own);
 
-  /// Takes, numbers and sends what waits in the queues, highest lane first and bounded per lane; answers whether more
-  /// waits.
-  bool flush(Now now);
+  /// Takes, numbers and sends what waits in the queues and is not held, highest lane first and bounded per lane.
+  void flush(Now now);
+  /// When flush() has something to do; nothing: when somebody publishes. Tells the intake which lanes are held, so it is
+  /// to be asked before every sleep.
+  std::optional<SteadyTime> next_flush(Now now);
   /// Sends one event around the queues: heartbeats, and the goodbye.
   void send_now(Now now, const EncodedEvent& event);
   /// Tail markers that are due.
@@ -38,11 +45,19 @@ class Outbound {
 
  private:
   void take(Now now, Priority lane, std::size_t events_max);
+  bool is_held(Now now, Priority lane) const;
   void send(Now now, UnnumberedFrame& frame);
   void report_numbers(const UnnumberedFrame& frame, std::uint64_t first_sequence);
   void send(const std::vector<OutFrame>& frames);
 
+  /// When a lane was taken from last, and until when it may gather a frame's worth.
+  struct Pace {
+    SteadyTime taken_at;
+    SteadyTime held_until;
+  };
+
   Egress egress_;
+  std::array<Pace, limits::lane_count> paces_;
   Lanes& lanes_;
   Intake& intake_;
   Executor& executor_;

@@ -24,8 +24,8 @@ inline constexpr std::uint64_t affinity_bulk = 2;
 inline constexpr std::array<LaneSettings, limits::lane_count> lane_settings{{
     {4096, 0, 500, affinity_urgent, 0xB8},
     {4096, 0, 500, affinity_bulk, 0},
-    {2048, 512 * 1024, 500, affinity_bulk, 0},
-    {512, 128 * 1024, 500, affinity_bulk, 0},
+    {2048, 0, 500, affinity_bulk, 0},
+    {512, 0, 500, affinity_bulk, 0},
 }};
 
 inline constexpr int upstream_high_water_mark = 1000;           ///< RCVHWM of an XPUB

@@ -106,21 +106,23 @@ PollOutcome Poller::wait(Duration timeout) {
   ready_.clear();
   if (closed_) return PollOutcome::Closed;
   const bool had_input = has_input();
-  const int ready = collect(had_input ? 0 : sleep_ms(timeout), Mark::Yes);
+  const int ready = collect(had_input ? Duration::zero() : bounded(timeout), Mark::Yes);
   const bool touching = raise_all_when_due();
   return ready > 0 || had_input || touching ? PollOutcome::Ready : PollOutcome::TimedOut;
 }
 
-void Poller::look() { collect(0, Mark::No); }
+void Poller::look() { collect(Duration::zero(), Mark::No); }
 
 bool Poller::ready(std::size_t token) const {
   LEGION_ASSERT(token < entries_.size());
   return entries_[token].ready;
 }
 
-int Poller::collect(int timeout_ms, Mark mark) {
+int Poller::collect(Duration timeout, Mark mark) {
   std::array<epoll_event, events_per_wait> events;
-  const int count = epoll_wait(epoll_fd_, events.data(), events_per_wait, timeout_ms);
+  constexpr std::int64_t second = 1'000'000'000;
+  const timespec limit{timeout.count() / second, timeout.count() % second};
+  const int count = epoll_pwait2(epoll_fd_, events.data(), events_per_wait, timeout < Duration::zero() ? nullptr : &limit, nullptr);
   if (count < 0) {
     LEGION_ASSERT(errno == EINTR);
     return 0;
@@ -136,15 +138,10 @@ int Poller::collect(int timeout_ms, Mark mark) {
   return count;
 }
 
-int Poller::sleep_ms(Duration timeout) const {
-  using std::chrono::ceil;
-  using std::chrono::milliseconds;
-  if (timeout < Duration::zero()) return -1;
-  if (sockets_ > 0 && timeout > Duration::zero()) {
-    const Duration until_due = raised_all_at_ + untouched_max - steady_now();
-    timeout = std::min(timeout, std::max(Duration::zero(), until_due));
-  }
-  return static_cast<int>(ceil<milliseconds>(timeout).count());
+Duration Poller::bounded(Duration timeout) const {
+  if (sockets_ == 0 || timeout <= Duration::zero()) return timeout;
+  const Duration until_due = raised_all_at_ + untouched_max - steady_now();
+  return std::min(timeout, std::max(Duration::zero(), until_due));
 }
 
 bool Poller::raise_all_when_due() {

@@ -71,8 +71,8 @@ class Poller {
   void remove(std::size_t token);
   std::size_t size() const { return size_; }
 
-  /// Level-triggered. Does not sleep while a flag is up. A negative time-out waits for ever; others are rounded up to
-  /// milliseconds and, when sockets are watched, end early when it is time to raise the flags.
+  /// Level-triggered. Does not sleep while a flag is up. A negative time-out waits for ever; others, when sockets are
+  /// watched, end early when it is time to raise the flags.
   PollOutcome wait(Duration timeout);
   /// Raises the flags of what has become ready, without waiting and without ending anything: for a look in the middle
   /// of a long read. What ready() answers stays as wait() left it.
@@ -92,8 +92,8 @@ class Poller {
   };
 
   explicit Poller(int epoll_fd) : epoll_fd_(epoll_fd) {}
-  int collect(int timeout_ms, Mark mark);
-  int sleep_ms(Duration timeout) const;
+  int collect(Duration timeout, Mark mark);
+  Duration bounded(Duration timeout) const;
   bool raise_all_when_due();
 
   int epoll_fd_;

@@ -5,6 +5,7 @@
 
 #include <legion/base/assert.hpp>
 
+#include "sim_happenings.hpp"
 #include "sim_process.hpp"
 
 namespace legion::sim {
@@ -15,7 +16,8 @@ constexpr int exit_fenced = 70;
 
 }  // namespace
 
-SimCluster::SimCluster(std::uint64_t seed, Options options) : options_(std::move(options)), rng_(seed) {}
+SimCluster::SimCluster(std::uint64_t seed, Options options)
+    : options_(std::move(options)), rng_(seed), happenings_(std::make_unique<Happenings>(options_.slot)) {}
 SimCluster::~SimCluster() = default;
 
 SimCluster::Process& SimCluster::at(const std::string& label) { return *processes_.at(label); }
@@ -26,7 +28,8 @@ void SimCluster::add(const std::string& label, NodeOptions options) {
   process->label = label;
   if (options.name.empty()) options.name = label;
   process->options = std::move(options);
-  process->endpoints = endpoints_of_host(++hosts_);
+  process->endpoints = endpoints_of_host(++hosts_, !options_.through_wire);
+  process->index = processes_.size();
   LEGION_ASSERT(processes_.emplace(label, std::move(process)).second);
 }
 
@@ -38,11 +41,11 @@ void SimCluster::boot(Process& process) {
   process.paused = false;
   process.exit_code.reset();
   process.life = ++lives_;
-  process.lanes.clear();
+  disconnect_all(process);
   process.calls.clear();
   process.inbox.clear();
   silent_hosts_.erase(process.endpoints.control);
-  hosts_by_address_[process.endpoints.control] = process.label;
+  hosts_by_address_[process.endpoints.control] = &process;
   MembershipConfig config = options_.config;
   for (const std::string& target : process.options.join) {
     config.join.push_back(processes_.contains(target) ? at(target).endpoints.control : target);
@@ -59,16 +62,14 @@ void SimCluster::boot(Process& process) {
   process.core = std::make_unique<Membership>(std::move(config), std::move(self), rng_.next());
   process.core->start(now(process));
   carry_out(process);
-  const std::string label = process.label;
-  const std::uint64_t life = process.life;
-  after(Duration{static_cast<std::int64_t>(rng_.below(Membership::tick_interval.count()))},
-        [this, label, life] { tick(label, life); });
+  after(process, Duration{static_cast<std::int64_t>(rng_.below(Membership::tick_interval.count()))},
+        [this, &process, life = process.life] { tick(process, life); });
 }
 
 void SimCluster::stop(Process& process) {
   process.running = false;
   process.paused = false;
-  process.lanes.clear();
+  disconnect_all(process);
   process.inbox.clear();
   process.calls.clear();
 }
@@ -86,7 +87,7 @@ void SimCluster::restart(const std::string& label, Disk disk, Place place) {
     process.kept_incarnation = 0;
     process.kept_roster.clear();
   }
-  if (place == Place::NewAddress) process.endpoints = endpoints_of_host(++hosts_);
+  if (place == Place::NewAddress) process.endpoints = endpoints_of_host(++hosts_, !options_.through_wire);
   boot(process);
 }
 
@@ -100,8 +101,7 @@ void SimCluster::resume(const std::string& label) {
   for (auto& input_waiting : waiting) {
     if (process.running) input(process, input_waiting);
   }
-  const std::uint64_t life = process.life;
-  after(Duration::zero(), [this, label, life] { tick(label, life); });
+  after(process, Duration::zero(), [this, &process, life = process.life] { tick(process, life); });
 }
 
 void SimCluster::leave(const std::string& label) {
@@ -121,28 +121,42 @@ void SimCluster::partition(const std::set<std::string>& a, const std::set<std::s
   }
 }
 
-void SimCluster::block(const std::string& from, const std::string& to) { blocked_.insert({from, to}); }
+void SimCluster::block(const std::string& from, const std::string& to) {
+  std::vector<bool>& row = at(from).blocked;
+  row.resize(processes_.size());
+  if (!row[at(to).index]) ++blocks_;
+  row[at(to).index] = true;
+}
 
 void SimCluster::heal() {
   // ZeroMQ dials again within RECONNECT_IVL_MAX, which is redial_max.
-  for (const auto& pair : blocked_) {
-    const auto wait = static_cast<std::int64_t>(rng_.below(options_.config.redial_max.count() + 1));
-    usable_from_[pair] = time_ + Duration{wait};
+  for (const auto& [label, process] : processes_) {
+    process->usable_from.resize(processes_.size());
+    for (std::size_t to = 0; to < process->blocked.size(); ++to) {
+      if (!process->blocked[to]) continue;
+      const auto wait = static_cast<std::int64_t>(rng_.below(options_.config.redial_max.count() + 1));
+      process->usable_from[to] = time_ + Duration{wait};
+    }
+    process->blocked.clear();
   }
-  blocked_.clear();
+  blocks_ = 0;
 }
 
-void SimCluster::after(Duration delay, std::function<void()> happen) {
-  happenings_.push({time_ + delay, ++orders_, std::move(happen)});
+void SimCluster::after(Process& process, Duration delay, std::function<void()> happen) {
+  happenings_->add(time_ + delay, {.process = &process, .happen = std::move(happen), .heartbeat = nullptr});
 }
 
 void SimCluster::run_for(Duration duration) {
   const SteadyTime end = time_ + duration;
-  while (!happenings_.empty() && happenings_.top().at <= end) {
-    Happening next = std::move(const_cast<Happening&>(happenings_.top()));  // popped in the next line
-    happenings_.pop();
-    time_ = next.at;
-    next.happen();
+  while (happenings_->due(end)) {
+    happenings_->take([this](SteadyTime at) { time_ = at; },
+                      [this](Happenings::Event& event) {
+                        if (event.happen) {
+                          event.happen();
+                        } else {
+                          hear(*event.process, event.life, event.heartbeat);
+                        }
+                      });
   }
   time_ = end;
 }
@@ -160,12 +174,11 @@ Now SimCluster::now(const Process& process) const {
   return {time_, WallTime{wall_begin_ns + time_.ns + process.options.clock_offset.count()}};
 }
 
-void SimCluster::tick(const std::string& label, std::uint64_t life) {
-  Process& process = at(label);
+void SimCluster::tick(Process& process, std::uint64_t life) {
   if (!process.running || process.life != life || process.paused) return;
   process.core->on_tick(now(process));
   carry_out(process);
-  after(Membership::tick_interval, [this, label, life] { tick(label, life); });
+  after(process, Membership::tick_interval, [this, &process, life] { tick(process, life); });
 }
 
 void SimCluster::input(Process& process, const std::function<void(Process&)>& given) {
@@ -175,32 +188,29 @@ void SimCluster::input(Process& process, const std::function<void(Process&)>& gi
 }
 
 void SimCluster::deliver(Process& process, Duration delay, std::function<void(Process&)> given) {
-  const std::string label = process.label;
-  const std::uint64_t life = process.life;
-  after(delay, [this, label, life, given = std::move(given)]() mutable {
-    Process& target = at(label);
-    if (!target.running || target.life != life) return;
-    if (target.paused) {
-      target.inbox.push_back(std::move(given));
+  after(process, delay, [this, &process, life = process.life, given = std::move(given)]() mutable {
+    if (!process.running || process.life != life) return;
+    if (process.paused) {
+      process.inbox.push_back(std::move(given));
     } else {
-      input(target, given);
+      input(process, given);
     }
   });
 }
 
 void SimCluster::carry_out(Process& process) {
   // An effect may be the last one of a process: it ends there.
-  for (const MembershipEffect& effect : process.core->drain_effects()) {
+  for (MembershipEffect& effect : process.core->drain_effects()) {
     if (process.running) apply(process, effect);
   }
 }
 
-void SimCluster::apply(Process& process, const MembershipEffect& given) {
+void SimCluster::apply(Process& process, MembershipEffect& given) {
   const auto visitor = overloaded{
-      [&](const effect::SendHello& effect) { hello(process, effect); },
+      [&](effect::SendHello& effect) { hello(process, effect); },
       [&](const effect::FetchRoster& effect) { fetch_roster(process, effect.address); },
       [&](const effect::ConnectPeer& effect) { connect(process, effect.peer); },
-      [&](const effect::DisconnectPeer& effect) { process.lanes.erase(effect.name); },
+      [&](const effect::DisconnectPeer& effect) { disconnect(process, effect.name); },
       [&](const effect::IncarnationChosen& effect) { process.kept_incarnation = effect.incarnation; },
       [&](const effect::PublishingOpen&) {},
       [&](const effect::PublishHeartbeat& effect) { heartbeat(process, effect); },
@@ -214,9 +224,14 @@ void SimCluster::apply(Process& process, const MembershipEffect& given) {
           });
         }
       },
-      [&](const effect::PersistRoster& effect) { process.kept_roster = effect.members; },
+      [&](const effect::PersistRoster&) {
+        if (options_.disk == Disk::Kept) process.kept_roster = process.core->roster_to_keep();
+      },
       [&](const effect::MemberChanged&) {},
-      [&](const effect::CollectTails& effect) { process.collected.push_back(effect); },
+      [&](const effect::CollectTails& effect) {
+        ++traffic_.tail_questions;
+        if (options_.disk == Disk::Kept) process.collected.push_back(effect);
+      },
       [&](const effect::Fence& effect) {
         process.exit_code = exit_fenced;
         process.exit_message = effect.message;
@@ -244,8 +259,8 @@ const std::vector<effect::CollectTails>& SimCluster::collected(const std::string
 }
 
 MemberState SimCluster::state_seen_by(const std::string& observer, const std::string& name) const {
-  const auto member = core(observer).find(name);
-  return member ? member->state : MemberState::Left;
+  const Member* member = core(observer).find(name);
+  return member != nullptr ? member->state : MemberState::Left;
 }
 
 std::vector<std::string> SimCluster::labels() const {
@@ -268,21 +283,25 @@ std::string SimCluster::disagreement() const {
     if (!core.publishing_open()) return process->label + " may not publish yet";
     if (hash && *hash != core.hash()) return process->label + " has another roster hash than its predecessors";
     hash = core.hash();
-    std::size_t alive = 0;
-    for (const Member& member : core.roster()) alive += member.state == MemberState::Alive ? 1 : 0;
-    if (alive != by_name.size()) {
-      return process->label + " calls " + std::to_string(alive) + " nodes alive, " + std::to_string(by_name.size()) +
-             " are";
+    if (core.alive() != by_name.size()) {
+      return process->label + " calls " + std::to_string(core.alive()) + " nodes alive, " +
+             std::to_string(by_name.size()) + " are";
     }
+    if (process->lanes.size() + 1 < by_name.size()) return process->label + " is not connected to everybody";
+  }
+  for (const auto& [name, process] : by_name) {
+    const Membership& core = *process->core;
     for (const auto& [other_name, other] : by_name) {
-      const auto seen = core.find(other_name);
-      if (!seen || seen->state != MemberState::Alive) return process->label + " does not call " + other_name + " alive";
+      const Member* seen = core.find(other_name);
+      if (seen == nullptr || seen->state != MemberState::Alive) {
+        return process->label + " does not call " + other_name + " alive";
+      }
       if (seen->incarnation != other->core->incarnation() || seen->boot != other->boot) {
         return process->label + " knows another life of " + other_name;
       }
       if (other == process) continue;
       const auto lane = process->lanes.find(other_name);
-      if (lane == process->lanes.end() || lane->second.peer.endpoints != other->endpoints) {
+      if (lane == process->lanes.end() || lane->second.control != other->endpoints.control) {
         return process->label + " is not connected to " + other_name;
       }
     }

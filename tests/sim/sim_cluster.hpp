@@ -6,9 +6,9 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,6 +28,16 @@ enum class Disk : std::uint8_t { Kept, Lost };
 enum class Place : std::uint8_t { SameAddress, NewAddress };
 enum class HostAfterCrash : std::uint8_t { Refuses, Silent };
 
+/// What all processes have sent so far.
+struct Traffic {
+  std::uint64_t hellos = 0;
+  std::uint64_t roster_pages = 0;  ///< in answers to hello and to roster
+  std::uint64_t heartbeats = 0;    ///< as received
+  std::uint64_t tail_questions = 0;
+  std::uint64_t control_bytes = 0;    ///< requests and answers; only `through_wire`
+  std::uint64_t heartbeat_bytes = 0;  ///< the data of heartbeats, as received; only `through_wire`
+};
+
 /// Bounds: everything happens inside run_for(); the same seed and the same calls give the same run.
 class SimCluster {
  public:
@@ -35,7 +45,9 @@ class SimCluster {
     MembershipConfig config{};
     bool through_wire = true;  ///< encode and decode every message
     Duration delay_max = 5ms;
+    Duration slot = 10us;      ///< how finely time is told; wider ones make large clusters faster
     double heartbeat_loss = 0;
+    Disk disk = Disk::Kept;    ///< Lost: nothing is ever written, for clusters too large to keep every roster
   };
 
   SimCluster(std::uint64_t seed, Options options);
@@ -77,19 +89,13 @@ class SimCluster {
   std::vector<std::string> labels() const;
   /// The tails asked for by this process so far.
   const std::vector<effect::CollectTails>& collected(const std::string& label) const;
+  const Traffic& traffic() const { return traffic_; }
   Rng& rng() { return rng_; }
   SteadyTime time() const { return time_; }
 
  private:
   struct Process;
-  struct Happening {
-    SteadyTime at;
-    std::uint64_t order = 0;
-    std::function<void()> happen;
-    friend bool operator>(const Happening& a, const Happening& b) {
-      return std::pair(a.at, a.order) > std::pair(b.at, b.order);
-    }
-  };
+  class Happenings;
 
   Process& at(const std::string& label);
   const Process& at(const std::string& label) const;
@@ -97,36 +103,40 @@ class SimCluster {
   Process* listening_at(const std::string& address);
   bool blocked(const Process& from, const Process& to) const;
   Duration some_delay();
-  void after(Duration delay, std::function<void()> happen);
+  void after(Process& process, Duration delay, std::function<void()> happen);
+  void hear(Process& hearer, std::uint64_t life, const std::shared_ptr<const Heartbeat>& heartbeat);
   /// Runs in this process's present life, later if it is paused, never if it has ended.
   void deliver(Process& process, Duration delay, std::function<void(Process&)> input);
   void input(Process& process, const std::function<void(Process&)>& input);
   void boot(Process& process);
   void stop(Process& process);
-  void tick(const std::string& label, std::uint64_t life);
+  void tick(Process& process, std::uint64_t life);
   void carry_out(Process& process);
-  void apply(Process& process, const MembershipEffect& effect);
-  void hello(Process& process, const effect::SendHello& hello);
-  void answer_hello(Process& asker, const std::string& address, std::uint64_t call, const HelloRequest& request);
+  void apply(Process& process, MembershipEffect& effect);
+  void hello(Process& process, effect::SendHello& hello);
+  void answer_hello(Process& asker, const std::string& address, std::uint64_t call, HelloRequest request);
+  void lose_hello(Process& asker, const std::string& address, std::uint64_t call);
   void end_hello(Process& asker, std::uint64_t call, Duration delay, std::function<void(Process&)> input);
   void fetch_roster(Process& process, const std::string& address);
   void connect(Process& process, const Member& peer);
-  void sync(const std::string& receiver, std::uint64_t life, const std::string& name, std::uint64_t link);
+  void disconnect(Process& process, const std::string& name);
+  void disconnect_all(Process& process);
+  void sync(Process& process, std::uint64_t life, const std::string& name, std::uint64_t link);
   void heartbeat(Process& process, const effect::PublishHeartbeat& heartbeat);
 
   Options options_;
   Rng rng_;
   SteadyTime time_{1'000'000'000};
-  std::uint64_t orders_ = 0;
   std::uint64_t lives_ = 0;
   std::uint64_t calls_ = 0;
   std::uint32_t hosts_ = 0;
-  std::map<std::string, std::unique_ptr<Process>> processes_;
-  std::priority_queue<Happening, std::vector<Happening>, std::greater<>> happenings_;
-  std::set<std::pair<std::string, std::string>> blocked_;
-  std::map<std::pair<std::string, std::string>, SteadyTime> usable_from_;  // (sender, receiver) after a heal
+  Traffic traffic_;
+  std::map<std::string, std::unique_ptr<Process>> processes_;  // never removed, so pointers to them stay good
+  std::size_t blocks_ = 0;                                     // pairs between which nothing passes
+  std::unique_ptr<Happenings> happenings_;
   std::set<std::string> silent_hosts_;
-  std::map<std::string, std::string> hosts_by_address_;  // control address -> label
+  std::unordered_map<std::string, Process*> hosts_by_address_;            // by control address
+  std::unordered_map<std::string, std::vector<Process*>> listeners_;      // by control address: whose lanes lead there
 };
 
 /// LEGION_SEED if it is set, otherwise `fallback`; printed, so that a failure can be repeated.

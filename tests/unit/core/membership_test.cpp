@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <variant>
@@ -89,6 +91,53 @@ TEST(Membership, TheRosterIsWrittenOnlyWhenSomethingChanged) {
   EXPECT_EQ(count<effect::PersistRoster>(core.drain_effects()), 0U);
 }
 
+TEST(Membership, TheFirstMemberMetIsKeptAtOnceAndManyInARowAreKeptEverMoreRarely) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  core.drain_effects();
+  core.on_roster(at(20ms), {member("b", 7, 2)});
+  EXPECT_TRUE(core.wants_tick());
+  core.on_tick(at(20ms));
+  EXPECT_EQ(count<effect::PersistRoster>(core.drain_effects()), 1U) << "killed now, it has to find b again";
+  std::size_t saved = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Duration t = 20ms + (i + 1) * 10ms;
+    core.on_roster(at(t), {member("m" + std::to_string(i), 7, static_cast<std::uint8_t>(3 + i % 200))});
+    core.on_tick(at(t));
+    saved += count<effect::PersistRoster>(core.drain_effects());
+  }
+  EXPECT_GE(saved, 10U);
+  EXPECT_LE(saved, 15U) << "10 s of changes";
+  core.on_tick(at(12s));
+  EXPECT_EQ(count<effect::PersistRoster>(core.drain_effects()), 1U) << "the last change is kept too";
+  core.on_roster(at(20s), {member("late", 7, 2)});
+  core.on_tick(at(20s));
+  EXPECT_EQ(count<effect::PersistRoster>(core.drain_effects()), 1U);
+}
+
+TEST(Membership, ATickIsWantedAfterAnInputThatATickHasToDecideOnAndNotOnceItHasEnded) {
+  Membership core({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);
+  EXPECT_FALSE(core.wants_tick());
+  core.start(at(0s));
+  EXPECT_FALSE(core.wants_tick());
+  core.on_hello_reply(at(1ms), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster = {member("b", 7, 2)}});
+  EXPECT_TRUE(core.wants_tick());
+  for (int ticks = 0; core.wants_tick(); ++ticks) {
+    ASSERT_LT(ticks, 3) << "it would never sleep";
+    core.on_tick(at(1ms));
+  }
+  EXPECT_NE(core.incarnation(), 0U);
+  core.on_receiver_synced(at(2ms), "b");
+  EXPECT_TRUE(core.wants_tick());
+  core.on_tick(at(2ms));
+  EXPECT_TRUE(core.publishing_open());
+  EXPECT_FALSE(core.wants_tick());
+  core.on_goodbye(at(3ms), "b", 7);
+  EXPECT_TRUE(core.wants_tick());
+  core.leave(at(3ms));
+  EXPECT_FALSE(core.wants_tick()) << "no tick would take it back";
+}
+
 TEST(Membership, TheViewTellsSelfAndHeartbeatAges) {
   Membership core({}, self(), 1);
   core.start(at(0s));
@@ -104,6 +153,121 @@ TEST(Membership, TheViewTellsSelfAndHeartbeatAges) {
   EXPECT_EQ(view[2].heartbeat_age, 1s);
   EXPECT_EQ(core.find("c")->incarnation, 7U);
   EXPECT_EQ(core.hash(), roster_hash(core.roster()));
+}
+
+TEST(Membership, TheRosterIsToldInPagesThatLeaveNobodyOut) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  std::vector<Member> others;
+  for (std::size_t i = 0; i < 2 * limits::roster_page_members + 7; ++i) {
+    others.push_back(member("m" + std::to_string(i), 7, static_cast<std::uint8_t>(2 + i % 200)));
+  }
+  core.on_roster(at(0s), others);
+  std::vector<Member> told;
+  RosterPage page;
+  do {
+    page = core.roster_page(told.empty() ? std::string_view() : std::string_view(told.back().name));
+    ASSERT_LE(page.members.size(), limits::roster_page_members);
+    ASSERT_LE(encode(page).size(), limits::message_bytes_max);
+    told.insert(told.end(), page.members.begin(), page.members.end());
+  } while (page.more);
+  EXPECT_EQ(told, core.roster());
+}
+
+TEST(Membership, AFullPageOfTheLongestMembersFitsIntoAMessage) {
+  Member longest = member("a", std::numeric_limits<std::int64_t>::max() - 1, 1);
+  longest.name = std::string(limits::node_name_bytes_max, 'n');
+  const std::string uri = "tcp://" + std::string(288, 'h') + ":65535";
+  longest.endpoints = {.control = uri, .lanes = {uri, uri, uri, uri}, .spool = uri};
+  longest.roles.assign(limits::roles_max, std::string(limits::role_bytes_max, 'r'));
+  longest.version = std::string(64, 'v');
+  HelloReply reply{.self = longest, .roster = std::vector(limits::roster_page_members, longest)};
+  EXPECT_LE(encode(reply).size() + 64, limits::message_bytes_max);
+}
+
+TEST(Membership, OnlyAnAnswerToANewcomerCarriesTheRoster) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  core.on_roster(at(0s), {member("b", 7, 2)});
+  const auto to_newcomer = core.on_hello(at(1s), {.self = member("c", 0, 3)});
+  EXPECT_EQ(to_newcomer->roster.size(), 2U);
+  const auto to_member = core.on_hello(at(1s), {.self = member("c", 9, 3)});
+  EXPECT_TRUE(to_member->roster.empty());
+  EXPECT_EQ(to_member->roster_hash, core.hash());
+}
+
+TEST(Membership, AMemberWhoseHashDiffersInItsAnswerIsAskedForItsRosterAndTheBarrierWaitsForIt) {
+  Membership core({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);
+  core.start(at(0s));
+  core.on_hello_reply(at(0s), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster = {member("b", 7, 2)}});
+  core.on_tick(at(0s));
+  core.on_receiver_synced(at(0s), "b");
+  core.drain_effects();
+  core.on_hello_reply(at(1ms), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster_hash = core.hash() + 1});
+  EXPECT_EQ(count<effect::FetchRoster>(core.drain_effects()), 1U);
+  Membership late({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);
+  late.start(at(0s));
+  late.on_hello_reply(at(0s), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster = {member("b", 7, 2)}});
+  late.on_tick(at(0s));
+  late.on_hello_reply(at(1ms), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster_hash = late.hash() + 1});
+  late.on_receiver_synced(at(1ms), "b");
+  late.on_tick(at(1ms));
+  EXPECT_FALSE(late.publishing_open()) << "it does not know yet for whom to wait";
+  late.on_roster(at(2ms), {member("c", 7, 3)}, Membership::RosterPart::Last);
+  late.on_tick(at(2ms));
+  EXPECT_FALSE(late.publishing_open()) << "c has no sync yet";
+  late.on_receiver_synced(at(3ms), "c");
+  late.on_tick(at(3ms));
+  EXPECT_TRUE(late.publishing_open());
+}
+
+/// Of a newcomer that heard of a sync of b, and `later` of another life of b.
+bool opens_after_sync_and_new_life(Duration later) {
+  Membership core({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);
+  core.start(at(0s));
+  core.on_hello_reply(at(0s), "tcp://10.0.0.2:7400", {.self = member("b", 7, 2), .roster = {member("b", 7, 2)}});
+  core.on_tick(at(0s));
+  core.on_receiver_synced(at(0s), "b");
+  Member successor = member("b", 8, 2);
+  successor.boot.bytes[1] = 1;
+  core.on_hello(at(later), {.self = successor});
+  core.on_tick(at(later));
+  return core.publishing_open();
+}
+
+TEST(Membership, ASyncCountsForALifeThatIsHeardOfALittleLater) {
+  EXPECT_TRUE(opens_after_sync_and_new_life(5ms)) << "its links were faster than its hello";
+  EXPECT_FALSE(opens_after_sync_and_new_life(2s)) << "that was the life before";
+}
+
+TEST(Membership, EveryMemberIsAskedOnceAboutEachOfManyThatAreGoneAFewAtATime) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  std::vector<Member> others;
+  for (int i = 0; i < 150; ++i) {
+    others.push_back(member("m" + std::to_string(i), 7, static_cast<std::uint8_t>(2 + i)));
+  }
+  core.on_roster(at(0s), others);
+  core.drain_effects();
+  for (int i = 0; i < 50; ++i) core.on_goodbye(at(1s), others[static_cast<std::size_t>(i)].name, 7);
+  std::map<std::string, std::multiset<std::string>> asked;
+  for (Duration t = 1s; t < 3s; t += Membership::tick_interval) {
+    core.on_tick(at(t));
+    std::size_t calls = 0;
+    for (const MembershipEffect& any : core.drain_effects()) {
+      const auto* question = std::get_if<effect::CollectTails>(&any);
+      if (question == nullptr) continue;
+      ++calls;
+      EXPECT_LE(question->origins.size(), limits::tails_origins_max);
+      for (const Origin& origin : question->origins) asked[question->address].insert(origin.node);
+    }
+    EXPECT_LE(calls, 16U);
+  }
+  EXPECT_EQ(asked.size(), 100U);
+  for (const auto& [address, origins] : asked) {
+    EXPECT_EQ(origins.size(), 50U) << address;
+    EXPECT_EQ(std::set(origins.begin(), origins.end()).size(), 50U) << address;
+  }
 }
 
 TEST(Membership, NonsenseFromOthersIsIgnored) {

@@ -82,11 +82,15 @@ TEST(Messages, AnObserverSendsOnlyItsNameAndBootId) {
 }
 
 TEST(Messages, AHelloReplySurvivesTheWire) {
-  const HelloReply reply = some_reply();
+  HelloReply reply = some_reply();
+  reply.roster_hash = 0xfedcba9876543210;
+  reply.more = true;
   const auto decoded = decode_hello_reply(encode(reply));
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_EQ(decoded->self, reply.self);
   EXPECT_EQ(decoded->roster, reply.roster);
+  EXPECT_EQ(decoded->roster_hash, reply.roster_hash);
+  EXPECT_TRUE(decoded->more);
   EXPECT_EQ(decoded->highest_incarnation, reply.highest_incarnation);
   EXPECT_TRUE(decoded->name_taken);
 }
@@ -248,6 +252,7 @@ TEST(Messages, DamagedMessagesNeverCrash) {
   const auto decode_all = [](BytesView bytes) {
     (void)decode_hello_request(bytes);
     (void)decode_hello_reply(bytes);
+    (void)decode_roster_page(bytes);
     (void)decode_heartbeat(bytes);
     (void)decode_roster(bytes);
     (void)decode_tails(bytes);
@@ -269,6 +274,29 @@ TEST(Messages, DamagedMessagesNeverCrash) {
       decode_all(damaged);
     }
   }
+}
+
+TEST(Messages, ARosterPageSurvivesTheWire) {
+  const RosterPage page{.members = {some_member("a"), some_member("b")}, .more = true};
+  const auto decoded = decode_roster_page(encode(page));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(decoded->members, page.members);
+  EXPECT_TRUE(decoded->more);
+  EXPECT_FALSE(decode_roster_page(encode(RosterPage{.members = {}, .more = true}))) << "there is nothing to go on from";
+}
+
+/// Nodes compare these numbers: a value that changes here is a change of the protocol.
+TEST(RosterHash, IsTheDocumentedOne) {
+  Member member;
+  member.name = "node-1";
+  member.incarnation = 0x0102030405060708;
+  member.endpoints.control = "tcp://10.0.0.1:7400";
+  for (std::size_t lane = 0; lane < 4; ++lane) {
+    member.endpoints.lanes[lane] = "tcp://10.0.0.1:" + std::to_string(7401 + lane);
+  }
+  EXPECT_EQ(member_hash(member), 0x238ca9c9b27343daU);
+  EXPECT_EQ(roster_hash({member, member}), 2 * member_hash(member));
+  EXPECT_EQ(roster_hash({}), 0U);
 }
 
 TEST(RosterHash, DependsOnNameIncarnationAndEndpointsOfThoseThatHaveNotLeft) {

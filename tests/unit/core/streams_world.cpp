@@ -262,6 +262,9 @@ std::string StreamsWorld::disagreement(const Receiver& receiver, std::size_t ind
   const std::string who = receiver.name + " #" + std::to_string(index) + " " + s.filter.text() + ": ";
   const std::string said = " (published " + std::to_string(books.published) + ", received " +
                            std::to_string(s.received) + ", lost " + std::to_string(lost) + ")";
+  std::vector<Books> all;
+  receiver.ledger.all_books(all);
+  if (all[index] != books) return who + "books() and all_books() differ" + said;
   if (books.published != s.received + lost) return who + "the books do not balance" + said;
   if (s.removed) return {};
 

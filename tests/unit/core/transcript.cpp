@@ -100,19 +100,15 @@ std::string line_of(const MembershipEffect& given) {
             for (const std::string& address : e.addresses) line += " " + short_address(address);
             return line;
           },
-          [](const effect::PersistRoster& e) {
-            std::string line = "persist";
-            for (const Member& member : e.members) line += " " + brief(member);
-            return line;
-          },
+          [](const effect::PersistRoster&) { return std::string("persist"); },
           [](const effect::MemberChanged& e) {
             const std::string from = e.from ? std::string(to_string(*e.from)) : "new";
             return "member " + brief(e.member) + " " + from + " -> " + std::string(to_string(e.to)) + " : " + e.why;
           },
           [](const effect::CollectTails& e) {
-            std::string line = "collect_tails " + e.origin.node + "/" + std::to_string(e.origin.incarnation) + " from";
-            for (const std::string& address : e.addresses) line += " " + short_address(address);
-            return line;
+            std::string line = "collect_tails";
+            for (const Origin& origin : e.origins) line += " " + origin.node + "/" + std::to_string(origin.incarnation);
+            return line + " from " + short_address(e.address);
           },
           [](const effect::Fence& e) { return "fence " + e.message; },
           [](const effect::GiveUp& e) { return "give_up " + std::to_string(e.exit_code) + " " + e.message; },
