@@ -43,8 +43,8 @@ class Dispatcher {
   /// subscription at most once, any order). Events of one stream are to be offered in sequence order.
   void on_run(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count, StreamKey stream,
               std::span<const Route> routes);
-  /// Whether on_run() with these routes looks at the events themselves: several tiers, a concurrency above 1, or two
-  /// handlers of one agent. The owner then decodes them before it takes its lock.
+  /// Whether on_run() with these routes, or next() after it, looks at the events themselves: several tiers, two handlers
+  /// of one agent, or an agent that gets no runs. The owner then decodes them before it takes its lock.
   bool needs_events(std::span<const Route> routes) const;
 
   /// Hands over the next run, or nothing when no agent that is up has both a free slot and runnable work. A run of more

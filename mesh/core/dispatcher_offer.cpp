@@ -37,8 +37,9 @@ bool Dispatcher::State::takes_run(std::span<const Route> routes, const Route& ro
 }
 
 bool Dispatcher::State::needs_events(std::span<const Route> routes) const {
-  return !is_one_tier(routes) ||
-         !std::ranges::all_of(routes, [&](const Route& route) { return takes_run(routes, route); });
+  return !is_one_tier(routes) || !std::ranges::all_of(routes, [&](const Route& route) {
+    return takes_run(routes, route) && agents[handlers[route.subscription.value].agent.value].gets_runs();
+  });
 }
 
 void Dispatcher::State::offer(const FramePtr& frame, dispatch::Run run, StreamKey stream,

@@ -197,9 +197,11 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
   worker.answered.clear();
   Now now = read_clocks();
   std::size_t timed = 0;  // answers whose time is known
+  worker.stretch = 1;     // what was fast last time may be slow now
   for (std::uint32_t k = 0; k < task.count; ++k) {
     if (k > 0 && worker.yields.load(std::memory_order_relaxed)) break;
     const EventView& event = events[task.first + k];
+    if (event.expires_at) now = take_time(worker, timed, now);
     if (const auto fate = fate_before_handling(event, now)) {
       worker.answered.push_back({.kind = *fate});
       continue;
@@ -217,7 +219,8 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
 }
 
 // Reading the clock takes as long as a fast handler. So a stretch of up to eight events is timed together as long as
-// they take less than a microsecond each, and each is counted with its share.
+// they take less than a microsecond each, and each is counted with its share. An event that may expire is judged by a
+// clock that was just read.
 Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
   const std::size_t count = worker.answered.size() - timed;
   if (count == 0) return since;

@@ -128,6 +128,8 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
     waiting = lane.packer.events();
     lane.depth.store(waiting, std::memory_order_relaxed);
   }
+  // The loop's counterpart is the fence between telling what is held, announcing its sleep, and looking at the depths.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (waiting >= frame_worth || lane.wakes.load(std::memory_order_relaxed) == Wakes::Always) wake_();
   return {};
 }

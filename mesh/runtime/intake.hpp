@@ -40,7 +40,7 @@ struct NumberAsked {
 class Intake {
  public:
   using Capacity = std::array<std::size_t, limits::lane_count>;
-  /// `wake` is called after an event was queued when the loop may be asleep.
+  /// `wake` is called after an event was queued when the loop may be asleep; a fence (seq_cst) lies between.
   Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake);
 
   /// `agent` becomes part of the source when the event names none. `now` stamps events without a time.

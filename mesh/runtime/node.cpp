@@ -61,7 +61,7 @@ struct Node::State {
         sockets(std::move(bound)),
         wake(std::move(wake_fd)),
         exit_fd(exit_descriptor),
-        intake(options.name, options.policy, options.queue_capacity, [this] { wake.wake(); }),
+        intake(options.name, options.policy, options.queue_capacity, [this] { wake.wake_after_fence(); }),
         pool(options.workers, seed) {}
 
   ~State() { ::close(exit_fd); }

@@ -130,8 +130,9 @@ void NodeLoop::run() {
 void NodeLoop::wait() {
   Duration limit{0};
   if (!poller_.has_input() && !membership_.wants_tick()) {
-    setup_.wake.announce_sleep();
     const Now now = read_clocks();
+    if (streams_) streams_->outbound.tell_what_is_held(now);
+    setup_.wake.announce_sleep();
     const SteadyTime until = std::min(next_flush(now).value_or(next_tick_), next_tick_);
     limit = std::clamp(until - now.steady, Duration{0}, turn_max);
   }
@@ -140,7 +141,7 @@ void NodeLoop::wait() {
   if (poller_.ready(wake_token_)) setup_.wake.drain();
 }
 
-std::optional<SteadyTime> NodeLoop::next_flush(Now now) {
+std::optional<SteadyTime> NodeLoop::next_flush(Now now) const {
   const bool may_send = streams_ && membership_.publishing_open() && !fenced_;
   return may_send ? streams_->outbound.next_flush(now) : std::nullopt;
 }

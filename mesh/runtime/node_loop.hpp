@@ -83,7 +83,7 @@ class NodeLoop {
   void run();
   void turn();
   void wait();
-  std::optional<SteadyTime> next_flush(Now now);
+  std::optional<SteadyTime> next_flush(Now now) const;
   void read_lanes(Now now);
   void read_round(Now now);
   void read_upstream(Now now);

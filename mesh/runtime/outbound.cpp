@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<std::size_t, limits::lane_count> take_max{4096, 2048, 1024, 512};
 
 constexpr Duration hold_max = 100us;
-constexpr std::int64_t held_above = 100'000;  // events a second
+constexpr Duration held_below = 10us;  // between two events: above 100,000 a second
 
 bool may_be_held(Priority lane) { return lane == Priority::Normal || lane == Priority::Low; }
 
@@ -36,7 +36,14 @@ bool Outbound::is_held(Now now, Priority lane) const {
   return now.steady < paces_[lane_index(lane)].held_until && intake_.depth(lane) < Intake::frame_worth;
 }
 
-std::optional<SteadyTime> Outbound::next_flush(Now now) {
+void Outbound::tell_what_is_held(Now now) {
+  for (const Priority lane : {Priority::Normal, Priority::Low}) {
+    const bool held = now.steady < paces_[lane_index(lane)].held_until;
+    intake_.set_wakes(lane, held ? Intake::Wakes::ForAFrame : Intake::Wakes::Always);
+  }
+}
+
+std::optional<SteadyTime> Outbound::next_flush(Now now) const {
   std::optional<SteadyTime> next;
   for (const Priority lane : all_priorities) {
     if (!may_be_held(lane)) {
@@ -45,7 +52,6 @@ std::optional<SteadyTime> Outbound::next_flush(Now now) {
     }
     const SteadyTime held_until = paces_[lane_index(lane)].held_until;
     const bool held = now.steady < held_until;
-    intake_.set_wakes(lane, held ? Intake::Wakes::ForAFrame : Intake::Wakes::Always);
     const std::size_t depth = intake_.depth(lane);
     if (depth == 0 && !held) continue;
     if (depth >= Intake::frame_worth || !held) return now.steady;
@@ -60,7 +66,7 @@ void Outbound::take(Now now, Priority lane, std::size_t events_max) {
   if (may_be_held(lane)) {
     Pace& pace = paces_[lane_index(lane)];
     const Duration since = now.steady - std::exchange(pace.taken_at, now.steady);
-    const bool fast = static_cast<std::int64_t>(events) * 1'000'000'000 > held_above * since.count();
+    const bool fast = since < static_cast<std::int64_t>(events) * held_below;
     pace.held_until = fast ? now.steady + hold_max : now.steady;
   }
   for (UnnumberedFrame& frame : taken_) {

@@ -17,8 +17,8 @@ namespace legion {
 
 /// Thread: the loop's. Order: events of a stream leave in the order of their publish() calls.
 ///
-/// The two lower lanes are held while events come faster than `held_above` a second: then they leave in frames of at
-/// least Intake::frame_worth events or after `hold_max`, whichever is sooner. Otherwise a loop that is quick sends frames
+/// The two lower lanes are held while events come faster than 100,000 a second: then they leave in frames of at
+/// least Intake::frame_worth events or after 100 us, whichever is sooner. Otherwise a loop that is quick sends frames
 /// of two or three events, which cost its receivers so much that they fall behind. docs/adr/0015-lane-buffers.md.
 class Outbound {
  public:
@@ -30,9 +30,11 @@ class Outbound {
 
   /// Takes, numbers and sends what waits in the queues and is not held, highest lane first and bounded per lane.
   void flush(Now now);
-  /// When flush() has something to do; nothing: when somebody publishes. Tells the intake which lanes are held, so it is
-  /// to be asked before every sleep.
-  std::optional<SteadyTime> next_flush(Now now);
+  /// Tells the intake which lanes are held now. Before a sleep is announced: a publisher reads this word first, so it has
+  /// to be out before that announcement's fence.
+  void tell_what_is_held(Now now);
+  /// When flush() has something to do; nothing: when somebody publishes.
+  std::optional<SteadyTime> next_flush(Now now) const;
   /// Sends one event around the queues: heartbeats, and the goodbye.
   void send_now(Now now, const EncodedEvent& event);
   /// Tail markers that are due.

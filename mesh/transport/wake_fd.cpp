@@ -26,6 +26,10 @@ WakeFd::~WakeFd() {
 void WakeFd::wake() {
   // Between making the work visible and looking at the flag; announce_sleep() has its counterpart.
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  wake_after_fence();
+}
+
+void WakeFd::wake_after_fence() {
   if (sleeping_.load(std::memory_order_relaxed) && sleeping_.exchange(false)) wake_always();
 }
 

@@ -24,6 +24,8 @@ class WakeFd {
   ~WakeFd();
 
   void wake();
+  /// As wake(), for a producer that has put a fence (seq_cst) behind making the work visible.
+  void wake_after_fence();
   /// Also when nobody has announced to sleep; the next wait then returns at once.
   void wake_always();
 

@@ -29,6 +29,10 @@ Result<Xpub> Xpub::create(Socket socket) {
 // a queue is believed to be full, it is made to look.
 template <class Body>
 PublishOutcome Xpub::send_dropping(const Body& body) {
+  if (subscriptions_ == 0) {
+    ++counters_.sent;
+    return PublishOutcome::Sent;
+  }
   SendResult result = socket_.send(body);
   if (result == SendResult::Full) {
     socket_.process_commands();
@@ -60,6 +64,12 @@ std::size_t Xpub::read_upstream(const SubscriptionReport& report, std::size_t pa
     if (inside_user_message || upstream_ == More::Yes || bytes.empty() || bytes[0] > 1) {
       ++counters_.discarded_upstream;
       continue;
+    }
+    // ZeroMQ reports the first subscription to a topic and the last unsubscription, also of peers that are gone.
+    if (bytes[0] == 1) {
+      ++subscriptions_;
+    } else if (subscriptions_ > 0) {
+      --subscriptions_;
     }
     report(bytes[0] == 1 ? SubscriptionChange::Added : SubscriptionChange::Removed, part->text().substr(1));
   }

@@ -21,10 +21,11 @@ constexpr std::uint32_t paced_per_second = 50'000;  // four times as many are ha
 
 constexpr double mib = 1024 * 1024;
 
-/// What docs/architecture.md states for one peer that does not read, of the one lane in use.
+/// What docs/architecture.md states for the one lane in use, for all four peers: as fast as it goes, those that run may
+/// fall behind as well.
 constexpr double growth_bound_mib() {
   const auto marks = transport::lane_settings[lane_index(Priority::Normal)].high_water_mark;
-  return static_cast<double>(marks) * static_cast<double>(limits::frame_bytes_target) / mib;
+  return static_cast<double>(others + 1) * static_cast<double>(marks) * static_cast<double>(limits::frame_bytes_target) / mib;
 }
 
 GroupSpec group(Pace pace, Timing timing) {

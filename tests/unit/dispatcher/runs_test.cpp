@@ -371,6 +371,8 @@ TEST_F(DispatcherRuns, ATieredEventThatExpiredAtTheGateIsExpiredBelow) {
 TEST_F(DispatcherRuns, GoToEachAgentInItsOwnWay) {
   const auto keyed = rig.subscribe(rig.agent(agent_spec("keyed", 4)));
   EXPECT_TRUE(rig.dispatcher.needs_events(std::vector<Route>{{all}, {keyed}}));
+  const auto single = rig.subscribe(rig.agent(agent_spec("single", 1)));
+  EXPECT_TRUE(rig.dispatcher.needs_events(std::vector<Route>{{single}}));
   rig.offer(make_run(1, 3), 1, {all, keyed});
   std::size_t runs = 0;
   std::size_t singles = 0;

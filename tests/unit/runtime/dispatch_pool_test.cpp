@@ -45,11 +45,12 @@ class Recorder : public Agent {
   std::vector<std::uint64_t> seen_;
 };
 
-FramePtr frame_of(std::uint32_t count, Priority lane = Priority::Normal) {
+FramePtr frame_of(std::uint32_t count, Priority lane = Priority::Normal, std::optional<WallTime> expires_at = {}) {
   Event event;
   event.type = "test.tick";
   event.source = "alpha/desk";
   event.time = read_clocks().wall;
+  event.expires_at = expires_at;
   FrameBuilder builder;
   builder.begin({"alpha", 1}, lane, event.type, 0, 1);
   for (std::uint32_t i = 0; i < count; ++i) builder.append(encode_event(event, 0, 1000)->bytes);
@@ -120,6 +121,26 @@ TEST_F(PoolTest, WhatIsMoreUrgentComesBetweenTwoEventsOfARun) {
   ASSERT_EQ(lanes.size(), 41u);
   EXPECT_EQ(lanes[3], Priority::Critical);
   EXPECT_EQ(std::ranges::count(lanes, Priority::Critical), 1);
+}
+
+TEST_F(PoolTest, AnEventThatExpiresDuringTheRunIsNotHandedOver) {
+  // Fast handlers, which are timed several at once, and then one that outlasts what the others have left.
+  const WallTime end = read_clocks().wall + 50ms;
+  Recorder agent([&](const Delivery& delivery) {
+    while (delivery.event->sequence == 40 && read_clocks().wall < end) {
+    }
+    return Outcome::done();
+  });
+  const auto subscription = add(agent);
+  offer(pool, frame_of(60, Priority::Normal, end), subscription);
+  pool.start();
+  EXPECT_TRUE(becomes_drained());
+  pool.stop();
+  pool.inspect([&](const Dispatcher& dispatcher) {
+    const Books books = dispatcher.books(subscription);
+    EXPECT_EQ(books.delivered + books.expired, 60u);
+    EXPECT_LE(books.delivered, 40u);
+  });
 }
 
 TEST_F(PoolTest, AnOutcomeThatWasPromisedAndNotGivenIsAFailedAttempt) {
