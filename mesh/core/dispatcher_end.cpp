@@ -172,12 +172,18 @@ void Dispatcher::State::close() {
   ring = {};
   runnable_agents = {};
   for (Agent& agent : agents) {
-    Agent fresh;
-    fresh.spec = std::move(agent.spec);
-    fresh.state = agent.state;
-    fresh.run_events = agent.run_events;
-    fresh.subscriptions = agent.subscriptions;
-    agent = std::move(fresh);
+    // In place: what add_agent() and add_subscription() set is read by needs_events() at any time.
+    agent.fifo = {};
+    agent.front = {};
+    agent.untouched = {};
+    agent.in_flight = {};
+    agent.deferred = {};
+    agent.retry_waiting = 0;
+    agent.depth = {};
+    agent.runnable = agent.in_ring = 0;
+    agent.chooser = {};
+    agent.streams.clear();
+    agent.keys.clear();
   }
 }
 

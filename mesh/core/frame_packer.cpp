@@ -18,7 +18,7 @@ std::uint32_t FramePacker::find_or_add(std::string_view type, std::uint8_t shard
   if (last_ < streams_.size() && StreamNameEqual{}(streams_[last_].key, wanted)) return last_;
   const auto found = by_key_.find(wanted);
   if (found != by_key_.end()) return found->second;
-  if (streams_.size() >= limits::streams_per_origin_max && events_ == 0) forget_streams();
+  if (streams_.size() >= streams_max_) forget_idle_streams();
   const auto index = static_cast<std::uint32_t>(streams_.size());
   StreamName key{std::string(type), shard};
   by_key_.emplace(key, index);
@@ -26,9 +26,20 @@ std::uint32_t FramePacker::find_or_add(std::string_view type, std::uint8_t shard
   return index;
 }
 
-void FramePacker::forget_streams() {
-  streams_.clear();
+void FramePacker::forget_idle_streams() {
+  std::vector<Stream> kept;
   by_key_.clear();
+  // Those in which something waits have their turn each, so this visits all of them, in their order.
+  for (std::size_t turn = turns_.size(); turn > 0; --turn) {
+    Stream& stream = streams_[turns_.pop_front()];
+    const auto index = static_cast<std::uint32_t>(kept.size());
+    by_key_.emplace(stream.key, index);
+    kept.push_back(std::move(stream));
+    turns_.push_back(index);
+  }
+  streams_ = std::move(kept);
+  last_ = 0;
+  streams_max_ = streams_.size() + limits::streams_per_origin_max;
 }
 
 FramePacker::Waiting& FramePacker::open_frame(Stream& stream, std::size_t event_bytes) {
@@ -78,7 +89,8 @@ std::size_t FramePacker::take(std::size_t events_max, std::vector<UnnumberedFram
 }
 
 void FramePacker::recycle(Bytes buffer) {
-  if (spare_.size() >= spare_buffers_max || buffer.capacity() > spare_buffer_bytes_max) return;
+  const bool is_worth_it = buffer.capacity() > 0 && buffer.capacity() <= spare_buffer_bytes_max;
+  if (!is_worth_it || spare_.size() >= spare_buffers_max) return;
   buffer.clear();
   spare_.push_back(std::move(buffer));
 }

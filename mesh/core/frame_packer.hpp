@@ -28,8 +28,8 @@ struct UnnumberedFrame {
 /// alone.
 ///
 /// Thread: none of its own; the owner serialises every call. Order: FIFO within a stream; streams take turns, one frame
-/// each. Bounds: the owner's, over events(); remembers at most limits::streams_per_origin_max streams that wait for
-/// nothing. Cost: one copy of the event; no allocation once buffers and streams are warm.
+/// each. Bounds: the owner's, over events(); remembers at most limits::streams_per_origin_max streams besides those in
+/// which something waits. Cost: one copy of the event; no allocation once buffers and streams are warm.
 class FramePacker {
  public:
   FramePacker(std::string node, Priority lane);
@@ -62,12 +62,13 @@ class FramePacker {
 
   std::uint32_t find_or_add(std::string_view type, std::uint8_t shard);
   Waiting& open_frame(Stream& stream, std::size_t event_bytes);
-  void forget_streams();
+  void forget_idle_streams();
 
   Origin origin_;  // its incarnation is not known yet
   Priority lane_;
   std::vector<Stream> streams_;
   std::unordered_map<StreamName, std::uint32_t, StreamNameHash, StreamNameEqual> by_key_;
+  std::size_t streams_max_ = limits::streams_per_origin_max;
   std::uint32_t last_ = 0;           // the stream appended to last
   Fifo<std::uint32_t> turns_;  // streams with frames
   std::size_t events_ = 0;

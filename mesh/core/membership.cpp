@@ -58,7 +58,7 @@ void Membership::on_tick(Now now) {
     state.next_heartbeat = std::max(state.next_heartbeat + state.config.heartbeat_interval,
                                     now.steady + state.config.heartbeat_interval / 2);
   }
-  // Ticks follow every input; walking all members is only worth it when one changed something, or now and then.
+  // Ticks follow every input; what is due is only looked for when an input changed something, or now and then.
   if (!state.swept_needed && state.swept_at && now.steady - *state.swept_at < tick_interval / 2) return;
   state.sweep(now);
 }

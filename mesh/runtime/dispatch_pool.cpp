@@ -13,6 +13,9 @@ namespace {
 // Events an agent that answers at once gets without the dispatcher being asked in between.
 constexpr std::uint32_t run_events_max = 64;
 
+// An agent whose handler is slow gives its worker back after this, because other agents may wait for one.
+constexpr Duration run_length_max = 1ms;
+
 constexpr Duration fast_handler = 1us;
 constexpr std::size_t stretch_max = 8;
 
@@ -75,7 +78,7 @@ void DispatchPool::wake(Wake whom) {
 
 void DispatchPool::offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream,
                          std::span<const Route> routes) {
-  // What keys and tiers are asked for is fixed at the start, so this needs no lock; decoding must not happen under it.
+  // What tiers, keys and runs there are is fixed at the start, so this needs no lock; decoding must not happen under it.
   if (dispatcher_.needs_events(routes)) frame->events();
   Wake whom = Wake::Nobody;
   {
@@ -114,6 +117,10 @@ void DispatchPool::agent_down(AgentId agent, std::string_view error) {
   {
     const std::lock_guard lock(mutex_);
     dispatcher_.on_agent_down(now, agent, error);
+    // Its run has gone back and may be handed to another worker: the one that has it stops after the event in hands.
+    for (Worker& worker : workers_) {
+      if (worker.run && worker.run->agent == agent) worker.yields.store(true, std::memory_order_relaxed);
+    }
     whom = after_change();
   }
   wake(whom);
@@ -196,10 +203,11 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
   Outcome outcome = Outcome::done();
   worker.answered.clear();
   Now now = read_clocks();
+  const SteadyTime begin = now.steady;
   std::size_t timed = 0;  // answers whose time is known
   worker.stretch = 1;     // what was fast last time may be slow now
   for (std::uint32_t k = 0; k < task.count; ++k) {
-    if (k > 0 && worker.yields.load(std::memory_order_relaxed)) break;
+    if (k > 0 && (worker.yields.load(std::memory_order_relaxed) || now.steady - begin > run_length_max)) break;
     const EventView& event = events[task.first + k];
     if (event.expires_at) now = take_time(worker, timed, now);
     if (const auto fate = fate_before_handling(event, now)) {

@@ -12,6 +12,7 @@ constexpr std::size_t scratch_bytes_kept_max = 64 * 1024;
 struct Scratch {
   Bytes bytes;
   std::string source;
+  PublishedType type;
 };
 
 Scratch& scratch_of_this_thread() {
@@ -19,21 +20,6 @@ Scratch& scratch_of_this_thread() {
   if (scratch.bytes.capacity() > scratch_bytes_kept_max) scratch.bytes = {};
   scratch.bytes.clear();
   return scratch;
-}
-
-PublishResult reserved_type() {
-  return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
-}
-
-/// Why there is no entry for this type.
-PublishResult refuse_type(const std::string& type, Publisher publisher) {
-  if (publisher != Publisher::Node && is_reserved(type)) return reserved_type();
-  if (is_wire_type(canonical_type(type))) {
-    return {PublishStatus::Refused, "type: this node has published " + std::to_string(limits::streams_per_origin_max) +
-                                        " types, which is as many as it may"};
-  }
-  return {PublishStatus::Invalid,
-          "type '" + type.substr(0, limits::wire_type_bytes_max) + "' is not an event type"};
 }
 
 /// Taking a lock that is held for some tens of nanoseconds: sleeping would cost a hundred times as much.
@@ -81,21 +67,22 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
     const bool shut = closed_.load(std::memory_order_acquire) ||
                       (outside && outside_closed_.load(std::memory_order_acquire));
     if (shut) return {PublishStatus::Closed, "the node is shutting down"};
+    if (is_reserved(event.type)) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
   }
-  const PublishedType* type = types_.find_or_add(event.type);
-  if (type == nullptr) return refuse_type(event.type, publisher);
-  if (publisher != Publisher::Node) {
-    if (type->kind == PublishedType::Kind::Reserved) return reserved_type();
-    if (type->kind == PublishedType::Kind::Heartbeat) {
-      return {PublishStatus::Refused, "type: agent.heartbeat is published by nodes only"};
-    }
+  Scratch& scratch = scratch_of_this_thread();
+  const PublishedType* type = types_.find_or_add(event.type, scratch.type);
+  if (type == nullptr) {
+    return {PublishStatus::Invalid,
+            "type '" + event.type.substr(0, limits::wire_type_bytes_max) + "' is not an event type"};
+  }
+  if (publisher != Publisher::Node && type->is_heartbeat) {
+    return {PublishStatus::Refused, "type: agent.heartbeat is published by nodes only"};
   }
   const TopicPolicy& policy = type->policy;
   if (publisher == Publisher::Local && policy.durability == Durability::Confirmed && policy.spools > 0) {
     return {PublishStatus::Refused, "type: confirmed types cannot be published over the local pair"};
   }
 
-  Scratch& scratch = scratch_of_this_thread();
   EventDefaults defaults;
   defaults.time = now;
   defaults.ttl = policy.ttl;

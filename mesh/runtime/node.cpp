@@ -163,8 +163,8 @@ bool Node::shutdown() {
   }
   stop_all(sources, std::min(left(), std::max(agent_grace_min, state.options.drain_timeout / 5)));
   state.handled_all = state.loop->quiesce(left());
+  state.pool.stop();  // first: what handlers have done is reported before the books are closed
   state.pool.close();
-  state.pool.stop();
   stop_all(handlers, left());
   if (!state.handled_all) state.log(LogLevel::Warn, "drain_timeout passed: what was still held is lost (shutdown)");
 

@@ -296,7 +296,7 @@ void NodeLoop::report_letters() {
 void NodeLoop::on_own_frame(Now now, UnnumberedFrame& own) {
   const bool logged = setup_.options.log_events && own.type != "agent.heartbeat";
   if (!logged && !streams_->ledger.wanted(own.type) && !(local_ && local_->wanted(own.type))) return;
-  const auto frame = Frame::decode(std::move(own.bytes), &frames_);
+  const auto frame = Frame::decode(std::exchange(own.bytes, frames_.take_buffer()), &frames_);  // one for one
   LEGION_ASSERT(frame.has_value());
   if (logged) log_events("event published: ", *frame, 0);
   streams_->inbound.on_frame(now, *frame, streams_->ledger.on_frame(now, (*frame)->header()));

@@ -11,29 +11,33 @@ PublishedType describe(std::string_view name, const PolicyTable& policy) {
   PublishedType entry;
   entry.type = canonical_type(name);
   entry.policy = policy.resolve(entry.type);
-  if (entry.type == "agent.heartbeat") entry.kind = PublishedType::Kind::Heartbeat;
-  if (is_reserved(entry.type)) entry.kind = PublishedType::Kind::Reserved;
+  entry.is_heartbeat = entry.type == "agent.heartbeat";
   return entry;
 }
 
 }  // namespace
 
-const PublishedType* TypeTable::find_or_add(std::string_view name) {
+const PublishedType* TypeTable::find_or_add(std::string_view name, PublishedType& scratch) {
   auto& slot = slots_[NameHash{}(name) % slot_count];
   const Named* known = slot.load(std::memory_order_acquire);
   if (known == nullptr || known->name != name) {
-    known = look_up(name);
-    if (known == nullptr) return nullptr;
+    if (!is_wire_type(canonical_type(name))) return nullptr;
+    known = look_up_or_add(name);
+    if (known == nullptr) {
+      scratch = describe(name, policy_);
+      return &scratch;
+    }
     slot.store(known, std::memory_order_release);
   }
   return &known->entry;
 }
 
-const TypeTable::Named* TypeTable::look_up(std::string_view name) {
+// nullptr: not known, and the table is full.
+const TypeTable::Named* TypeTable::look_up_or_add(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = by_name_.find(name);
   if (found != by_name_.end()) return found->second;
-  if (!is_wire_type(canonical_type(name)) || all_.size() >= limits::streams_per_origin_max) return nullptr;
+  if (all_.size() >= limits::streams_per_origin_max) return nullptr;
   const Named& added = all_.emplace_back(std::string(name), describe(name, policy_));
   by_name_.emplace(added.name, &added);
   return &added;

@@ -16,10 +16,10 @@ namespace legion {
 struct PublishedType {
   std::string type;  ///< the dotted form
   TopicPolicy policy;
-  enum class Kind : std::uint8_t { Open, Heartbeat, Reserved } kind = Kind::Open;
+  bool is_heartbeat = false;
 };
 
-/// Thread: any. Bounds: limits::streams_per_origin_max names; more than a node may have streams anyway.
+/// Thread: any. Bounds: remembers limits::streams_per_origin_max names, more than a node may have streams.
 /// Cost: a hash and a comparison for a name seen before, without a lock.
 class TypeTable {
  public:
@@ -27,8 +27,9 @@ class TypeTable {
   TypeTable(const TypeTable&) = delete;
   TypeTable& operator=(const TypeTable&) = delete;
 
-  /// `name` in dotted or upper-case form; the entry lives as long as the table. nullptr: no event type, or one too many.
-  const PublishedType* find_or_add(std::string_view name);
+  /// `name` in dotted or upper-case form. The entry lives as long as the table; when the table is full, in `scratch`.
+  /// nullptr: no event type.
+  const PublishedType* find_or_add(std::string_view name, PublishedType& scratch);
 
  private:
   struct Named {
@@ -41,7 +42,7 @@ class TypeTable {
   };
   static constexpr std::size_t slot_count = 1024;
 
-  const Named* look_up(std::string_view name);
+  const Named* look_up_or_add(std::string_view name);
 
   const PolicyTable& policy_;
   // The name last looked up in each slot. Entries are never removed, so what a slot pointed to stays good.

@@ -120,9 +120,7 @@ bool Poller::ready(std::size_t token) const {
 
 int Poller::collect(Duration timeout, Mark mark) {
   std::array<epoll_event, events_per_wait> events;
-  constexpr std::int64_t second = 1'000'000'000;
-  const timespec limit{timeout.count() / second, timeout.count() % second};
-  const int count = epoll_pwait2(epoll_fd_, events.data(), events_per_wait, timeout < Duration::zero() ? nullptr : &limit, nullptr);
+  const int count = wait_for_events(events, timeout);
   if (count < 0) {
     LEGION_ASSERT(errno == EINTR);
     return 0;
@@ -136,6 +134,23 @@ int Poller::collect(Duration timeout, Mark mark) {
     ready_.push_back(token);
   }
   return count;
+}
+
+// Kernels before 5.11 have no fine time-outs, and old seccomp filters refuse them: then a wait ends up to 1 ms late.
+int Poller::wait_for_events(std::span<epoll_event> events, Duration timeout) {
+  const int room = static_cast<int>(events.size());
+  if (has_fine_timeouts_) {
+    constexpr std::int64_t second = 1'000'000'000;
+    const timespec limit{timeout.count() / second, timeout.count() % second};
+    const int count =
+        epoll_pwait2(epoll_fd_, events.data(), room, timeout < Duration::zero() ? nullptr : &limit, nullptr);
+    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+    has_fine_timeouts_ = false;
+  }
+  using std::chrono::ceil;
+  using std::chrono::milliseconds;
+  const int limit_ms = timeout < Duration::zero() ? -1 : static_cast<int>(ceil<milliseconds>(timeout).count());
+  return epoll_wait(epoll_fd_, events.data(), room, limit_ms);
 }
 
 Duration Poller::bounded(Duration timeout) const {

@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <legion/base/error.hpp>
 #include <legion/base/time.hpp>
+
+struct epoll_event;
 
 namespace legion::transport {
 
@@ -93,6 +96,7 @@ class Poller {
 
   explicit Poller(int epoll_fd) : epoll_fd_(epoll_fd) {}
   int collect(Duration timeout, Mark mark);
+  int wait_for_events(std::span<epoll_event> events, Duration timeout);
   Duration bounded(Duration timeout) const;
   bool raise_all_when_due();
 
@@ -105,6 +109,7 @@ class Poller {
   std::size_t raised_ = 0;  // flags that are up
   SteadyTime raised_all_at_;
   bool closed_ = false;
+  bool has_fine_timeouts_ = true;  // until the kernel says it has not
 };
 
 }  // namespace legion::transport

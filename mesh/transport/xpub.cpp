@@ -29,7 +29,7 @@ Result<Xpub> Xpub::create(Socket socket) {
 // a queue is believed to be full, it is made to look.
 template <class Body>
 PublishOutcome Xpub::send_dropping(const Body& body) {
-  if (subscriptions_ == 0) {
+  if (!was_subscribed_to_) {
     ++counters_.sent;
     return PublishOutcome::Sent;
   }
@@ -65,12 +65,7 @@ std::size_t Xpub::read_upstream(const SubscriptionReport& report, std::size_t pa
       ++counters_.discarded_upstream;
       continue;
     }
-    // ZeroMQ reports the first subscription to a topic and the last unsubscription, also of peers that are gone.
-    if (bytes[0] == 1) {
-      ++subscriptions_;
-    } else if (subscriptions_ > 0) {
-      --subscriptions_;
-    }
+    was_subscribed_to_ = was_subscribed_to_ || bytes[0] == 1;
     report(bytes[0] == 1 ? SubscriptionChange::Added : SubscriptionChange::Removed, part->text().substr(1));
   }
   return parts;

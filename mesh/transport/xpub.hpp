@@ -35,8 +35,8 @@ class Xpub {
   /// Sets the options of an XPUB that has not been bound.
   static Result<Xpub> create(Socket socket);
 
-  /// Costs next to nothing while read_upstream() knows of no subscription: what is sent before it has reported a
-  /// subscription may pass that subscriber by, as with any subscriber that comes late.
+  /// Costs next to nothing until read_upstream() has reported the first subscription ever: what is sent before may pass
+  /// that subscriber by, as with any subscriber that comes late.
   PublishOutcome send(BytesView bytes);
   PublishOutcome send(const Message& message);
   /// Reads at most `parts_max` parts; returns how many it read. What is not read stays in memory without bound, so
@@ -57,7 +57,8 @@ class Xpub {
 
   Socket socket_;
   PublisherCounters counters_;
-  std::uint64_t subscriptions_ = 0;  // topics that somebody subscribes to, as far as reported
+  // Once true, always true: unsubscriptions are reported that had no subscription, so nothing can be counted.
+  bool was_subscribed_to_ = false;
   More upstream_ = More::No;  // Yes: the next part belongs to a user message
 };
 

@@ -346,6 +346,11 @@ class Garbage(Attacked):
 
         self.assertGreaterEqual(len(sent), 5)
 
+    def test_a_cancel_of_a_topic_that_nobody_has_silences_nobody(self):
+        header = b"\xff" + b"\0" * 8 + b"\x7f" + b"\x03\x00" + b"NULL" + b"\0" * 48
+        ready = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB"
+        self.attack(lambda port: self.say(port, header + ready + b"\0\x02\0z" + b"\0\x08\0unknown"))
+
     def test_bad_frames_of_a_member_are_refused_and_its_good_ones_pass(self):
         fake = FakeMember(self.a, "fake")
         self.addCleanup(fake.stop)

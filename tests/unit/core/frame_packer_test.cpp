@@ -74,6 +74,24 @@ TEST_F(FramePackerTest, ANumberedFrameReadsLikeOneThatWasBuiltWithItsNumbers) {
   }
 }
 
+TEST_F(FramePackerTest, ForgetsIdleStreamsWhenThereAreTooManyAndKeepsWhatWaits) {
+  for (std::size_t i = 0; i + 2 < limits::streams_per_origin_max; ++i) {
+    append("t." + std::to_string(i), 1);
+    if (i % 1000 == 0) take();
+  }
+  take();
+  append("keep.one");
+  append("keep.two");
+  append("one.more");
+  append("keep.one");
+  const auto frames = take();
+  ASSERT_EQ(frames.size(), 3u);
+  EXPECT_EQ(frames[0].type, "keep.one");
+  EXPECT_EQ(frames[0].count, 2u);
+  EXPECT_EQ(frames[1].type, "keep.two");
+  EXPECT_EQ(frames[2].type, "one.more");
+}
+
 TEST_F(FramePackerTest, BuffersThatComeBackAreUsedAgain) {
   append("a.b");
   auto frames = take();

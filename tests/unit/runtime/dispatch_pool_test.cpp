@@ -123,6 +123,33 @@ TEST_F(PoolTest, WhatIsMoreUrgentComesBetweenTwoEventsOfARun) {
   EXPECT_EQ(std::ranges::count(lanes, Priority::Critical), 1);
 }
 
+TEST(Pool, SlowAgentsThatAnswerAtOnceTakeTurns) {
+  DispatchPool pool(1, 1);
+  std::vector<char> order;
+  const auto slow = [&order](char name) {
+    return [&order, name](const Delivery&) {
+      const SteadyTime end = read_steady_clock() + 2ms;
+      while (read_steady_clock() < end) {
+      }
+      order.push_back(name);
+      return Outcome::done();
+    };
+  };
+  Recorder a(slow('a'));
+  Recorder b(slow('b'));
+  for (Recorder* agent : {&a, &b}) {
+    AgentSpec spec;
+    spec.name = agent == &a ? "a" : "b";
+    const auto subscription = pool.add_subscription(pool.add_agent(spec, agent), {*Filter::parse("test."), Priority::Normal});
+    offer(pool, frame_of(10), subscription);
+  }
+  pool.start();
+  EXPECT_TRUE(test::eventually([&] { return pool.drained(); }));
+  pool.stop();
+  ASSERT_EQ(order.size(), 20u);
+  for (std::size_t i = 1; i < order.size(); ++i) EXPECT_NE(order[i], order[i - 1]) << i;
+}
+
 TEST_F(PoolTest, AnEventThatExpiresDuringTheRunIsNotHandedOver) {
   // Fast handlers, which are timed several at once, and then one that outlasts what the others have left.
   const WallTime end = read_clocks().wall + 50ms;

@@ -31,7 +31,7 @@ inline SteadyTime steady_now() {
 
 /// Polls `condition` until it holds; false when the watchdog barks first.
 template <class Condition>
-bool eventually(const Condition& condition, Duration watchdog = 20s) {
+bool eventually(const Condition& condition, Duration watchdog = 60s) {
   const SteadyTime end = steady_now() + watchdog;
   while (!condition()) {
     if (steady_now() > end) return false;
