@@ -55,7 +55,8 @@ std::vector<Ledger::DueSync> Ledger::overdue_syncs(Now now, Duration retry_after
     if (under_way == nullptr && !never_synced) return;
     const SteadyTime since = under_way != nullptr ? under_way->since : life->known_since;
     oldest = std::min(oldest, since);
-    if (now.steady - since >= retry_after) out.push_back({origin, lane});
+    const Duration wait = retry_after * (under_way != nullptr ? under_way->patience : 1);
+    if (now.steady - since >= wait) out.push_back({origin, lane});
   };
   state_->syncs.for_each_begun(visit);
   state_->oldest_open_sync = oldest;

@@ -68,7 +68,7 @@ class Ledger {
   /// A lane to `origin_name` was (re)connected or a subscription was added: the topic to subscribe to now, with a fresh
   /// nonce. A sync of the same (origin, lane) still under way is superseded; its topic is returned by retired_topics().
   SyncTopic begin_sync(Now now, const std::string& origin_name, Priority lane);
-  /// Syncs that got no complete echo for `retry_after`, and lanes where a new incarnation appeared that long ago and
+  /// Syncs that got no complete echo for `retry_after` (twice, then four times that when begun again), and lanes where a new incarnation appeared that long ago and
   /// has not been synced: to be begun again by the caller. None for origins declared dead.
   struct DueSync { std::string origin; Priority lane; };
   std::vector<DueSync> overdue_syncs(Now now, Duration retry_after) const;  ///< O(1) until one may be overdue

@@ -1,17 +1,28 @@
 #include <legion/core/ledger_syncs.hpp>
 
+#include <algorithm>
+
 #include <legion/base/assert.hpp>
 
 namespace legion {
 
+namespace {
+
+constexpr std::uint32_t patience_max = 4;
+
+}  // namespace
+
 const SyncTopic& LedgerSyncs::begin(Now now, const std::string& origin, Priority lane, LedgerSubscription covers) {
   Slot& slot = origins_[origin][lane_index(lane)];
   const std::uint64_t previous = slot.under_way ? slot.under_way->topic.nonce : 0;
+  // Each goes to every peer: when many nodes on a busy machine are late, asking again at the same pace makes them later.
+  const std::uint32_t patience = slot.under_way ? std::min(slot.under_way->patience * 2, patience_max) : 1;
   retire(lane, slot);
   std::uint64_t nonce = rng_.next();
   while (nonce == 0 || nonce == previous) nonce = rng_.next();
   slot.begun = true;
-  slot.under_way = UnderWay{.topic = {origin, receiver_, nonce}, .since = now.steady, .covers = covers, .tails = {}};
+  slot.under_way = UnderWay{
+      .topic = {origin, receiver_, nonce}, .since = now.steady, .covers = covers, .patience = patience, .tails = {}};
   return slot.under_way->topic;
 }
 

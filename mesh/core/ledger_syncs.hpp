@@ -23,6 +23,7 @@ class LedgerSyncs {
     LedgerSubscription covers = 0;  ///< subscriptions below this index were there when it began
     Incarnation incarnation = 0;    ///< of the parts so far
     std::uint32_t next_part = 0;
+    std::uint32_t patience = 1;     ///< how many times the usual wait before it is begun again
     std::vector<Tail> tails;
   };
 

@@ -8,7 +8,6 @@
 #include <thread>
 
 #include <legion/base/assert.hpp>
-#include <legion/base/threads.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/draw.hpp>
 #include <legion/runtime/node_loop.hpp>
@@ -91,9 +90,7 @@ Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
     log(LogLevel::Warn, roster.error().message + "; going on without it, join finds the mesh again");
     roster = std::vector<Member>{};
   }
-  ask_for_short_turns();  // for the threads of ZeroMQ, which the first socket starts
   auto sockets = NodeSockets::open(options);
-  ask_for_usual_turns();
   if (!sockets) return std::unexpected(sockets.error());
   if (auto saved = state_dir->save_endpoints(sockets->endpoints); !saved) return std::unexpected(saved.error());
   auto wake = transport::WakeFd::create();

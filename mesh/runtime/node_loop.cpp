@@ -117,7 +117,6 @@ void NodeLoop::stop() {
 
 void NodeLoop::run() {
   name_this_thread("legion-loop");
-  ask_for_short_turns();
   now_ = read_clocks();
   started_at_ = now_.steady;
   next_tick_ = now_.steady;
