@@ -12,7 +12,7 @@ namespace legion::transport {
 
 struct LaneSettings {
   int high_water_mark;       ///< messages: SNDHWM of the XPUB, RCVHWM of the XSUB
-  int kernel_buffer_bytes;   ///< SNDBUF and RCVBUF; 0 leaves them to the kernel
+  int kernel_buffer_bytes;   ///< SNDBUF and RCVBUF; 0 leaves them to the kernel: a fixed size stalls, zeromq-notes.md 29
   int publisher_linger_ms;
   std::uint64_t affinity;    ///< bit per I/O thread
   int tos;                   ///< 0: not marked
