@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <legion/base/log_limiter.hpp>
+#include <legion/core/last_words.hpp>
 #include <legion/core/ledger.hpp>
 #include <legion/core/membership.hpp>
 #include <legion/event/frame_pool.hpp>
@@ -140,6 +141,7 @@ class NodeLoop {
   std::vector<Heard> heartbeats_;       // of this turn, to be heard
   std::map<std::string, Heard> heard_;  // the last one of each node
   std::map<std::string, Incarnation> incarnations_;
+  LastWords last_words_;
   struct Unresolved {
     SteadyTime due;
     Duration pause{};

@@ -224,6 +224,12 @@ void NodeLoop::disconnect(const std::string& name) {
   const Member* member = membership_.find(name);
   if (member && member->state != MemberState::Left) return;
   // Over for good: the books stay, the streams go.
+  if (const auto life = incarnations_.find(name); life != incarnations_.end()) {
+    const Origin origin{name, life->second};
+    for (const Priority lane : all_priorities) {
+      last_words_.add(origin, lane, streams_->ledger.known_tails(origin, lane));
+    }
+  }
   streams_->ledger.forget_origin(name);
 }
 

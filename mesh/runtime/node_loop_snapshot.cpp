@@ -91,6 +91,7 @@ ControlBackend NodeLoop::backend() {
         if (!streams_) return {};
         const Egress& egress = streams_->outbound.egress();
         auto tails = origin == egress.origin() ? egress.tails(lane) : streams_->ledger.known_tails(origin, lane);
+        merge_tails(tails, last_words_.tails(origin, lane));
         if (tails.size() > tails_per_answer_max) tails.resize(tails_per_answer_max);
         return tails;
       },
@@ -101,6 +102,7 @@ ControlBackend NodeLoop::backend() {
             if (!streams_) return;
             for (const Priority lane : all_priorities) {
               streams_->ledger.on_foreign_tails(origin, lane, tails[lane_index(lane)]);
+              last_words_.add(origin, lane, tails[lane_index(lane)]);
             }
           },
       .stats = [this](Now now) { return encode(snapshot(now)); },

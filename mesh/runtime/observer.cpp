@@ -37,6 +37,8 @@ struct Observer::State {
     bool covered = false;
     bool silent = false;
     std::optional<SteadyTime> left_at;  // it said goodbye; its links are read for a little longer
+    bool asked_again = false;           // the first question after it left may have come before its goodbye
+    std::size_t questions = 0;          // about its last words, not answered yet
     bool gone() const { return silent || left_at.has_value(); }
   };
 
@@ -183,6 +185,7 @@ void Observer::State::learn(const Member& member) {
       ledger.on_origin_incarnation(now, {member.name, member.incarnation});
       if (!node.gone()) count_last_words(before);
       node.left_at.reset();
+      node.asked_again = false;
     }
     if (moved) {
       node.links_synced.clear();
@@ -236,8 +239,10 @@ void Observer::State::count_last_words(const Origin& origin) {
   for (const auto& [name, node] : nodes) {
     if (name == origin.node || node.gone()) continue;
     for (const Priority lane : lanes_to_read()) {
+      ++nodes[origin.node].questions;
       caller->call(now, node.member.endpoints.control, "tails", tails_params(origin, lane), options.timeout,
                    [this, origin, lane](Result<Bytes> result) {
+                     if (const auto asked = nodes.find(origin.node); asked != nodes.end()) --asked->second.questions;
                      if (!result) return;  // another node may know as much
                      if (const auto tails = decode_tails(*result)) ledger.on_foreign_tails(origin, lane, *tails);
                    });
@@ -306,7 +311,10 @@ void Observer::State::on_heartbeat(const Heartbeat& heartbeat) {
 void Observer::State::check_silence() {
   std::vector<std::string> over;
   for (auto& [name, node] : nodes) {
-    if (node.left_at && now.steady - *node.left_at >= read_on_for) over.push_back(name);
+    if (node.left_at && now.steady - *node.left_at >= read_on_for) {
+      if (!std::exchange(node.asked_again, true)) count_last_words({name, node.member.incarnation});
+      if (node.questions == 0) over.push_back(name);
+    }
     if (node.gone() || now.steady - node.heard < silent_after) continue;
     node.silent = true;
     uncover(node, "nothing was heard of it for " + std::to_string(silent_after / 1s) + " s");

@@ -98,17 +98,30 @@ class TailTest(unittest.TestCase):
         self.assertEqual(numbers, sorted(set(numbers)))
 
     def test_what_a_leaving_node_sent_last_is_shown_or_counted(self):
+        self.leaves_while_the_tail_is_stopped(events=5000, text="")
+
+    def test_what_was_lost_of_a_node_everybody_has_closed_is_counted(self):
+        self.leaves_while_the_tail_is_stopped(events=2000, text="x" * 20000)  # more than sockets and kernel hold
+
+    def leaves_while_the_tail_is_stopped(self, events, text):
         a = self.mesh.node("alpha").start().ready()
+        tail = Tail(self.mesh, a, "test.").connected()
+
+        def streams():
+            return next(lane for lane in a.stats()["lanes"] if lane["lane"] == "critical")["streams"]
+        alone = streams()
         b = self.mesh.node("beta", join=[a]).start().ready()
         self.mesh.alive_everywhere([a, b])
-        tail = Tail(self.mesh, a, "test.").connected()
+        poll.until(lambda: streams() > alone, lambda: f"alpha hears a stream of beta: {streams()}")
+        poll.until(lambda: "alpha, beta (2)" in tail.notes(), lambda: tail.notes())
         tail.process.send_signal(signal.SIGSTOP)
-        for start in range(0, 5000, 500):
-            b.publish_all([{"type": "test.tick", "data": {"n": start + i}} for i in range(500)])
+        for start in range(0, events, 40):
+            b.publish_all([{"type": "test.tick", "data": {"n": start + i, "text": text}} for i in range(40)])
         self.assertEqual(b.terminate(), 0)
+        poll.until(lambda: streams() == alone, lambda: f"alpha forgets the streams of beta: {streams()} of {alone}")
         tail.process.send_signal(signal.SIGCONT)
-        poll.until(lambda: len(tail.events()) == 5000 or f"{5000 - len(tail.events())}" in tail.notes(),
-                   lambda: f"5000 events: {len(tail.events())} shown; {tail.notes()[-500:]}")
+        poll.until(lambda: len(tail.events()) == events or f"{events - len(tail.events())}" in tail.notes(),
+                   lambda: f"{events} events: {len(tail.events())} shown; {tail.notes()[-500:]}")
 
     def test_a_node_that_was_killed_and_started_again_is_covered_again(self):
         a = self.mesh.node("alpha").start().ready()
