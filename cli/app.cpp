@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <ostream>
 
 #include <legion/base/text.hpp>
@@ -19,9 +20,10 @@ constexpr std::string_view exit_codes =
     "Exit codes: 0 ok, 1 failed, 3 partial success, 64 usage, 65 bad data, 66 nothing found, 69 node unreachable,\n"
     "70 internal, 75 timed out, 77 not permitted, 78 bad configuration, 130 interrupted.";
 
-template <class T>
-CLI::Option* add_choice(CLI::App& app, const std::string& names, T& value, std::vector<std::pair<std::string, T>> choices,
-                        const std::string& help) {
+/// `value` takes a T.
+template <class T, class Value>
+CLI::Option* add_choice(CLI::App& app, const std::string& names, Value& value,
+                        std::vector<std::pair<std::string, T>> choices, const std::string& help) {
   std::string type;
   for (const auto& [name, each] : choices) type += (type.empty() ? "" : "|") + name;
   return app
@@ -34,6 +36,20 @@ CLI::Option* add_choice(CLI::App& app, const std::string& names, T& value, std::
           },
           help)
       ->type_name(type);
+}
+
+/// What -o accepts.
+enum class Form : std::uint8_t { Table, Json, Jsonl, Csv, Dot };
+
+Output output_of(Form form) {
+  switch (form) {
+    case Form::Json: return Output::Json;
+    case Form::Jsonl: return Output::Jsonl;
+    case Form::Csv: return Output::Csv;
+    case Form::Table:
+    case Form::Dot: break;
+  }
+  return Output::Table;
 }
 
 /// `--watch` may stand without its duration, which the parser does not know how to tell from an argument.
@@ -58,13 +74,18 @@ class CommandLine {
     app_.allow_extras();
     app_.footer(std::string(exit_codes));
     declare_globals();
-    add("tail", "Show the events of the mesh as they happen", make_tail());
+    add("tail", "Show the events of the mesh as they happen, or as they happened", make_tail());
+    add("replay", "Read events back from a spool: to a file, an agent or the mesh", make_replay());
+    add("trace", "Show what an event led to, across types and nodes", make_trace());
     add("stats", "Show what nodes have done: lanes, subscriptions, handlers, agents", make_stats());
     add("nodes", "Show the nodes of the mesh", make_nodes());
     add("publish", "Publish one event, or a stream of JSON lines", make_publish());
+    add("dlq", "Show, requeue, purge or export dead letters", make_dlq());
+    add("pending", "Show how far durable subscriptions are; rm, reset or skip one", make_pending());
+    add("spool", "Show, check, back up or mark spools", make_spool());
     add("config", "Check or show a node's configuration file", make_config());
     add("version", "Show versions", make_version());
-    add("completion", "Print a completion script for a shell", make_completion(app_));
+    add("completion", "Print a completion script for a shell", make_completion(app_, [this](const std::string& verb) { return verbs_.at(verb)->actions(); }));
   }
 
   int run(const std::vector<std::string>& arguments, Console& console, World& world) {
@@ -89,10 +110,11 @@ class CommandLine {
       console.err << app_.help();
       return exit_code::usage;
     }
-    if (timeout_) globals_.timeout = *timeout_;
-    if (json_) globals_.output = Output::Json;
+    Verb& verb = *verbs_.at(parsed.front()->get_name());
+    take_globals();
+    if (globals_.dot && !verb.draws()) return usage(console, "-o dot is a form of trace only");
     Session session(console, world, globals_);
-    return verbs_.at(parsed.front()->get_name())->run(session);
+    return verb.run(session);
   }
 
  private:
@@ -108,17 +130,26 @@ class CommandLine {
     add_text(app_, "--node", globals_.node, "HOST:PORT|NAME", "the node to talk to (LEGION_NODE; default 127.0.0.1:7400)");
     add_text(app_, "--context", globals_.context, "NAME", "take the node from ~/.config/legion/contexts/NAME.toml");
     add_duration(app_, "--timeout", timeout_, "longest wait for an answer (default 5s)");
-    auto* output = add_choice<Output>(app_, "-o,--output", globals_.output,
-                                      {{"table", Output::Table}, {"json", Output::Json}, {"jsonl", Output::Jsonl},
-                                       {"csv", Output::Csv}},
-                                      "form of the data");
+    auto* output = add_choice<Form>(app_, "-o,--output", form_,
+                                      {{"table", Form::Table}, {"json", Form::Json}, {"jsonl", Form::Jsonl},
+                                       {"csv", Form::Csv}, {"dot", Form::Dot}},
+                                      "form of the data; dot: a drawing, of trace");
     app_.add_flag("-j", json_, "the same as -o json")->excludes(output);
     add_choice<ColorMode>(app_, "--color", globals_.color,
                           {{"auto", ColorMode::Auto}, {"always", ColorMode::Always}, {"never", ColorMode::Never}},
                           "colours (default auto: on a terminal, unless NO_COLOR is set)");
     app_.add_flag("-q", globals_.quiet, "no notes on standard error, only warnings and errors");
     app_.add_flag("-v", globals_.verbose, "details on standard error");
-    app_.add_flag("-y", yes_, "yes to every question (no verb of this version asks one)");
+    app_.add_flag("-y", globals_.yes, "yes to every question; needed where nobody sits at a terminal");
+  }
+
+  void take_globals() {
+    globals_.timeout_given = timeout_.has_value();
+    if (timeout_) globals_.timeout = *timeout_;
+    const Form form = json_ ? Form::Json : form_.value_or(Form::Table);
+    globals_.output_given = json_ || form_.has_value();
+    globals_.dot = form == Form::Dot;
+    globals_.output = output_of(form);
   }
 
   int help(std::ostream& out) {
@@ -163,8 +194,8 @@ class CommandLine {
   CLI::App app_{"Watch and use a legion mesh.", "legion-cli"};
   GlobalOptions globals_;
   std::optional<Duration> timeout_;
+  std::optional<Form> form_;
   bool json_ = false;
-  bool yes_ = false;
   std::map<std::string, std::unique_ptr<Verb>> verbs_;
 };
 

@@ -31,7 +31,9 @@ std::string quoted(const std::string& text) {
 
 class Completion : public Verb {
  public:
-  explicit Completion(const CLI::App& app) : app_(app) {}
+  Completion(const CLI::App& app, ActionsOf actions_of) : app_(app), actions_of_(std::move(actions_of)) {}
+
+  std::vector<std::string> actions() const override { return {"bash", "zsh", "fish"}; }
 
   void declare(CLI::App& app) override {
     app.add_option("SHELL", shell_, "bash, zsh or fish")->type_name("bash|zsh|fish");
@@ -108,18 +110,20 @@ class Completion : public Verb {
     return out;
   }
 
-  static std::string arguments_of(const CLI::App& verb) {
-    if (verb.get_name() == "config") return "check show schema ";
-    if (verb.get_name() == "completion") return "bash zsh fish ";
-    return {};
+  std::string arguments_of(const CLI::App& verb) const {
+    const std::string words = joined(actions_of_(verb.get_name()));
+    return words.empty() ? words : words + ' ';
   }
 
   const CLI::App& app_;
+  ActionsOf actions_of_;
   std::string shell_;
 };
 
 }  // namespace
 
-std::unique_ptr<Verb> make_completion(const CLI::App& app) { return std::make_unique<Completion>(app); }
+std::unique_ptr<Verb> make_completion(const CLI::App& app, ActionsOf actions_of) {
+  return std::make_unique<Completion>(app, std::move(actions_of));
+}
 
 }  // namespace legion::cli

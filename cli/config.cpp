@@ -14,6 +14,8 @@ namespace {
 
 class Config : public Verb {
  public:
+  std::vector<std::string> actions() const override { return {"check", "show", "schema"}; }
+
   void declare(CLI::App& app) override {
     app.add_option("ACTION", action_, "check: mistakes and effective values; show: effective values; schema: every key")
         ->type_name("check|show|schema");

@@ -30,7 +30,8 @@ int run(const std::vector<std::string>& arguments) {
   FdInput input(STDIN_FILENO, interrupts.stop_fd());
   std::istream in(&input);
   std::ostream out(&output);
-  Console console{in, out, std::cerr, isatty(STDOUT_FILENO) == 1, terminal_columns()};
+  Console console{in, out, std::cerr, isatty(STDOUT_FILENO) == 1, terminal_columns(),
+                  isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1};
   const int code = run_cli(arguments, console, world);
   // A reader that closed the pipe has seen what it wanted.
   if (output.error() == 0 || output.error() == EPIPE) return code;

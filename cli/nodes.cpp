@@ -17,8 +17,14 @@ namespace {
 constexpr std::array<std::string_view, 4> states{"alive", "suspect", "dead", "left"};
 constexpr Duration ping_timeout_max = 1s;
 
-Tint tint_of_state(const std::string& state) {
-  if (state == "alive") return Tint::Green;
+/// What a node says of itself beside its state: fewer spools than its confirms need, or a spool that confirms nothing.
+std::string trouble_of(const JsonTree& row) {
+  const auto is_set = [&](std::string_view key) { return part_of(row, key) == true; };
+  return std::string(is_set("degraded") ? ", degraded" : "") + (is_set("spool_frozen") ? ", frozen" : "");
+}
+
+Tint tint_of_state(const std::string& state, const std::string& trouble) {
+  if (state == "alive") return trouble.empty() ? Tint::Green : Tint::BoldRed;
   if (state == "suspect") return Tint::Yellow;
   return state == "dead" ? Tint::BoldRed : Tint::Dim;
 }
@@ -125,10 +131,11 @@ class Nodes : public Verb {
                  {"ADDRESS"}});
     for (const JsonTree& row : rows) {
       const std::string state = text_of(row, "state");
+      const std::string trouble = state == "alive" ? trouble_of(row) : "";
       const auto lost = sum_of(part_of(row, "lost"));
       const auto depth = sum_of(part_of(row, "depth"));
       table.row({{text_of(row, "name"), Tint::Bold},
-                 {state, tint_of_state(state)},
+                 {state + trouble, tint_of_state(state, trouble)},
                  {joined(part_of(row, "roles"))},
                  {milliseconds(row, "heartbeat_age_ms", " ago")},
                  {milliseconds(row, "round_trip_ms", "")},

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include <legion/cli/asked_spool.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/control_connection.hpp>
 
@@ -54,6 +55,8 @@ Result<std::unique_ptr<NodeConnection>> ProcessWorld::connect(const Address& add
   if (!connection) return std::unexpected(connection.error());
   return std::make_unique<MeshConnection>(std::move(*connection));
 }
+
+Result<std::unique_ptr<SpoolAsk>> ProcessWorld::connect_spool(const Address& address) { return open_spool_ask(address); }
 
 Result<std::unique_ptr<EventStream>> ProcessWorld::observe(ObserverOptions options, LogSink log) {
   auto observer = Observer::open(std::move(options), std::move(log));

@@ -14,6 +14,7 @@ class ProcessWorld : public World {
   std::optional<std::string> variable(const std::string& name) const override;
   std::vector<std::pair<std::string, std::string>> environment() const override;
   Result<std::unique_ptr<NodeConnection>> connect(const Address& address) override;
+  Result<std::unique_ptr<SpoolAsk>> connect_spool(const Address& address) override;
   Result<std::unique_ptr<EventStream>> observe(ObserverOptions options, LogSink log) override;
   Now now() override;
   void wait(Duration duration) override { interrupts_.wait(duration); }

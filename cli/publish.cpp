@@ -57,6 +57,7 @@ class Publish : public Verb {
     add_duration(app, "--ttl", changes_.ttl, "the event expires after this time");
     add_count(app, "--count", count_, "publish the event N times");
     add_count(app, "--rate", rate_, "at most N events a second");
+    app.add_flag("--confirm", confirm_, "wait until spools have recorded each event; 75 when that takes longer than --timeout");
   }
 
   int run(Session& session) override {
@@ -85,8 +86,11 @@ class Publish : public Verb {
     if (!node) return session.fail(node.error());
 
     session.world().take_interrupts();
-    PublishOutcome outcome(session, in == nullptr ? "" : *stream_name() == "-" ? "standard input" : *stream_name());
-    Publisher publisher(session.world(), **node, session.options().timeout,
+    using Answer = PublisherOptions::Answer;
+    const PublisherOptions options{session.options().timeout, confirm_ ? Answer::Confirmed : Answer::Numbered};
+    PublishOutcome outcome(session, in == nullptr ? "" : *stream_name() == "-" ? "standard input" : *stream_name(),
+                           options.answer);
+    Publisher publisher(session.world(), **node, options,
                         [&](const Published& published) { outcome.report(published); });
     begin_ = session.world().now().steady;
     outcome.begin();
@@ -184,6 +188,7 @@ class Publish : public Verb {
   EventChanges changes_;
   std::optional<std::uint64_t> count_;
   std::optional<std::uint64_t> rate_;
+  bool confirm_ = false;
   SteadyTime begin_;
   std::uint64_t added_ = 0;
 };

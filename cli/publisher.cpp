@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <legion/base/units.hpp>
+#include <legion/cli/map_writer.hpp>
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/msgpack_writer.hpp>
 
@@ -10,38 +12,7 @@ namespace {
 
 constexpr Duration backoff_first = 5ms;
 constexpr Duration backoff_max = 250ms;
-
-/// Collects the members of a map, whose number has to be known before the first.
-class Members {
- public:
-  void text(std::string_view name, std::string_view value) {
-    if (value.empty()) return;
-    begin(name);
-    entries_.str(value);
-  }
-  void integer(std::string_view name, std::int64_t value) {
-    begin(name);
-    entries_.integer(value);
-  }
-  void raw(std::string_view name, BytesView value) {
-    begin(name);
-    entries_.raw(value);
-  }
-  Bytes take() {
-    MsgpackWriter map;
-    map.map(count_);
-    map.raw(entries_.bytes());
-    return map.take();
-  }
-
- private:
-  void begin(std::string_view name) {
-    entries_.str(name);
-    ++count_;
-  }
-  MsgpackWriter entries_;
-  std::size_t count_ = 0;
-};
+constexpr Duration answer_margin = 1s;  // the node says what it knows when the time is over
 
 Result<Published> read_one(MsgpackReader& reader) {
   Published published;
@@ -50,6 +21,12 @@ Result<Published> read_one(MsgpackReader& reader) {
   for (std::size_t i = 0; i < *members; ++i) {
     const auto name = reader.read_string();
     if (!name) return std::unexpected(name.error());
+    if (*name == "confirmed") {
+      const auto confirmed = reader.read_bool();
+      if (!confirmed) return std::unexpected(confirmed.error());
+      published.confirmed = *confirmed;
+      continue;
+    }
     std::string* const out = *name == "status" ? &published.status
                              : *name == "id"   ? &published.id
                              : *name == "detail" ? &published.detail
@@ -69,28 +46,28 @@ Result<Published> read_one(MsgpackReader& reader) {
 
 Bytes encode_for_publish(const IncomingEvent& incoming) {
   const Event& event = incoming.event;
-  Members members;
-  members.text("specversion", "1.0");
-  members.text("type", event.type);
-  if (incoming.has_source) members.text("source", event.source);
+  MapWriter members;
+  members.text_if_any("specversion", "1.0");
+  members.text_if_any("type", event.type);
+  if (incoming.has_source) members.text_if_any("source", event.source);
   if (incoming.has_time) members.integer("time", event.time.ns);
-  if (incoming.has_priority) members.text("priority", to_string(event.priority));
-  members.text("correlationid", event.correlation_id);
-  members.text("causationid", event.causation_id);
-  members.text("traceparent", event.traceparent);
-  members.text("tracestate", event.tracestate);
-  members.text("partitionkey", event.key);
+  if (incoming.has_priority) members.text_if_any("priority", to_string(event.priority));
+  members.text_if_any("correlationid", event.correlation_id);
+  members.text_if_any("causationid", event.causation_id);
+  members.text_if_any("traceparent", event.traceparent);
+  members.text_if_any("tracestate", event.tracestate);
+  members.text_if_any("partitionkey", event.key);
   if (event.expires_at) members.integer("expirytime", event.expires_at->ns);
   if (event.schema_version != 1) members.integer("schemaversion", event.schema_version);
-  members.text("id", event.foreign_id);
-  members.text("replayof", event.original_id);
-  for (const auto& [name, value] : event.extensions) members.text(name, value);
+  members.text_if_any("id", event.foreign_id);
+  members.text_if_any("replayof", event.original_id);
+  for (const auto& [name, value] : event.extensions) members.text_if_any(name, value);
   if (!event.data.empty()) members.raw("data", event.data);
   return members.take();
 }
 
-Publisher::Publisher(World& world, NodeConnection& node, Duration timeout, Report report)
-    : world_(world), node_(node), timeout_(timeout), report_(std::move(report)) {}
+Publisher::Publisher(World& world, NodeConnection& node, PublisherOptions options, Report report)
+    : world_(world), node_(node), options_(std::move(options)), report_(std::move(report)) {}
 
 Result<void> Publisher::add(std::uint64_t line, Bytes event) {
   if (event.size() > event_bytes_max) {
@@ -107,13 +84,28 @@ Result<void> Publisher::add(std::uint64_t line, Bytes event) {
   return {};
 }
 
+Bytes Publisher::params() const {
+  MsgpackWriter events;
+  events.array(events_.size());
+  for (const Item& item : events_) events.raw(item.event);
+  MapWriter params;
+  params.raw("events", events.bytes());
+  params.text_if_any("to", options_.replay_to);
+  if (options_.answer == PublisherOptions::Answer::Confirmed) {
+    params.boolean("confirm", true);
+    params.integer("timeout_ms", std::max<std::int64_t>(1, options_.timeout / 1ms));
+  }
+  return params.take();
+}
+
 Result<std::vector<Published>> Publisher::call() const {
-  MsgpackWriter params;
-  params.map(1);
-  params.str("events");
-  params.array(events_.size());
-  for (const Item& item : events_) params.raw(item.event);
-  const auto answer = node_.call("publish", params.bytes(), timeout_);
+  const bool confirm = options_.answer == PublisherOptions::Answer::Confirmed;
+  const auto answer = node_.call(options_.replay_to.empty() ? "publish" : "replay", params(),
+                                 options_.timeout + (confirm ? answer_margin : Duration::zero()));
+  if (!answer && confirm && answer.error().code == ErrorCode::TimedOut) {
+    return fail(ErrorCode::TimedOut, "no confirm came within " + format_duration(options_.timeout) +
+                                         ", and no answer: what was handed over last may be queued, and may be confirmed later");
+  }
   if (!answer) return std::unexpected(answer.error());
 
   std::vector<Published> results;
@@ -140,7 +132,7 @@ Result<void> Publisher::flush() {
       progress = now;
       backoff = backoff_first;
     }
-    const bool last_try = now - progress >= timeout_ || world_.interrupted();
+    const bool last_try = now - progress >= options_.timeout || world_.interrupted();
     // A full lane stays full during a call, so of one lane only a tail can be left over, and order is kept.
     std::vector<Item> again;
     const Published* closed = nullptr;

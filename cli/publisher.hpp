@@ -23,12 +23,20 @@ struct Published {
   std::string status;
   std::string id;
   std::string detail;
+  bool confirmed = false;  ///< only where a confirm was asked for
   bool accepted() const { return status == "queued"; }
+};
+
+/// How a Publisher calls.
+struct PublisherOptions {
+  Duration timeout = 5s;
+  enum class Answer : std::uint8_t { Numbered, Confirmed } answer = Answer::Numbered;
+  std::string replay_to{};  ///< not empty: the call is `replay`, to "mesh" or a "node/agent"
 };
 
 /// Collects events into calls of at most `events_max` events and `bytes_max` bytes, one call at a time. A node whose queue
 /// is full is asked again, with back-off, until it has accepted nothing for `timeout`; later events of the call wait for
-/// that, so that order is kept. An event that no call has room for is reported as too_big without asking.
+/// that, so that order is kept. A call for confirms is told by when it has to be answered. An event that no call has room for is reported as too_big without asking.
 class Publisher {
  public:
   static constexpr std::size_t events_max = 500;
@@ -37,7 +45,7 @@ class Publisher {
   static constexpr std::size_t event_bytes_max = limits::event_bytes_max + 2048;
 
   using Report = std::function<void(const Published&)>;
-  Publisher(World& world, NodeConnection& node, Duration timeout, Report report);
+  Publisher(World& world, NodeConnection& node, PublisherOptions options, Report report);
 
   /// Sends what was collected first when the event does not fit beside it. Errors: as the call.
   Result<void> add(std::uint64_t line, Bytes event);
@@ -54,10 +62,11 @@ class Publisher {
     Bytes event;
   };
   Result<std::vector<Published>> call() const;
+  Bytes params() const;
 
   World& world_;
   NodeConnection& node_;
-  Duration timeout_;
+  PublisherOptions options_;
   Report report_;
   std::vector<Item> events_;
   std::size_t bytes_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <istream>
 #include <ostream>
 
 #include <legion/cli/context_file.hpp>
@@ -93,6 +94,17 @@ void Session::print(const Table& table) {
   note("no room for: " + names + " (a wider terminal or -j shows them)");
 }
 
+Consent Session::consent(std::string_view question) {
+  if (options_.yes) return Consent::Given;
+  if (!console_.in_is_terminal || !console_.err_is_terminal) return Consent::NotAsked;
+  console_.out.flush();
+  console_.err << printable(question) << " [y/N] ";
+  console_.err.flush();
+  std::string answer;
+  std::getline(console_.in, answer);
+  return answer == "y" || answer == "Y" || answer == "yes" ? Consent::Given : Consent::Refused;
+}
+
 LogSink Session::log_sink() {
   return [this](LogLevel level, std::string_view text) {
     if (level >= LogLevel::Warn) warn(text);
@@ -140,12 +152,22 @@ Result<Address> Session::find_node(const std::string& name_or_address) {
   return look_up(*base, name_or_address);
 }
 
-Result<Address> Session::look_up(const Target& base, const std::string& name) {
-  auto node = connect(base.address);
+Result<std::vector<Member>> Session::roster_of(const Address& address) {
+  auto node = connect(address);
   if (!node) return std::unexpected(node.error());
   const auto answer = (*node)->call("roster", {}, options_.timeout);
   if (!answer) return std::unexpected(answer.error());
-  const auto roster = decode_roster(*answer);
+  return decode_roster(*answer);
+}
+
+Result<std::vector<Member>> Session::roster() {
+  const auto base = target();
+  if (!base) return std::unexpected(base.error());
+  return roster_of(base->address);
+}
+
+Result<Address> Session::look_up(const Target& base, const std::string& name) {
+  const auto roster = roster_of(base.address);
   if (!roster) return std::unexpected(roster.error());
   std::string known;
   for (const Member& member : *roster) {

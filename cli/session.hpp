@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <legion/cli/exit_code.hpp>
 #include <legion/cli/paint.hpp>
@@ -23,9 +24,13 @@ struct GlobalOptions {
   std::string context;  ///< empty: none
   Duration timeout = 5s;
   Output output = Output::Table;
+  bool output_given = false;   ///< by the user; a verb may have another default
+  bool dot = false;            ///< "-o dot"; only of verbs that know it
   ColorMode color = ColorMode::Auto;
   bool quiet = false;
   bool verbose = false;
+  bool yes = false;            ///< to every question
+  bool timeout_given = false;
 };
 
 /// A node address and where it was said.
@@ -33,6 +38,8 @@ struct Target {
   Address address;
   std::string origin;
 };
+
+enum class Consent : std::uint8_t { Given, Refused, NotAsked };
 
 /// Thread: the command's. Ownership: console and world outlive it.
 class Session {
@@ -58,6 +65,10 @@ class Session {
   /// Reports the error, with advice where there is some, and returns its exit code.
   int fail(const Error& error);
   int usage(std::string_view text);
+  /// Asks on standard error and reads the answer, unless -y says it. NotAsked: nobody sits at a terminal.
+  Consent consent(std::string_view question);
+  /// For questions that read or write a whole store: --timeout where it was given, else ten minutes.
+  Duration long_timeout() const { return options_.timeout_given ? options_.timeout : long_timeout_default; }
   /// Where the mesh writes its own log lines to.
   LogSink log_sink();
 
@@ -65,13 +76,18 @@ class Session {
   Result<Target> target();
   /// The address of a NAME in the roster of target(), or of a HOST:PORT.
   Result<Address> find_node(const std::string& name_or_address);
+  /// The members that target() knows.
+  Result<std::vector<Member>> roster();
   Result<std::unique_ptr<NodeConnection>> connect(const Address& address);
   Result<std::unique_ptr<NodeConnection>> connect_target();
   /// A call without parameters whose answer is wanted as JSON text.
   Result<std::string> call_json(NodeConnection& node, std::string_view method);
 
  private:
+  static constexpr Duration long_timeout_default = 10min;
+
   Result<Target> base_target();
+  Result<std::vector<Member>> roster_of(const Address& node);
   Result<Address> look_up(const Target& base, const std::string& name);
   void line(Tint tint, std::string_view label, std::string_view text);
 

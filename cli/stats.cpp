@@ -17,7 +17,8 @@
 namespace legion::cli {
 namespace {
 
-constexpr std::array<Section, 4> default_sections{Section::Lane, Section::Subscription, Section::Handler, Section::Agent};
+constexpr std::array<Section, 8> default_sections{Section::Lane,    Section::Subscription, Section::Handler, Section::Agent,
+                                                  Section::Journal, Section::Link,         Section::Spool,   Section::Durable};
 constexpr std::array<std::string_view, 4> count_groups{"publish", "refused", "local", "dead_letters"};
 
 class Stats : public Verb {
@@ -25,7 +26,7 @@ class Stats : public Verb {
   void declare(CLI::App& app) override {
     app.add_option("NODE", names_, "names or addresses (default: the node of --node)")->type_name("");
     app.add_flag("--all", all_, "every node of the roster that is alive");
-    add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler or agent");
+    add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler, agent, journal, link, spool or durable");
     app.add_flag("--books", books_, "where every published event went, per subscription; 1 when a sum does not agree");
     add_duration(app, "--watch", watch_, "look again every DURATION (1s when none is given)");
     app.add_flag("--rolling", rolling_, "a line of rates per interval and node");
@@ -61,10 +62,11 @@ class Stats : public Verb {
     if (by_.empty()) return exit_code::ok;
     section_ = parse_section(by_);
     if (section_) return exit_code::ok;
-    constexpr std::array<std::string_view, 5> known{"lane", "subscription", "type", "handler", "agent"};
+    const auto known = section_names();
     const auto meant = did_you_mean(by_, known);
-    return session.usage("--by: '" + by_ + "' is none of lane, subscription, type, handler, agent" +
-                         (meant ? "; did you mean '" + *meant + "'?" : ""));
+    std::string names;
+    for (const auto name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+    return session.usage("--by: '" + by_ + "' is none of " + names + (meant ? "; did you mean '" + *meant + "'?" : ""));
   }
 
   Result<std::vector<Address>> addresses(Session& session) {
@@ -146,7 +148,8 @@ class Stats : public Verb {
     if (!section_) return snapshot;
     JsonTree out{{"node", text_of(snapshot, "node")}};
     const std::string member(member_of(*section_));
-    out[member] = *section_ == Section::Type ? types_of(snapshot) : part_of(snapshot, member);
+    const bool as_it_is = *section_ == Section::Subscription;  // every term on its own
+    out[member] = as_it_is ? part_of(snapshot, member) : rows_of(*section_, snapshot);
     return out;
   }
 
@@ -181,6 +184,10 @@ class Stats : public Verb {
     if (open.is_boolean() && !open.get<bool>()) {
       head += "  ";
       session.paint().append(head, Tint::Yellow, "publishing waits for the first sync");
+    }
+    if (part_of(snapshot, "degraded") == true) {
+      head += "  ";
+      session.paint().append(head, Tint::BoldRed, "degraded: too few spools can be reached");
     }
     session.out() << head << '\n';
     for (const Section section : default_sections) {

@@ -1,14 +1,14 @@
 #include <legion/cli/stats_csv.hpp>
 
-#include <initializer_list>
 #include <string_view>
 
 #include <legion/base/assert.hpp>
+#include <legion/cli/stats_durable.hpp>
 
 namespace legion::cli {
 namespace {
 
-std::vector<std::string> behind_the_node(std::initializer_list<std::string_view> columns) {
+std::vector<std::string> behind_the_node(const std::vector<std::string_view>& columns) {
   std::vector<std::string> all{"node", "incarnation"};
   all.insert(all.end(), columns.begin(), columns.end());
   return all;
@@ -52,13 +52,17 @@ std::vector<std::string> csv_columns(Section section) {
                               "counters_restarts", "counters_start_failures", "counters_not_reading",
                               "counters_would_block", "counters_events", "counters_skipped", "counters_failed",
                               "counters_write_errors"});
+    case Section::Journal:
+    case Section::Link:
+    case Section::Spool:
+    case Section::Durable: return behind_the_node(durable_csv_columns(section));
   }
   LEGION_UNREACHABLE();
 }
 
 JsonTree csv_rows(Section section, const JsonTree& snapshot) {
-  return rows_behind_the_node(section == Section::Type ? types_of(snapshot) : part_of(snapshot, member_of(section)),
-                              snapshot);
+  const bool as_it_is = section == Section::Subscription;  // every term on its own
+  return rows_behind_the_node(as_it_is ? part_of(snapshot, member_of(section)) : rows_of(section, snapshot), snapshot);
 }
 
 std::vector<std::string> books_csv_columns() {

@@ -4,16 +4,21 @@
 #include <array>
 
 #include <legion/base/assert.hpp>
+#include <legion/cli/stats_durable.hpp>
 
 namespace legion::cli {
 namespace {
 
 constexpr std::array<std::string_view, 7> terms{"published", "delivered", "filtered", "expired", "dead", "lost", "pending"};
-constexpr std::array<std::pair<std::string_view, Section>, 5> sections{{{"lane", Section::Lane},
+constexpr std::array<std::pair<std::string_view, Section>, 9> sections{{{"lane", Section::Lane},
                                                                        {"subscription", Section::Subscription},
                                                                        {"type", Section::Type},
                                                                        {"handler", Section::Handler},
-                                                                       {"agent", Section::Agent}}};
+                                                                       {"agent", Section::Agent},
+                                                                       {"journal", Section::Journal},
+                                                                       {"link", Section::Link},
+                                                                       {"spool", Section::Spool},
+                                                                       {"durable", Section::Durable}}};
 
 Cell count(std::uint64_t value, Tint when_not_zero = Tint::Plain) {
   return {std::to_string(value), value == 0 ? Tint::Plain : when_not_zero};
@@ -124,6 +129,10 @@ std::vector<Column> columns_for(Section section) {
     case Section::Agent: return agent_columns();
     case Section::Subscription: columns = {{"AGENT"}, {"TYPE"}, {"TIER", Align::Left, 3}}; break;
     case Section::Type: columns = {{"TYPE"}}; break;
+    case Section::Journal:
+    case Section::Link:
+    case Section::Spool:
+    case Section::Durable: return durable_columns(section);
   }
   std::ranges::move(equation_columns(), std::back_inserter(columns));
   return columns;
@@ -136,19 +145,12 @@ std::vector<Cell> row_for(Section section, const JsonTree& row) {
     case Section::Agent: return agent_row(row);
     case Section::Subscription: return subscription_row(row);
     case Section::Type: return type_row(row);
+    case Section::Journal:
+    case Section::Link:
+    case Section::Spool:
+    case Section::Durable: return durable_row(section, row);
   }
   LEGION_UNREACHABLE();
-}
-
-JsonTree rows_of(Section section, const JsonTree& snapshot) {
-  switch (section) {
-    case Section::Subscription: return books_of(snapshot);
-    case Section::Type: return types_of(snapshot);
-    case Section::Lane:
-    case Section::Handler:
-    case Section::Agent: break;
-  }
-  return part_of(snapshot, member_of(section));
 }
 
 void add_to(JsonTree& sum, const JsonTree& books) {
@@ -172,14 +174,41 @@ std::string_view member_of(Section section) {
     case Section::Type: return "types";
     case Section::Handler: return "handlers";
     case Section::Agent: return "agents";
+    case Section::Journal: return "journals";
+    case Section::Link: return "links";
+    case Section::Spool: return "spool";
+    case Section::Durable: return "durable";
   }
   LEGION_UNREACHABLE();
+}
+
+std::vector<std::string_view> section_names() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, section] : sections) names.push_back(name);
+  return names;
+}
+
+JsonTree rows_of(Section section, const JsonTree& snapshot) {
+  switch (section) {
+    case Section::Subscription: return books_of(snapshot);
+    case Section::Type: return types_of(snapshot);
+    case Section::Lane:
+    case Section::Handler:
+    case Section::Agent: break;
+    case Section::Journal:
+    case Section::Link:
+    case Section::Spool:
+    case Section::Durable: return durable_rows(section, snapshot);
+  }
+  return part_of(snapshot, member_of(section));
 }
 
 Table section_table(Section section) { return Table(columns_for(section)); }
 
 void add_rows(Table& table, Section section, const JsonTree& snapshot) {
-  for (const JsonTree& row : rows_of(section, snapshot)) table.row(row_for(section, row));
+  for (const JsonTree& row : rows_of(section, snapshot)) {
+    if (row.is_object()) table.row(row_for(section, row));
+  }
 }
 
 JsonTree books_of(const JsonTree& snapshot) {

@@ -12,11 +12,16 @@
 
 namespace legion::cli {
 
-enum class Section : std::uint8_t { Lane, Subscription, Type, Handler, Agent };
+enum class Section : std::uint8_t { Lane, Subscription, Type, Handler, Agent, Journal, Link, Spool, Durable };
 
-std::optional<Section> parse_section(std::string_view text);  ///< "lane", "subscription", "type", "handler", "agent"
-/// The member of the JSON form: "lanes", "subscriptions", "types", "handlers", "agents".
+/// "lane", "subscription", "type", "handler", "agent", "journal", "link", "spool", "durable".
+std::optional<Section> parse_section(std::string_view text);
+std::vector<std::string_view> section_names();
+/// The member that --by gives in JSON: "lanes", "subscriptions", "types", "handlers", "agents", "journals", "links",
+/// "spool", "durable".
 std::string_view member_of(Section section);
+/// An object per row. Sections that a node has not (it is no spool, it journals nothing) have none.
+JsonTree rows_of(Section section, const JsonTree& snapshot);
 
 Table section_table(Section section);
 /// Adds the rows of one node.

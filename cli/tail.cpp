@@ -1,43 +1,33 @@
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <ostream>
 
-#include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
-#include <legion/cli/event_choice.hpp>
+#include <legion/cli/choice_flags.hpp>
 #include <legion/cli/event_writer.hpp>
 #include <legion/cli/flags.hpp>
+#include <legion/cli/past_range.hpp>
+#include <legion/cli/past_then_live.hpp>
 #include <legion/cli/tail_report.hpp>
 #include <legion/cli/verb.hpp>
-#include <legion/event/policy.hpp>
 
 namespace legion::cli {
 namespace {
 
 constexpr Duration turn_max = 50ms;
 constexpr Duration flush_interval = 100ms;
-
-Result<std::vector<Filter>> parse_filters(const std::vector<std::string>& texts) {
-  std::vector<Filter> filters;
-  for (const auto& text : texts) {
-    const auto filter = Filter::parse(text);
-    if (!filter) return std::unexpected(filter.error());
-    filters.push_back(*filter);
-  }
-  return filters;
-}
+constexpr std::uint64_t last_max = 100'000;  // they are held until the first of them is known
 
 class Tail : public Verb {
  public:
   void declare(CLI::App& app) override {
     app.add_option("TYPE", types_, "a type (trade.approved, TRADE_APPROVED), a family (trade.) or '*' (default)")
         ->type_name("");
-    add_text(app, "--priority", priority_, "SET", "high, high+ (and above), or high,normal");
-    add_texts(app, "--source", choice_.sources, "GLOB", "only events of this source; a trailing * matches any ending");
-    add_texts(app, "--correlation", choice_.correlations, "GLOB", "only events of this correlation id");
-    add_texts(app, "--key", choice_.keys, "GLOB", "only events of this key");
-    add_texts(app, "--exclude", excluded_, "TYPE", "not these types or families");
-    app.add_flag("--all", choice_.heartbeats, "heartbeats too");
+    flags_.declare(app);
+    app.add_flag("--all", flags_.choice.heartbeats, "heartbeats too");
+    range_.declare_begin(app);
+    add_count(app, "--last", last_, "begin with the last N events that a spool has");
+    app.add_flag("--stop-at-end", stop_at_end_, "end with the past, instead of going on with what is live");
     add_count(app, "-n,--count", count_, "end after N events");
     add_duration(app, "--duration", duration_, "end after this time");
     app.add_flag("--types-only", types_only_, "only the type of each event");
@@ -53,88 +43,147 @@ class Tail : public Verb {
     auto writer = make_event_writer(session.out(), session.paint(),
                                     {session.output(), format_, types_only_, session.width()});
     if (!writer) return session.usage(writer.error().message);
-    const auto target = session.target();
-    if (!target) return session.fail(target.error());
-
+    std::optional<ChosenSpool> spool;
+    PastQuestion question;
+    question.lanes = flags_.lanes;
+    question.choice = flags_.choice;
+    if (reads_past()) {
+      auto opened = range_.open(session, question);
+      if (!opened) return not_found(session, opened.error());
+      spool = std::move(*opened);
+    }
     session.world().take_interrupts();
-    ObserverOptions options;
-    options.node = target->address;
-    options.filters = choice_.types;
-    options.lanes = lanes_;
-    options.timeout = session.options().timeout;
-    auto stream = session.world().observe(std::move(options), session.log_sink());
-    if (!stream) return session.fail(stream.error());
-    return follow(session, **stream, **writer);
+    begin_ = session.world().now().steady;
+    const auto shown = stop_at_end_ ? show_past(session, **writer, *spool, std::move(question))
+                                    : show_live(session, **writer, spool, std::move(question));
+    return finish(session, **writer, shown);
   }
 
  private:
+  bool reads_past() const { return range_.has_begin() || last_; }
+
   int check(Session& session) {
     if (!format_.empty() && (session.output() != Output::Table || types_only_)) {
       return session.usage("--format excludes -o, -j and --types-only");
     }
     if (report_ && (!format_.empty() || types_only_)) return session.usage("--report excludes --format and --types-only");
-    auto types = parse_filters(types_);
-    if (!types) return session.usage(types.error().message + suggestion(types_));
-    auto excluded = parse_filters(excluded_);
-    if (!excluded) return session.usage("--exclude: " + excluded.error().message);
-    choice_.types = std::move(*types);
-    choice_.excluded = std::move(*excluded);
-    if (priority_.empty()) return exit_code::ok;
-    const auto lanes = parse_priorities(priority_);
-    if (!lanes) return session.usage(lanes.error().message);
-    lanes_ = *lanes;
+    if (auto good = flags_.check(types_); !good) return session.usage(good.error().message);
+    if (auto good = range_.check(session.world().now().wall); !good) return session.usage(good.error().message);
+    if (last_ && range_.has_begin()) return session.usage("--last excludes --since, --from and --mark");
+    if (last_ && *last_ > last_max) return session.usage("--last: at most " + std::to_string(last_max) + " events");
+    if (!reads_past() && (stop_at_end_ || !range_.spool_name().empty())) {
+      return session.usage("--stop-at-end and --spool go with --since, --from, --mark or --last");
+    }
     return exit_code::ok;
   }
 
-  /// For upper-case names, which only the catalog knows.
-  static std::string suggestion(const std::vector<std::string>& texts) {
-    std::vector<std::string_view> names;
-    for (const CatalogEntry& entry : catalog()) names.push_back(entry.upper_name);
-    for (const auto& text : texts) {
-      if (Filter::parse(text)) continue;
-      if (const auto meant = did_you_mean(text, names)) return "; did you mean " + *meant + "?";
+  static int not_found(Session& session, const Error& error) {
+    const int code = session.fail(error);
+    return error.code == ErrorCode::NotFound ? exit_code::nothing_found : code;
+  }
+
+  /// Once there is something to read from: an array that is opened is also closed.
+  void begin(EventWriter& writer) {
+    begun_ = !report_;
+    if (begun_) writer.begin();
+  }
+
+  bool over(Session& session) const {
+    return done_ || session.world().interrupted() || !session.out() ||
+           (duration_ && session.world().now().steady - begin_ >= *duration_);
+  }
+
+  /// Returns whether more is wanted.
+  bool show(EventWriter& writer, const EventView& event) {
+    ++arrived_;
+    if (done_ || !flags_.choice.shows(event)) return !done_;
+    ++shown_;
+    if (report_) {
+      report_lines_.add(event);
+    } else {
+      writer.write(event);
     }
+    done_ = count_ && shown_ >= *count_;
+    return !done_;
+  }
+
+  Result<void> show_past(Session& session, EventWriter& writer, ChosenSpool& spool, PastQuestion question) {
+    begin(writer);
+    const auto show_each = [&](const EventPtr& event) { return show(writer, *event) && !over(session); };
+    if (last_) return show_last(session, spool, question, {}, show_each);
+    PastReader past(*spool.queries, std::move(question));
+    while (!over(session)) {
+      const auto done = past.read_page(show_each);
+      if (!done) return std::unexpected(done.error());
+      if (*done) break;
+    }
+    damaged_frames_ = past.figures().damaged_frames;
     return {};
   }
 
-  int follow(Session& session, EventStream& stream, EventWriter& writer) {
-    World& world = session.world();
-    const ObserverHandler handler = handler_for(session, stream, writer);
-    const SteadyTime begin = world.now().steady;
-    SteadyTime flushed = begin;
-    SteadyTime now = begin;
-    if (!report_) writer.begin();
-    while (!done_ && !world.interrupted() && session.out() && (!duration_ || now - begin < *duration_)) {
-      const std::uint64_t before = arrived_;
-      stream.run_once(duration_ ? std::min(turn_max, *duration_ - (now - begin)) : turn_max, handler);
-      now = world.now().steady;
-      if (arrived_ != before && now - flushed < flush_interval && !session.console().out_is_terminal) continue;
-      session.out().flush();
-      flushed = now;
+  /// Moves the question behind what it showed.
+  Result<void> show_last(Session& session, ChosenSpool& spool, PastQuestion& question, const PastReader::OnFrame& on_frame,
+                         const PastReader::OnEvent& show_each) const {
+    auto last = read_last_events(session, *spool.queries, question, spool.info.figures.next_commit, *last_, on_frame);
+    if (!last) return std::unexpected(last.error());
+    for (const EventPtr& event : last->events) {
+      if (!show_each(event)) break;
     }
-    if (report_) {
-      report_lines_.print(session, now - begin);
-    } else {
-      writer.end();
-    }
-    session.out().flush();
-    return finish(session, now - begin);
+    question.from = last->next;
+    return {};
   }
 
-  ObserverHandler handler_for(Session& session, EventStream& stream, EventWriter& writer) {
+  Result<void> show_live(Session& session, EventWriter& writer, std::optional<ChosenSpool>& spool, PastQuestion question) {
+    const auto target = session.target();
+    if (!target) return std::unexpected(target.error());
+    ObserverOptions options;
+    options.node = target->address;
+    options.filters = flags_.choice.types;
+    if (!flags_.lanes.empty()) options.lanes = flags_.lanes;
+    options.timeout = session.options().timeout;
+    auto stream = session.world().observe(std::move(options), session.log_sink());
+    if (!stream) return std::unexpected(stream.error());
+    begin(writer);
+    if (!spool) {
+      ObserverHandler handler = handler_for(session, **stream);
+      handler.on_event = [&](const EventPtr& event) { show(writer, *event); };
+      follow(session, [&](Duration wait) { (*stream)->run_once(wait, handler); });
+      return {};
+    }
+    const auto show_each = [&](const EventPtr& event) { return show(writer, *event) && !over(session); };
+    PastThenLive joined(session, **stream, handler_for(session, **stream), flags_.choice.types, show_each);
+    joined.cover();
+    if (last_) {
+      const auto on_frame = [&](const FrameHeader& header) { joined.join().on_past_frame(header); };
+      if (auto shown = show_last(session, *spool, question, on_frame, show_each); !shown) return shown;
+    }
+    PastReader past(*spool->queries, std::move(question));
+    if (auto caught_up = joined.catch_up(past); !caught_up) return caught_up;
+    damaged_frames_ = past.figures().damaged_frames;
+    lost_ += joined.lost();
+    if (joined.lost() > 0) session.warn("lost " + std::to_string(joined.lost()) + " events while the past was read");
+    session.out().flush();
+    follow(session, [&](Duration wait) { joined.run_once(wait); });
+    return {};
+  }
+
+  /// Lets the live stream run until nothing more is wanted.
+  void follow(Session& session, const std::function<void(Duration wait)>& run_once) {
+    World& world = session.world();
+    SteadyTime flushed = world.now().steady;
+    while (!over(session)) {
+      const std::uint64_t before = arrived_;
+      const SteadyTime now = world.now().steady;
+      run_once(duration_ ? std::min(turn_max, *duration_ - (now - begin_)) : turn_max);
+      const SteadyTime after = world.now().steady;
+      if (arrived_ != before && after - flushed < flush_interval && !session.console().out_is_terminal) continue;
+      session.out().flush();
+      flushed = after;
+    }
+  }
+
+  ObserverHandler handler_for(Session& session, EventStream& stream) {
     ObserverHandler handler;
-    handler.on_event = [this, &writer](const EventPtr& event) {
-      if (done_) return;
-      ++arrived_;
-      if (!choice_.shows(*event)) return;
-      ++shown_;
-      if (report_) {
-        report_lines_.add(*event);
-      } else {
-        writer.write(*event);
-      }
-      done_ = count_ && shown_ >= *count_;
-    };
     handler.on_covered = [&session](const Member& node) {
       session.detail(node.name + " is covered from " + format_time(session.world().now().wall));
     };
@@ -150,28 +199,34 @@ class Tail : public Verb {
       session.warn(node.name + " is no longer covered: " + std::string(why));
     };
     handler.on_lost = [this, &session](std::uint64_t lost_now, std::uint64_t lost_total) {
-      lost_ = lost_total;
+      lost_ += lost_now;
       session.warn("lost " + std::to_string(lost_now) + (lost_now == 1 ? " event (" : " events (") +
                    std::to_string(lost_total) + " in all): this tail is too slow, or a link was down");
     };
     return handler;
   }
 
-  int finish(Session& session, Duration elapsed) {
+  int finish(Session& session, EventWriter& writer, const Result<void>& shown) {
+    const Duration elapsed = session.world().now().steady - begin_;
+    if (report_ && shown) report_lines_.print(session, elapsed);
+    if (begun_) writer.end();
+    session.out().flush();
+    if (!shown) return session.fail(shown.error());
+    if (damaged_frames_ > 0) session.warn(damaged_text(damaged_frames_));
     const auto rounded = std::chrono::milliseconds(elapsed / 1ms);
     session.note(std::to_string(shown_) + (shown_ == 1 ? " event" : " events") + (report_ ? " counted in " : " shown in ") +
                  format_duration(rounded) + ", " + std::to_string(lost_) + " lost");
     if (session.world().interrupted()) return exit_code::interrupted;
-    if (strict_ && lost_ > 0) return exit_code::partial;
+    if (strict_ && lost_ + damaged_frames_ > 0) return exit_code::partial;
     if (require_ && shown_ == 0) return exit_code::nothing_found;
     return exit_code::ok;
   }
 
   std::vector<std::string> types_;
-  std::vector<std::string> excluded_;
-  std::string priority_;
-  std::vector<Priority> lanes_{all_priorities.begin(), all_priorities.end()};
-  EventChoice choice_;
+  ChoiceFlags flags_;
+  PastRange range_;
+  std::optional<std::uint64_t> last_;
+  bool stop_at_end_ = false;
   std::optional<std::uint64_t> count_;
   std::optional<Duration> duration_;
   bool types_only_ = false;
@@ -180,10 +235,13 @@ class Tail : public Verb {
   bool strict_ = false;
   bool require_ = false;
 
+  SteadyTime begin_;
   std::uint64_t arrived_ = 0;
   std::uint64_t shown_ = 0;
   std::uint64_t lost_ = 0;
+  std::uint64_t damaged_frames_ = 0;
   bool done_ = false;
+  bool begun_ = false;
   TailReport report_lines_;
 };
 

@@ -13,6 +13,7 @@
 #include <legion/base/error.hpp>
 #include <legion/base/log.hpp>
 #include <legion/base/time.hpp>
+#include <legion/cli/spool_ask.hpp>
 #include <legion/runtime/observer.hpp>
 
 namespace legion::cli {
@@ -42,6 +43,8 @@ class World {
   virtual std::vector<std::pair<std::string, std::string>> environment() const = 0;
 
   virtual Result<std::unique_ptr<NodeConnection>> connect(const Address& address) = 0;
+  /// `address` is that of the spool port.
+  virtual Result<std::unique_ptr<SpoolAsk>> connect_spool(const Address& address) = 0;
   virtual Result<std::unique_ptr<EventStream>> observe(ObserverOptions options, LogSink log) = 0;
 
   virtual Now now() = 0;
@@ -53,13 +56,15 @@ class World {
   virtual bool interrupted() const = 0;
 };
 
-/// The streams of a command and what is behind standard output.
+/// The streams of a command and what is behind them.
 struct Console {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
   bool out_is_terminal = false;
   std::size_t columns = 80;  ///< of the terminal, when it is one
+  bool in_is_terminal = false;
+  bool err_is_terminal = false;
 };
 
 }  // namespace legion::cli

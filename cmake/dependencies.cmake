@@ -7,10 +7,14 @@ find_package(spdlog REQUIRED)
 pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
 
 add_library(legion_dep_zmq INTERFACE)
 target_link_libraries(legion_dep_zmq INTERFACE PkgConfig::ZMQ)
+
+find_package(SQLiteCpp REQUIRED)
 
 # MSGPACK_NO_BOOST has to be the same in every translation unit.
 add_library(legion_dep_msgpack INTERFACE)

@@ -89,6 +89,7 @@ int block_signals() {
   sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that file, not the end of the node
   return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
@@ -125,7 +126,7 @@ int run(const legion::NodeConfig& config, int signals, const legion::LogSink& lo
       return exit_code_of(made.error());
     }
     (*node)->add_agent(legion::agent_spec(agent), std::string(legion::host_name(agent.host)), std::move(*made),
-                       legion::subscription_specs(agent));
+                       legion::subscription_options(agent));
   }
   (*node)->start();
   wait_for_end(**node, signals, log);

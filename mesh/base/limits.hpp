@@ -24,6 +24,10 @@ inline constexpr std::size_t frame_bytes_target = 32 * 1024;
 inline constexpr std::size_t event_bytes_max = 1024 * 1024;
 /// Largest frame or control message; sockets are opened with this + 64 as MAXMSGSIZE.
 inline constexpr std::size_t message_bytes_max = event_bytes_max + 4096;
+/// Largest encoded `~record` event: a dead letter holds a whole frame of one event and its deaths.
+inline constexpr std::size_t record_bytes_max = message_bytes_max + 32 * 1024;
+/// Largest frame of records; only the spool link carries such.
+inline constexpr std::size_t record_frame_bytes_max = record_bytes_max + 4096;
 
 inline constexpr std::size_t msgpack_depth_max = 16;          ///< nesting of event data and control messages
 inline constexpr std::size_t msgpack_items_max = 65536;       ///< entries of one array or map
@@ -38,5 +42,11 @@ inline constexpr std::size_t sync_tails_per_part_max = 512;   ///< streams named
 inline constexpr std::size_t tails_origins_max = 32;          ///< origins in one question for tails
 inline constexpr std::size_t streams_per_origin_max = 100000; ///< a stream beyond it is refused and counted
 inline constexpr std::size_t error_text_bytes_max = 1024;     ///< error text kept with a death or an outcome
+inline constexpr std::size_t spools_required_max = 4;         ///< spools that one confirm may wait for
+
+inline constexpr std::size_t subscription_name_bytes_max = 64;
+inline constexpr std::size_t cursor_ahead_max = 1024;         ///< events of one stream done beyond its cursor
+inline constexpr std::size_t record_streams_max = 4096;       ///< streams in one record of a cursor
+inline constexpr std::size_t letter_deaths_max = 16;          ///< deaths listed in a letter; the oldest go first
 
 }  // namespace legion::limits

@@ -11,6 +11,7 @@ std::string_view to_string(LossReason reason) {
     case LossReason::Overflow: return "overflow";
     case LossReason::GateOverflow: return "gate_overflow";
     case LossReason::Shutdown: return "shutdown";
+    case LossReason::Gone: return "gone";
   }
   LEGION_UNREACHABLE();
 }

@@ -15,12 +15,13 @@ enum class LossReason : std::uint8_t {
   Overflow,      ///< the mailbox of the agent was full
   GateOverflow,  ///< the mailbox of a gate was full, so the gate could not be asked
   Shutdown,      ///< still held when the drain timeout passed
+  Gone,          ///< of a durable subscription: every known spool says it will never have it, or an operator skipped it
 };
-inline constexpr std::size_t loss_reason_count = 5;
+inline constexpr std::size_t loss_reason_count = 6;
 inline constexpr std::array<LossReason, loss_reason_count> all_loss_reasons{
-    LossReason::Link, LossReason::OriginDied, LossReason::Overflow, LossReason::GateOverflow, LossReason::Shutdown};
+    LossReason::Link, LossReason::OriginDied, LossReason::Overflow, LossReason::GateOverflow, LossReason::Shutdown, LossReason::Gone};
 
-/// "link", "origin_died", "overflow", "gate_overflow", "shutdown"
+/// "link", "origin_died", "overflow", "gate_overflow", "shutdown", "gone"
 std::string_view to_string(LossReason reason);
 
 /// Events that were deliberately not for this subscription.

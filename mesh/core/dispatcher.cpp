@@ -45,6 +45,23 @@ void Dispatcher::on_run(Now now, const FramePtr& frame, std::uint32_t first, std
   state_->advance_flows();
 }
 
+void Dispatcher::on_again(Now now, const FramePtr& frame, std::uint32_t event, std::span<const Route> routes,
+                          const Earlier& earlier) {
+  LEGION_ASSERT(frame != nullptr && event < frame->header().event_count);
+  state_->now = now;
+  state_->offer_again(frame, event, routes, earlier);
+  state_->advance_flows();
+}
+
+DurableReports Dispatcher::drain_durable() { return std::exchange(state_->reports, {}); }
+
+bool Dispatcher::has_durable_reports() const { return !state_->reports.empty(); }
+
+void Dispatcher::permit_retry(Now now, TaskId permit) {
+  state_->now = now;
+  state_->permit_retry(permit);
+}
+
 bool Dispatcher::needs_events(std::span<const Route> routes) const { return state_->needs_events(routes); }
 
 std::optional<Task> Dispatcher::next(Now now) {

@@ -26,7 +26,7 @@ namespace legion {
 /// Priority: highest lane first; of 64 consecutive events handed over at least one is from each lane that has runnable
 ///   work throughout.
 /// Bounds: per agent and lane at most capacity deliveries plus those that came back from in flight (concurrency, or one
-///   run); deliveries waiting for an earlier tier are bounded by the mailboxes of that tier. drain_letters() is to be
+///   run), durable ones not counted, which the caller bounds; deliveries waiting for an earlier tier are bounded by the mailboxes of that tier. drain_letters() is to be
 ///   called after every batch of calls.
 class Dispatcher {
  public:
@@ -40,9 +40,12 @@ class Dispatcher {
   SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
 
   /// Offers events first .. first + count - 1 of `frame` to all local subscriptions that match them (`routes`, each
-  /// subscription at most once, any order). Events of one stream are to be offered in sequence order.
+  /// subscription at most once, any order). Events of one stream are to be offered in sequence order. `stream` may be
+  /// no_stream where the routes are one durable delivery and gates: these then go by its stream.
   void on_run(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count, StreamKey stream,
               std::span<const Route> routes);
+  /// One event to one durable delivery (and gates), which was handed over before: its attempts go on from there.
+  void on_again(Now now, const FramePtr& frame, std::uint32_t event, std::span<const Route> routes, const Earlier& earlier);
   /// Whether on_run() with these routes, or next() after it, looks at the events themselves: several tiers, two handlers
   /// of one agent, or an agent that gets no runs. The owner then decodes them before it takes its lock.
   bool needs_events(std::span<const Route> routes) const;
@@ -84,14 +87,23 @@ class Dispatcher {
   /// When on_tick() has something to do.
   std::optional<SteadyTime> next_deadline() const;
 
-  /// The dead letters since the last call, oldest first.
+  /// The dead letters since the last call, oldest first; those of durable deliveries are in drain_durable().
   std::vector<DeadLetter> drain_letters();
 
-  /// From now on new events count as lost(shutdown); what is held goes on.
+  /// What became of durable deliveries since the last call.
+  DurableReports drain_durable();
+  bool has_durable_reports() const;
+  /// AttemptFailed::permit: the delivery may be handed over again, once its delay is over. Of one that is no more:
+  /// ignored.
+  void permit_retry(Now now, TaskId permit);
+
+  /// From now on new events count as lost(shutdown), durable deliveries excepted, which are refused and nothing else;
+  /// what is held goes on.
   void begin_drain();
   /// Nothing is held any more.
   bool drained() const;
-  /// Ends everything: what is still held, also in flight, is lost(shutdown); later answers are stale.
+  /// Ends everything: what is still held, also in flight, is lost(shutdown); later answers are stale. Durable
+  /// deliveries that are still held were never published to this incarnation.
   void close(Now now);
 
   Books books(SubscriptionId subscription) const;

@@ -37,6 +37,8 @@ class Walk {
 std::optional<std::string> Dispatcher::State::check() const {
   Walk walk(items.end());
   std::vector<std::array<std::size_t, limits::lane_count>> depth(agents.size());
+  std::vector<std::array<std::size_t, limits::lane_count>> kept(agents.size());
+  std::size_t held_back = 0;
   std::vector<std::uint64_t> pending(handlers.size(), 0);
   std::vector<std::uint64_t> in_flight(handlers.size(), 0);
   std::size_t listed = 0;
@@ -55,11 +57,17 @@ std::optional<std::string> Dispatcher::State::check() const {
     if (item.stage == Stage::InFlight) in_flight[item.subscription] += item.count;
     if (item.stage != Stage::Waiting && item.stage != Stage::InFlight) {
       depth[item.agent][lane_index(item.lane)] += item.count;
+      if (item.keep == dispatch::Keep::Yes) kept[item.agent][lane_index(item.lane)] += item.count;
     }
+    walk.expect(!item.is_durable() || item.keep == dispatch::Keep::Yes, "durable item that may be dropped", index);
+    const bool waits_for_permit = item.stage == Stage::RetryWaiting && item.permit == dispatch::Permit::Wanted;
+    walk.expect(!item.is_due || waits_for_permit, "due item that waits for nothing", index);
+    if (item.is_due) ++held_back;
     const bool may_come_back = item.stage == Stage::Queued && item.attempts == 0;
     walk.expect(!may_come_back || item.listed == dispatch::Listed::Yes, "untouched item not listed", index);
     if (item.listed == dispatch::Listed::Yes) ++listed;
-    walk.expect((item.task != 0) == (item.stage == Stage::InFlight || item.stage == Stage::Deferred),
+    const bool has_permit_id = item.stage == Stage::RetryWaiting && item.is_durable();
+    walk.expect((item.task != 0) == (item.stage == Stage::InFlight || item.stage == Stage::Deferred || has_permit_id),
                 "task id does not fit the stage", index);
   };
 
@@ -88,7 +96,7 @@ std::optional<std::string> Dispatcher::State::check() const {
         walk.expect(is_head_of_line(item) || is_rest, "blocked item in front", at);
       });
       std::uint64_t oldest = 0;
-      each(agent.untouched[lane], [&](Index at) {
+      const auto untouched = [&](Index at) {
         const Item& item = items[at];
         const bool is_untouched = item.stage == Stage::Queued && item.attempts == 0;
         const bool may_be_again = item.stage == Stage::InFlight && item.attempts == 1 && agent.gets_runs();
@@ -99,7 +107,10 @@ std::optional<std::string> Dispatcher::State::check() const {
         if (!agent.gets_runs() || item.flow != no_index) return;
         walk.expect(item.arrival >= oldest, "untouched out of order", at);
         oldest = item.arrival;
-      });
+      };
+      each(agent.untouched[lane], untouched);
+      oldest = 0;
+      each(agent.untouched_kept[lane], untouched);
     }
     each(agent.in_flight, in_stage(Stage::InFlight));
     each(agent.deferred, in_stage(Stage::Deferred));
@@ -155,12 +166,14 @@ std::optional<std::string> Dispatcher::State::check() const {
       const std::size_t may_return = agent.gets_runs() ? agent.run_events : agent.spec.concurrency;
       const std::size_t bound = agent.spec.lanes[lane].capacity + may_return;
       walk.expect(depth[a][lane] == agent.depth[lane], "depth of a lane", a);
-      walk.expect(agent.depth[lane] <= bound, "lane above its capacity", a);
+      walk.expect(kept[a][lane] == agent.kept[lane], "kept deliveries of a lane", a);
+      walk.expect(agent.depth[lane] - agent.kept[lane] <= bound, "lane above its capacity", a);
       lane_depth[lane] += agent.depth[lane];
     }
   }
   walk.expect(listed == 0, "item marked as untouched in no list", listed);
-  walk.expect(retrying_total == retries.size(), "retry queue", retries.size());
+  walk.expect(held_back == unpermitted, "items that wait for their permit", unpermitted);
+  walk.expect(retrying_total == retries.size() + unpermitted, "retry queue", retries.size());
   walk.expect(walk.count() == items.live_count(), "items in no structure", items.live_count() - walk.count());
 
   std::vector<unsigned> has_work(agents.size(), 0);

@@ -35,16 +35,16 @@ dispatch::End decision(dispatch::End end) {
   LEGION_UNREACHABLE();
 }
 
-std::optional<DeathReason> death_of(dispatch::End end) {
+std::optional<DeathReason> death_of(const dispatch::Item& item, dispatch::End end) {
   using dispatch::End;
   switch (end) {
+    case End::Expired: return item.is_durable() ? std::optional(DeathReason::Expired) : std::nullopt;
     case End::Rejected: return DeathReason::Rejected;
     case End::Exhausted: return DeathReason::HandlerError;
     case End::GateFailed: return DeathReason::GateFailed;
     case End::Undecodable: return DeathReason::Undecodable;
     case End::Done:
     case End::Stopped:
-    case End::Expired:
     case End::Overflow:
     case End::StoppedBefore:
     case End::GateOverflow: return std::nullopt;
@@ -60,6 +60,7 @@ void Dispatcher::State::end_item(Index index, End end, const std::string& gate_e
   const std::uint32_t agent = item.agent;
   settle_books(item, item.count, end);
   write_letters(item, item.count, end, gate_error);
+  report_over(item, item.count);
   if (item.flow != no_index) {
     if (item.stage != Stage::Waiting) tell_flow(item, end);
     unreference(item.flow);
@@ -72,16 +73,11 @@ void Dispatcher::State::end_item(Index index, End end, const std::string& gate_e
 
 void Dispatcher::State::leave_agent(Index index) {
   Item& item = items[index];
-  Agent& agent = agent_of(item);
-  const std::size_t lane = lane_index(item.lane);
   LEGION_ASSERT(item.stage != Stage::RetryWaiting);
   unqueue(index);
   unlist(index);
   if (item.stage == Stage::InFlight) count_left_hands(item, item.count);
-  if (item.stage == Stage::Queued || item.stage == Stage::Deferred) {
-    agent.depth[lane] -= item.count;
-    lanes[lane].depth -= item.count;
-  }
+  if (item.stage == Stage::Queued || item.stage == Stage::Deferred) take_depth(item, item.count);
 }
 
 void Dispatcher::State::tell_flow(Item& item, End end) {
@@ -113,7 +109,7 @@ void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End
     case End::Exhausted:
     case End::GateFailed:
     case End::Undecodable: books.dead += events; return;
-    case End::Expired: books.expired += events; return;
+    case End::Expired: (item.is_durable() ? books.dead : books.expired) += events; return;
     case End::Overflow: books.lost_for(LossReason::Overflow) += events; return;
     case End::GateOverflow: books.lost_for(LossReason::GateOverflow) += events; return;
     case End::StoppedBefore: books.filtered.stopped += events; return;
@@ -122,10 +118,11 @@ void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End
 
 /// Of the first `events` of the item, when that is how they end.
 void Dispatcher::State::write_letters(const Item& item, std::uint32_t events, End end, const std::string& gate_error) {
-  const auto reason = death_of(end);
+  const auto reason = death_of(item, end);
   if (!reason) return;
-  // What does not decode was never given to the handler, though it was in flight to whoever found out.
-  const bool was_given = end != End::Undecodable || item.stage != Stage::InFlight;
+  // Neither of the two was given to the handler, though it was in flight to whoever found out.
+  const bool was_not_given = end == End::Undecodable || end == End::Expired;
+  const bool was_given = !was_not_given || item.stage != Stage::InFlight;
   for (std::uint32_t k = 0; k < events; ++k) {
     Death death{.agent = agents[item.agent].spec.name,
                 .reason = *reason,
@@ -141,12 +138,45 @@ void Dispatcher::State::write_letters(const Item& item, std::uint32_t events, En
       death.last = item.failure->last;
       death.error = item.failure->error;
     }
-    letters.push_back({.event = std::move(event),
-                       .agent = {item.agent},
-                       .subscription = {item.subscription},
-                       .booked = item.booked,
-                       .death = std::move(death)});
+    auto& told = item.is_durable() ? reports.letters : letters;
+    told.push_back({.event = std::move(event),
+                    .agent = {item.agent},
+                    .subscription = {item.subscription},
+                    .booked = item.booked,
+                    .death = std::move(death),
+                    .frame = item.frame,
+                    .index = item.first + k,
+                    .durable = item.durable});
   }
+}
+
+/// The first `events` of the item are over. What is consecutive is told as one.
+void Dispatcher::State::report_over(const Item& item, std::uint32_t events) {
+  if (!item.is_durable() || events == 0) return;
+  const std::uint64_t first = item.frame->header().first_sequence + item.first;
+  if (!reports.completed.empty()) {
+    Completed& last = reports.completed.back();
+    const bool goes_on = last.stream == item.durable && last.subscription.value == item.subscription &&
+                         last.first + last.count == first;
+    if (goes_on) {
+      last.count += events;
+      return;
+    }
+  }
+  reports.completed.push_back({{item.subscription}, item.durable, first, events});
+}
+
+/// The item waits for its permit from now on, which is known by a task id of its own.
+void Dispatcher::State::report_failure(Index index) {
+  Item& item = items[index];
+  item.permit = dispatch::Permit::Wanted;
+  item.task = draw_tasks(index, 1);
+  reports.failures.push_back(
+      {.subscription = {item.subscription},
+       .stream = item.durable,
+       .sequence = item.frame->header().first_sequence + item.first,
+       .so_far = {item.attempts, item.failure->error, item.failure->first, item.failure->last},
+       .permit = item.task});
 }
 
 void Dispatcher::State::close() {
@@ -156,7 +186,11 @@ void Dispatcher::State::close() {
     Books& books = handler_of(items[index]).stats.books;
     if (items[index].booked == Booked::Yes) {
       books.pending -= items[index].count;
-      books.lost_for(LossReason::Shutdown) += items[index].count;
+      if (items[index].is_durable()) {
+        books.published -= items[index].count;
+      } else {
+        books.lost_for(LossReason::Shutdown) += items[index].count;
+      }
     }
     handler_of(items[index]).stats.in_flight = 0;
   }
@@ -168,6 +202,7 @@ void Dispatcher::State::close() {
   retries.clear();
   advance_queue.clear();
   waiting_items = 0;
+  unpermitted = 0;
   for (auto& lane : lanes) lane.depth = 0;
   ring = {};
   runnable_agents = {};
@@ -176,13 +211,16 @@ void Dispatcher::State::close() {
     agent.fifo = {};
     agent.front = {};
     agent.untouched = {};
+    agent.untouched_kept = {};
     agent.in_flight = {};
     agent.deferred = {};
     agent.retry_waiting = 0;
     agent.depth = {};
+    agent.kept = {};
     agent.runnable = agent.in_ring = 0;
     agent.chooser = {};
     agent.streams.clear();
+    agent.durable_streams.clear();
     agent.keys.clear();
   }
 }

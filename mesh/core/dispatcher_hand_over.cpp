@@ -100,8 +100,7 @@ Task Dispatcher::State::hand_over(Index index) {
   Handler& handler = handler_of(item);
   const std::size_t lane = lane_index(item.lane);
 
-  agent.depth[lane] -= item.count;
-  lanes[lane].depth -= item.count;
+  take_depth(item, item.count);
   handler.stats.in_flight += item.count;
   ++item.attempts;
   item.stage = Stage::InFlight;
@@ -125,7 +124,8 @@ Task Dispatcher::State::hand_over(Index index) {
           .first = item.first,
           .count = item.count,
           .attempt = item.attempts,
-          .lane = item.lane};
+          .lane = item.lane,
+          .durable = item.durable};
 }
 
 void Dispatcher::State::count_handed_over(const Item& item, std::uint64_t events) {
@@ -147,11 +147,33 @@ void Dispatcher::State::requeue_due() {
   if (retries.size() == 0) return;
   while (const auto index = retries.take_due(now.steady)) {
     Item& item = items[*index];
-    --agent_of(item).retry_waiting;
-    item.stage = Stage::Queued;
-    enqueue_runnable(*index);
-    refresh(item.agent);
+    if (item.permit == dispatch::Permit::Wanted) {
+      item.is_due = true;
+      ++unpermitted;
+    } else {
+      requeue(*index);
+    }
   }
+}
+
+void Dispatcher::State::requeue(Index index) {
+  Item& item = items[index];
+  --agent_of(item).retry_waiting;
+  item.stage = Stage::Queued;
+  item.task = 0;
+  enqueue_runnable(index);
+  refresh(item.agent);
+}
+
+void Dispatcher::State::permit_retry(TaskId permit) {
+  const Index index = find_task(permit);
+  if (index == no_index || items[index].permit != dispatch::Permit::Wanted) return;
+  Item& item = items[index];
+  item.permit = dispatch::Permit::Given;
+  if (!item.is_due) return;
+  item.is_due = false;
+  --unpermitted;
+  requeue(index);
 }
 
 /// The item in flight or deferred that has this task among its own.

@@ -13,9 +13,10 @@ namespace legion {
 namespace {
 
 /// Two keys with the same hash share a domain: they wait for each other more than they need to, nothing else.
-std::uint64_t key_of(StreamKey stream, std::string_view key) {
+std::uint64_t key_of(dispatch::Numbering numbering, StreamKey stream, std::string_view key) {
   const std::uint64_t hash = std::hash<std::string_view>{}(key);
-  return hash ^ ((stream + 1ull) * 0x9E3779B97F4A7C15ull);
+  const std::uint64_t number = stream + 1ull + (numbering == dispatch::Numbering::Durable ? 1ull << 32 : 0);
+  return hash ^ (number * 0x9E3779B97F4A7C15ull);
 }
 
 }  // namespace
@@ -24,12 +25,18 @@ void Dispatcher::State::enter_domain(Index index, StreamKey stream) {
   Item& item = items[index];
   Agent& agent = agent_of(item);
   Index* domain = nullptr;
+  auto numbering = dispatch::Numbering::Plain;
+  if (item.is_durable() || stream == no_stream) {
+    numbering = dispatch::Numbering::Durable;
+    stream = item.is_durable() ? item.durable : offered_as;
+  }
   std::uint64_t key = stream;
   if (agent.is_ordered_by_stream()) {
-    if (stream >= agent.streams.size()) agent.streams.resize(stream + std::size_t{1}, no_index);
-    domain = &agent.streams[stream];
+    std::vector<Index>& streams = agent.streams_of(numbering);
+    if (stream >= streams.size()) streams.resize(stream + std::size_t{1}, no_index);
+    domain = &streams[stream];
   } else if (const std::string_view own = item.frame->events()[item.first].key; !own.empty()) {
-    key = key_of(stream, own);
+    key = key_of(numbering, stream, own);
     domain = &agent.keys.try_emplace(key, no_index).first->second;
   } else {
     return;
@@ -38,6 +45,7 @@ void Dispatcher::State::enter_domain(Index index, StreamKey stream) {
     *domain = domains.take();
     domains[*domain].agent = item.agent;
     domains[*domain].key = key;
+    domains[*domain].numbering = numbering;
   }
   item.domain = *domain;
   domains[*domain].line.push_back(items, index);
@@ -52,7 +60,7 @@ void Dispatcher::State::leave_domain(Index index) {
   if (domain.line.empty()) {
     Agent& agent = agents[domain.agent];
     if (agent.is_ordered_by_stream()) {
-      agent.streams[domain.key] = no_index;
+      agent.streams_of(domain.numbering)[domain.key] = no_index;
     } else {
       agent.keys.erase(domain.key);
     }
@@ -126,8 +134,24 @@ void Dispatcher::State::unqueue(Index index) {
 void Dispatcher::State::unlist(Index index) {
   Item& item = items[index];
   if (item.listed == dispatch::Listed::No) return;
-  agent_of(item).untouched[lane_index(item.lane)].remove(items, index);
+  agent_of(item).untouched_of(item.keep)[lane_index(item.lane)].remove(items, index);
   item.listed = dispatch::Listed::No;
+}
+
+void Dispatcher::State::add_depth(const Item& item, std::uint32_t events) {
+  const std::size_t lane = lane_index(item.lane);
+  Agent& agent = agents[item.agent];
+  agent.depth[lane] += events;
+  lanes[lane].depth += events;
+  if (item.keep == dispatch::Keep::Yes) agent.kept[lane] += events;
+}
+
+void Dispatcher::State::take_depth(const Item& item, std::uint32_t events) {
+  const std::size_t lane = lane_index(item.lane);
+  Agent& agent = agents[item.agent];
+  agent.depth[lane] -= events;
+  lanes[lane].depth -= events;
+  if (item.keep == dispatch::Keep::Yes) agent.kept[lane] -= events;
 }
 
 void Dispatcher::State::settle(Agent& agent, std::size_t lane) {

@@ -45,6 +45,8 @@ bool Dispatcher::State::needs_events(std::span<const Route> routes) const {
 void Dispatcher::State::offer(const FramePtr& frame, dispatch::Run run, StreamKey stream,
                               std::span<const Route> routes) {
   if (intake == Intake::Draining) return refuse_all(run, routes);
+  const auto durable = std::ranges::find_if(routes, [](const Route& route) { return route.durable != no_stream; });
+  offered_as = durable == routes.end() ? no_stream : durable->durable;
   if (!is_one_tier(routes)) return offer_events(frame, run, stream, routes);
   one_by_one.clear();
   for (const Route& route : routes) {
@@ -59,6 +61,7 @@ void Dispatcher::State::offer(const FramePtr& frame, dispatch::Run run, StreamKe
 
 void Dispatcher::State::refuse_all(const dispatch::Run& run, std::span<const Route> routes) {
   for (const Route& route : routes) {
+    if (route.durable != no_stream) continue;
     Books& books = handler(route.subscription).stats.books;
     const std::uint32_t booked = run.count - unbooked_events(run, route.booked_from);
     books.published += booked;
@@ -70,7 +73,7 @@ void Dispatcher::State::offer_run(const FramePtr& frame, dispatch::Run run, Stre
   const std::uint32_t unbooked = unbooked_events(run, route.booked_from);
   const auto offer_part = [&](std::uint32_t first, std::uint32_t count, Booked booked) {
     if (count == 0) return;
-    const Index index = create_item(frame, first, count, {route.subscription, booked});
+    const Index index = create_item(frame, first, count, {route.subscription, booked, route.durable});
     items[index].arrival = arrivals++;
     enter_domain(index, stream);
     open(index);
@@ -93,7 +96,8 @@ void Dispatcher::State::offer_event(const FramePtr& frame, std::uint32_t event, 
   const bool has_defect = !frame->events()[event].defect.empty();
   scratch.clear();
   for (const Route& route : routes) {
-    const dispatch::Addressee to{route.subscription, sequence >= route.booked_from ? Booked::Yes : Booked::No};
+    const dispatch::Addressee to{route.subscription, sequence >= route.booked_from ? Booked::Yes : Booked::No,
+                                 route.durable};
     if (has_defect) {
       refuse_undecodable(frame, event, to);
     } else {
@@ -116,8 +120,16 @@ void Dispatcher::State::offer_event(const FramePtr& frame, std::uint32_t event, 
   }
 }
 
+/// The attempts of an event that was handed over in an earlier life of the node go on. A gate knows nothing of them.
+void Dispatcher::State::offer_again(const FramePtr& frame, std::uint32_t event, std::span<const Route> routes,
+                                    const Earlier& so_far) {
+  earlier = &so_far;
+  offer(frame, {*frame, event, 1}, no_stream, routes);
+  earlier = nullptr;
+}
+
 Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count,
-                                                        dispatch::Addressee to) {
+                                                        const dispatch::Addressee& to) {
   const Index index = items.take();
   Handler& owner = handler(to.subscription);
   Item& item = items[index];
@@ -129,6 +141,9 @@ Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, s
   item.lane = frame->header().lane;
   item.tier = owner.spec.tier;
   item.booked = to.booked;
+  item.durable = to.durable;
+  if (item.is_durable() || (offered_as != no_stream && item.is_gate())) item.keep = dispatch::Keep::Yes;
+  if (earlier != nullptr && item.is_durable()) take_up(item, *earlier);
   ++waiting_items;
   if (to.booked == Booked::Yes) {
     owner.stats.books.published += count;
@@ -137,7 +152,13 @@ Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, s
   return index;
 }
 
-void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t event, dispatch::Addressee to) {
+void Dispatcher::State::take_up(Item& item, const Earlier& so_far) {
+  item.attempts = so_far.attempts;
+  item.permit = dispatch::Permit::Given;
+  item.failure = std::make_unique<dispatch::Failure>(so_far.first, so_far.last, dispatch::bounded_text(so_far.error));
+}
+
+void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to) {
   Handler& owner = handler(to.subscription);
   Item item;
   item.frame = frame;
@@ -145,12 +166,14 @@ void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t 
   item.agent = owner.agent.value;
   item.subscription = to.subscription.value;
   item.booked = to.booked;
+  item.durable = to.durable;
   if (to.booked == Booked::Yes) {
     ++owner.stats.books.published;
     ++owner.stats.books.pending;
   }
   settle_books(item, 1, End::Undecodable);
   write_letters(item, 1, End::Undecodable, {});
+  report_over(item, 1);
 }
 
 void Dispatcher::State::create_flow(std::span<const Index> by_tier) {
@@ -204,13 +227,16 @@ void Dispatcher::State::open(Index index) {
   --waiting_items;
   item.stage = Stage::Queued;
   if (item.holds_release() && item.domain != no_index) ++domains[item.domain].unreleased;
-  agent.depth[lane] += item.count;
-  lanes[lane].depth += item.count;
+  add_depth(item, item.count);
   enqueue_back(index);
-  agent.untouched[lane].push_back(items, index);
-  item.listed = dispatch::Listed::Yes;
-  if (agent.depth[lane] > agent.spec.lanes[lane].capacity) drop_excess(index);
-  if (!items.is_live(index)) return;
+  if (item.attempts == 0) {
+    agent.untouched_of(item.keep)[lane].push_back(items, index);
+    item.listed = dispatch::Listed::Yes;
+  }
+  if (item.keep == dispatch::Keep::No && agent.depth[lane] - agent.kept[lane] > agent.spec.lanes[lane].capacity) {
+    drop_excess(index);
+    if (!items.is_live(index)) return;
+  }
   lanes[lane].enqueued += item.count;
   refresh(item.agent);
   if (agent.state == AgentState::Down || is_held(item)) first_outcome(item);
@@ -222,7 +248,7 @@ void Dispatcher::State::drop_excess(Index newest) {
   Agent& agent = agent_of(item);
   const std::size_t lane = lane_index(item.lane);
   const LaneSpec& bounds = agent.spec.lanes[lane];
-  const std::size_t excess = agent.depth[lane] - bounds.capacity;
+  const std::size_t excess = agent.depth[lane] - agent.kept[lane] - bounds.capacity;
   auto left = static_cast<std::uint32_t>(std::min<std::size_t>(excess, item.count));
   if (bounds.overflow == Overflow::DropNewest) return end_back(newest, left, End::Overflow);
   auto& untouched = agent.untouched[lane];

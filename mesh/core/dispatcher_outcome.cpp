@@ -9,7 +9,7 @@ namespace legion {
 
 void Dispatcher::State::answer(TaskId task, Outcome outcome) {
   const Index index = find_task(task);
-  if (index == no_index) {
+  if (index == no_index || items[index].stage == Stage::RetryWaiting) {
     ++stale_outcomes;
     return;
   }
@@ -55,7 +55,8 @@ bool Dispatcher::State::is_last_attempt(const Item& item) const {
   return item.attempts >= std::max(agent_of(item).spec.retry.max_attempts, 1u);
 }
 
-/// After::AgentIsUp leaves the item outside the lists of its agent; the caller puts it back.
+/// After::AgentIsUp leaves the item outside the lists of its agent; the caller puts it back. A durable delivery waits
+/// for its permit in either case.
 Dispatcher::State::Fate Dispatcher::State::fail_attempt(Index index, std::string_view error, After after) {
   Item& item = items[index];
   Agent& agent = agent_of(item);
@@ -67,10 +68,16 @@ Dispatcher::State::Fate Dispatcher::State::fail_attempt(Index index, std::string
   }
   leave_hands(index);
   item.task = 0;
-  if (after == After::Delay) {
+  if (after == After::Delay || item.is_durable()) {
     item.stage = Stage::RetryWaiting;
     ++agent.retry_waiting;
-    retries.add(now.steady, agent.spec.retry, item.attempts, index);
+    if (item.is_durable()) report_failure(index);
+    if (after == After::Delay) {
+      retries.add(now.steady, agent.spec.retry, item.attempts, index);
+    } else {
+      item.is_due = true;
+      ++unpermitted;
+    }
     on_hold_started(item);
   } else {
     item.stage = Stage::Queued;
@@ -100,8 +107,7 @@ void Dispatcher::State::leave_hands(Index index) {
   if (item.stage != Stage::InFlight) return;
   unlist(index);
   count_left_hands(item, 1);
-  ++agent_of(item).depth[lane_index(item.lane)];
-  ++lanes[lane_index(item.lane)].depth;
+  add_depth(item, 1);
   park_successor(item);
 }
 
@@ -134,8 +140,9 @@ void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
       count_handed_over(item, 1);
       ++handler_of(item).stats.ended;
     }
+    const bool is_durable = item.is_durable();
     if (fail_attempt(index, error, After::AgentIsUp) == Fate::TriedAgain) {
-      first_again.push_back(index);
+      if (!is_durable) first_again.push_back(index);
     } else if (rest != no_index) {
       unqueue(rest);
       first_again.push_back(rest);
@@ -145,8 +152,10 @@ void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
   forget_early();
 
   // Nobody's later tiers wait for an agent that is down. Gates hold, whatever happens.
-  for (const auto& untouched : agent.untouched) {
-    for (Index at = untouched.head; at != no_index; at = untouched.next(items, at)) first_outcome(items[at]);
+  for (const auto* untouched : {&agent.untouched, &agent.untouched_kept}) {
+    for (const auto& lane : *untouched) {
+      for (Index at = lane.head; at != no_index; at = lane.next(items, at)) first_outcome(items[at]);
+    }
   }
 }
 

@@ -59,7 +59,17 @@ struct Run {
 struct Addressee {
   SubscriptionId subscription;
   Booked booked = Booked::Yes;
+  StreamKey durable = no_stream;
 };
+
+/// Kept: it is never dropped. Of a durable delivery, and of the gates before one.
+enum class Keep : std::uint8_t { No, Yes };
+
+/// Of a durable delivery: whether it may be handed over again.
+enum class Permit : std::uint8_t { NotNeeded, Wanted, Given };
+
+/// Streams are numbered twice: as they arrive, and those of durable deliveries.
+enum class Numbering : std::uint8_t { Plain, Durable };
 
 /// Whether an item is in its agent's list of untouched items.
 enum class Listed : std::uint8_t { No, Yes };
@@ -86,12 +96,17 @@ struct Item {
   Place place = Place::Parked;
   Listed listed = Listed::No;
   Booked booked = Booked::Yes;
+  Keep keep = Keep::No;
+  Permit permit = Permit::NotNeeded;
+  bool is_due = false;                // waits for nothing but its permit
   bool released = false;              // its flow no longer waits for it
+  StreamKey durable = no_stream;
   std::uint64_t arrival = 0;          // order of offer, then tier; the parts of a run have the same
   SteadyTime handed_over{};
   std::unique_ptr<Failure> failure;   // allocated with the first failure
 
   bool is_gate() const { return tier == Priority::Critical; }
+  bool is_durable() const { return durable != no_stream; }
   bool holds_release() const { return flow != no_index && !released && !is_gate(); }
 };
 
@@ -113,7 +128,8 @@ struct Domain {
   LineList line;
   std::uint32_t agent = 0;
   std::uint32_t unreleased = 0;  // open items for which Item::holds_release()
-  std::uint64_t key = 0;         // in Agent::streams or Agent::keys
+  std::uint64_t key = 0;         // in Agent::streams, Agent::durable_streams or Agent::keys
+  Numbering numbering = Numbering::Plain;
 };
 
 struct Agent {
@@ -126,18 +142,25 @@ struct Agent {
   // Queued and never handed over, oldest first: what drop_oldest may take. Of an agent that gets runs also what is in
   // flight for the first time and may come back untouched; of an item that is in flight in part, the rest.
   std::array<UntouchedList, limits::lane_count> untouched;
+  std::array<UntouchedList, limits::lane_count> untouched_kept;  // the same of what is kept
   QueueList in_flight;  // in order of hand-over
   QueueList deferred;
   std::size_t retry_waiting = 0;
   std::array<std::size_t, limits::lane_count> depth{};
+  std::array<std::size_t, limits::lane_count> kept{};  // of depth
   LaneMask runnable = 0;
   LaneMask in_ring = 0;
   LaneChooser chooser;
   std::vector<Index> streams;                        // domain by StreamKey, with concurrency 1
-  std::unordered_map<std::uint64_t, Index> keys;     // domain by hash of (stream, key), otherwise
+  std::vector<Index> durable_streams;                // the same by Route::durable
+  std::unordered_map<std::uint64_t, Index> keys;     // domain by hash of (numbering, stream, key), otherwise
 
   bool is_ordered_by_stream() const { return spec.concurrency <= 1; }
   bool gets_runs() const { return run_events > 1; }
+  auto& untouched_of(Keep keep) { return keep == Keep::Yes ? untouched_kept : untouched; }
+  std::vector<Index>& streams_of(Numbering numbering) {
+    return numbering == Numbering::Durable ? durable_streams : streams;
+  }
   bool has_slot() const { return in_flight.size < spec.concurrency; }
 };
 

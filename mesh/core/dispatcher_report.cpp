@@ -105,7 +105,13 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
     switch (answer.kind) {
       case OutcomeKind::Done:
       case OutcomeKind::Stop: ++delivered; break;
-      case OutcomeKind::Expired: ++expired; break;
+      case OutcomeKind::Expired:
+        if (item.is_durable()) {
+          bury(ended, End::Expired);
+        } else {
+          ++expired;
+        }
+        break;
       case OutcomeKind::Undecodable: bury(ended, End::Undecodable); break;
       case OutcomeKind::Reject:
       case OutcomeKind::Retry:
@@ -119,6 +125,7 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
   }
   settle_books(item, delivered, End::Done);
   settle_books(item, expired, End::Expired);
+  report_over(item, ended);
   return ended;
 }
 

@@ -23,6 +23,8 @@ Dispatcher::State::Index Dispatcher::State::split_front(Index index, std::uint32
   part.lane = rest.lane;
   part.tier = rest.tier;
   part.booked = rest.booked;
+  part.keep = rest.keep;
+  part.durable = rest.durable;
   part.arrival = rest.arrival;
   part.stage = Stage::Queued;
   rest.first += count;
@@ -39,7 +41,7 @@ Dispatcher::State::Index Dispatcher::State::continuation(const Item& item) const
   const Item& other = items[next];
   const bool goes_on = other.stage == Stage::Queued && other.attempts == 0 && other.frame == item.frame &&
                        other.first == item.first + item.count && other.subscription == item.subscription &&
-                       other.booked == item.booked && other.flow == no_index;
+                       other.booked == item.booked && other.durable == item.durable && other.flow == no_index;
   return goes_on ? next : no_index;
 }
 
@@ -56,8 +58,7 @@ Dispatcher::State::Index Dispatcher::State::split_rest(Index index) {
   const std::uint32_t count = item.count - 1;
   item.count = 1;
   handler_of(item).stats.in_flight -= count;
-  agent.depth[lane] += count;
-  lanes[lane].depth += count;
+  add_depth(item, count);
   if (next != no_index) {
     rest.first -= count;
     rest.count += count;
@@ -72,13 +73,15 @@ Dispatcher::State::Index Dispatcher::State::split_rest(Index index) {
   rest.lane = item.lane;
   rest.tier = item.tier;
   rest.booked = item.booked;
+  rest.keep = item.keep;
+  rest.durable = item.durable;
   rest.arrival = item.arrival;
   rest.stage = Stage::Queued;
   rest.listed = dispatch::Listed::Yes;
   park_successor(item);
   domains[item.domain].line.insert_after(items, index, rest_index);
   // A part without a continuation: it has been dropped, and with it all that was older.
-  auto& untouched = agent.untouched[lane];
+  auto& untouched = agent.untouched_of(item.keep)[lane];
   if (item.listed == dispatch::Listed::Yes) {
     untouched.insert_after(items, index, rest_index);
   } else {
@@ -95,8 +98,7 @@ void Dispatcher::State::take_back(Index index) {
   LEGION_ASSERT(item.stage == Stage::InFlight);
   unqueue(index);
   handler_of(item).stats.in_flight -= item.count;
-  agent.depth[lane] += item.count;
-  lanes[lane].depth += item.count;
+  add_depth(item, item.count);
   item.task = 0;
   --item.attempts;
   if (const Index next = item.attempts == 0 ? continuation(item) : no_index; next != no_index) {
@@ -114,7 +116,7 @@ void Dispatcher::State::take_back(Index index) {
   park_successor(item);
   enqueue_first(index);
   if (item.attempts == 0 && item.listed == dispatch::Listed::No) {
-    agent.untouched[lane].push_front(items, index);
+    agent.untouched_of(item.keep)[lane].push_front(items, index);
     item.listed = dispatch::Listed::Yes;
   }
 }
@@ -133,10 +135,10 @@ void Dispatcher::State::end_front(Index index, std::uint32_t count, End end) {
   LEGION_ASSERT(item.stage == Stage::Queued && item.flow == no_index);
   settle_books(item, count, end);
   write_letters(item, count, end, {});
+  report_over(item, count);
   item.first += count;
   item.count -= count;
-  agent_of(item).depth[lane_index(item.lane)] -= count;
-  lanes[lane_index(item.lane)].depth -= count;
+  take_depth(item, count);
   refresh(item.agent);
 }
 
@@ -147,8 +149,7 @@ void Dispatcher::State::end_back(Index index, std::uint32_t count, End end) {
   LEGION_ASSERT(item.stage == Stage::Queued && item.flow == no_index);
   settle_books(item, count, end);
   item.count -= count;
-  agent_of(item).depth[lane_index(item.lane)] -= count;
-  lanes[lane_index(item.lane)].depth -= count;
+  take_depth(item, count);
 }
 
 }  // namespace legion

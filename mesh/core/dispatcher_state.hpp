@@ -48,8 +48,10 @@ struct Dispatcher::State {
   void offer_run(const FramePtr& frame, dispatch::Run run, StreamKey stream, const Route& route);
   void offer_events(const FramePtr& frame, dispatch::Run run, StreamKey stream, std::span<const Route> routes);
   void offer_event(const FramePtr& frame, std::uint32_t event, StreamKey stream, std::span<const Route> routes);
-  Index create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count, dispatch::Addressee to);
-  void refuse_undecodable(const FramePtr& frame, std::uint32_t event, dispatch::Addressee to);
+  void offer_again(const FramePtr& frame, std::uint32_t event, std::span<const Route> routes, const Earlier& earlier);
+  Index create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count, const dispatch::Addressee& to);
+  static void take_up(Item& item, const Earlier& so_far);
+  void refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to);
   void drop_excess(Index newest);
   void create_flow(std::span<const Index> by_tier);
   void open(Index index);
@@ -70,6 +72,8 @@ struct Dispatcher::State {
   void enqueue_first(Index index);
   void unqueue(Index index);
   void unlist(Index index);
+  void add_depth(const Item& item, std::uint32_t events);
+  void take_depth(const Item& item, std::uint32_t events);
   void settle(Agent& agent, std::size_t lane);
   void refresh(std::uint32_t agent);
 
@@ -98,6 +102,8 @@ struct Dispatcher::State {
   TaskId draw_tasks(Index index, std::uint32_t count);
   Index find_task(TaskId task) const;
   void requeue_due();
+  void requeue(Index index);
+  void permit_retry(TaskId permit);
   dispatch::LaneMask runnable_lanes() const;
   std::optional<Priority> most_urgent(AgentId id) const;
 
@@ -130,6 +136,8 @@ struct Dispatcher::State {
   void leave_agent(Index index);
   void tell_flow(Item& item, End end);
   void settle_books(const Item& item, std::uint32_t events, End end);
+  void report_over(const Item& item, std::uint32_t events);
+  void report_failure(Index index);
   void write_letters(const Item& item, std::uint32_t events, End end, const std::string& gate_error);
   void close();
 
@@ -171,6 +179,10 @@ struct Dispatcher::State {
   std::uint32_t since_agent_turn = 0;
 
   std::vector<DeadLetter> letters;
+  DurableReports reports;
+  const Earlier* earlier = nullptr;  // of the event being offered again
+  StreamKey offered_as = no_stream;  // the durable stream of the run being offered
+  std::size_t unpermitted = 0;       // items that wait for their permit and nothing else
   std::array<LaneStats, limits::lane_count> lanes{};
   std::uint64_t stale_outcomes = 0;
   std::uint64_t arrivals = 0;

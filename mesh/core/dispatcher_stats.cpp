@@ -24,6 +24,7 @@ std::string_view to_string(DeathReason reason) {
     case DeathReason::Rejected: return "rejected";
     case DeathReason::GateFailed: return "gate_failed";
     case DeathReason::Undecodable: return "undecodable";
+    case DeathReason::Expired: return "expired";
   }
   LEGION_UNREACHABLE();
 }

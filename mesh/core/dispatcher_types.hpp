@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <legion/base/limits.hpp>
 #include <legion/base/time.hpp>
@@ -32,6 +33,7 @@ struct SubscriptionId {
 /// A small number the caller gives each stream (origin, lane, type, shard). Memory is proportional to the largest one
 /// in use, so numbers of streams that are over are to be used again.
 using StreamKey = std::uint32_t;
+inline constexpr StreamKey no_stream = 0xFFFFFFFF;
 
 /// One hand-over of one event to one handler. Never zero; not used again within 10^11 hand-overs.
 using TaskId = std::uint64_t;
@@ -84,6 +86,18 @@ struct SubscriptionSpec {
 struct Route {
   SubscriptionId subscription{};
   std::uint64_t booked_from = 0;  ///< events with this sequence or a higher one count in the books
+  /// Given: a durable delivery, of the stream with this number among those of durable deliveries (numbers apart from
+  /// StreamKey of on_run()). It is never dropped, so the caller bounds what is under way; its order domain is its own;
+  /// what becomes of it is reported (DurableReports); a retry waits until permit_retry(); expired means dead letter.
+  StreamKey durable = no_stream;
+};
+
+/// What befell an event before it is offered: in an earlier life of the node.
+struct Earlier {
+  std::uint32_t attempts = 0;  ///< hand-overs, all failed
+  std::string error{};
+  WallTime first{};
+  WallTime last{};
 };
 
 /// A run of consecutive events of one frame, handed to one handler: first, first + 1 .. first + count - 1.
@@ -96,6 +110,7 @@ struct Task {
   std::uint32_t count = 1;
   std::uint32_t attempt = 1;  ///< above 1 only with a count of 1
   Priority lane = Priority::Normal;
+  StreamKey durable = no_stream;  ///< as in its route
 
   /// Event k of the run. Decodes the frame when nobody has.
   EventPtr event(std::uint32_t k = 0) const { return Frame::event_ptr(frame, first + k); }
@@ -145,9 +160,11 @@ enum class DeathReason : std::uint8_t {
   Rejected,      ///< the handler said reject
   GateFailed,    ///< a gate used up its attempts, so the event is not for the lower tiers
   Undecodable,   ///< the bytes of the event do not decode
+  Expired,       ///< of a durable delivery: its time was over before it was handed over
 };
 
-std::string_view to_string(DeathReason reason);  ///< "handler_error", "rejected", "gate_failed", "undecodable"
+/// "handler_error", "rejected", "gate_failed", "undecodable", "expired"
+std::string_view to_string(DeathReason reason);
 
 struct Death {
   std::string agent{};
@@ -165,6 +182,35 @@ struct DeadLetter {
   SubscriptionId subscription{};
   Booked booked = Booked::Yes;
   Death death{};
+  FramePtr frame{};                ///< that the event is in
+  std::uint32_t index = 0;         ///< its place there
+  StreamKey durable = no_stream;   ///< as in its route
+};
+
+/// Consecutive durable deliveries that are over, however they ended.
+struct Completed {
+  SubscriptionId subscription{};
+  StreamKey stream = no_stream;
+  std::uint64_t first = 0;  ///< sequence
+  std::uint64_t count = 0;
+};
+
+/// A durable delivery that failed and will be handed over again once that is permitted.
+struct AttemptFailed {
+  SubscriptionId subscription{};
+  StreamKey stream = no_stream;
+  std::uint64_t sequence = 0;
+  Earlier so_far{};
+  TaskId permit = 0;  ///< for permit_retry()
+};
+
+/// What became of durable deliveries. Whoever takes them up looks at the letters first: a delivery that died is among
+/// the completed as well.
+struct DurableReports {
+  std::vector<DeadLetter> letters;
+  std::vector<AttemptFailed> failures;
+  std::vector<Completed> completed;
+  bool empty() const { return letters.empty() && failures.empty() && completed.empty(); }
 };
 
 }  // namespace legion

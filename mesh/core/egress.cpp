@@ -19,6 +19,7 @@ constexpr std::string_view heartbeat_type = "agent.heartbeat";
 struct OutStream {
   StreamName key;
   Priority lane = Priority::Normal;
+  std::uint64_t next_number = 1;    // the next to be given
   std::uint64_t next_sequence = 1;  // the next to go out
   std::uint64_t marked = 1;         // as the last marker stated it
 };
@@ -37,6 +38,7 @@ struct Egress::State {
 
   std::uint32_t find_or_begin(Priority lane, std::string_view type, std::uint8_t shard);
   void send_marker(std::uint32_t stream, std::vector<OutFrame>& out);
+  void go_out(Now now, std::uint32_t stream, std::uint32_t count);
 
   Origin origin;
   Config config;
@@ -74,7 +76,7 @@ Egress::~Egress() = default;
 Egress::Egress(Egress&&) noexcept = default;
 Egress& Egress::operator=(Egress&&) noexcept = default;
 
-std::uint64_t Egress::number(Now now, UnnumberedFrame& frame) {
+std::uint64_t Egress::number(Now now, UnnumberedFrame& frame, Goes goes) {
   State& s = *state_;
   const std::uint32_t index = s.find_or_begin(frame.lane, frame.type, frame.shard);
   if (index == none) {
@@ -82,12 +84,24 @@ std::uint64_t Egress::number(Now now, UnnumberedFrame& frame) {
     return 0;
   }
   OutStream& stream = s.streams[index];
-  const std::uint64_t first = stream.next_sequence;
+  const std::uint64_t first = stream.next_number;
   number_frame(frame.bytes, s.origin.incarnation, first);
-  stream.next_sequence += frame.count;
-  s.lanes[lane_index(frame.lane)].sent += frame.count;
-  s.markers.on_data(now, index);
+  stream.next_number += frame.count;
+  if (goes == Goes::Now) s.go_out(now, index, frame.count);
   return first;
+}
+
+void Egress::went_out(Now now, Priority lane, std::string_view type, std::uint8_t shard, std::uint32_t count) {
+  const auto found = state_->lanes[lane_index(lane)].by_key.find(StreamNameView(type, shard));
+  LEGION_ASSERT(found != state_->lanes[lane_index(lane)].by_key.end());
+  state_->go_out(now, found->second, count);
+}
+
+void Egress::State::go_out(Now now, std::uint32_t stream, std::uint32_t count) {
+  streams[stream].next_sequence += count;
+  LEGION_ASSERT(streams[stream].next_sequence <= streams[stream].next_number);
+  lanes[lane_index(streams[stream].lane)].sent += count;
+  markers.on_data(now, stream);
 }
 
 void Egress::on_tick(Now now, std::vector<OutFrame>& out) {

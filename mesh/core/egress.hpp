@@ -33,9 +33,13 @@ class Egress {
   Egress(Egress&&) noexcept;
   Egress& operator=(Egress&&) noexcept;
 
-  /// Numbers the events of a frame that goes out now: writes incarnation and first sequence into it and returns the
-  /// sequence of its first event; 0 when it is refused, because this origin has too many streams.
-  std::uint64_t number(Now now, UnnumberedFrame& frame);
+  /// Numbers the events of a frame: writes incarnation and first sequence into it and returns the
+  /// sequence of its first event; 0 when it is refused, because this origin has too many streams. Tails and markers state
+  /// what goes out, so frames that go later (deliver = "after_confirm") do not count there before went_out().
+  enum class Goes : std::uint8_t { Now, Later };
+  std::uint64_t number(Now now, UnnumberedFrame& frame, Goes goes = Goes::Now);
+  /// `count` events of a stream whose frames were numbered to go later go out now, in their order.
+  void went_out(Now now, Priority lane, std::string_view type, std::uint8_t shard, std::uint32_t count);
 
   /// Tail markers that are due. A stream is due one heartbeat interval after its last data, then again and again with
   /// doubling interval while it stays quiet; ten thousand streams due at once are spread over the interval. Streams of

@@ -22,7 +22,7 @@ std::uint32_t FramePacker::find_or_add(std::string_view type, std::uint8_t shard
   const auto index = static_cast<std::uint32_t>(streams_.size());
   StreamName key{std::string(type), shard};
   by_key_.emplace(key, index);
-  streams_.push_back({.key = std::move(key), .frames = {}});
+  streams_.push_back({.key = std::move(key), .journalling = {}, .frames = {}});
   return index;
 }
 
@@ -58,12 +58,15 @@ FramePacker::Waiting& FramePacker::open_frame(Stream& stream, std::size_t event_
   return stream.frames.push_back(std::move(fresh));
 }
 
-FramePacker::Place FramePacker::append(std::string_view type, std::uint8_t shard, BytesView event) {
+FramePacker::Place FramePacker::append(std::string_view type, std::uint8_t shard, BytesView event,
+                                       const Journalling& journalling) {
   last_ = find_or_add(type, shard);
   Stream& stream = streams_[last_];
+  stream.journalling = journalling;
   if (stream.frames.empty()) turns_.push_back(last_);
   Waiting& frame = open_frame(stream, event.size());
   frame.builder.append(event);
+  frame.events_bytes += event.size();
   ++events_;
   return {frame.serial, frame.builder.count() - 1};
 }
@@ -81,6 +84,8 @@ std::size_t FramePacker::take(std::size_t events_max, std::vector<UnnumberedFram
     frame.bytes = oldest.builder.finish();
     frame.type = as_text(frame.bytes).substr(0, stream.key.type.size());
     frame.shard = stream.key.shard;
+    frame.events_bytes = oldest.events_bytes;
+    frame.journalling = stream.journalling;
     if (!stream.frames.empty()) turns_.push_back(turn);
     taken += frame.count;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,8 +11,17 @@
 #include <legion/base/fifo.hpp>
 #include <legion/core/stream_name.hpp>
 #include <legion/event/frame.hpp>
+#include <legion/event/journal.hpp>
+#include <legion/event/policy.hpp>
 
 namespace legion {
+
+/// What the policy of a type says about journals; fixed for an incarnation.
+struct Journalling {
+  std::optional<JournalKind> journal{};  ///< nothing: durability none
+  std::uint8_t spools = 0;               ///< that have to have it: at least 1 in the confirmed journal
+  Deliver deliver = Deliver::Live;
+};
 
 /// A frame that is complete except for its incarnation and first sequence, which Egress::number() fills in.
 struct UnnumberedFrame {
@@ -20,6 +30,8 @@ struct UnnumberedFrame {
   std::string_view type;     ///< points into `bytes`
   std::uint8_t shard = 0;
   std::uint32_t count = 0;
+  std::size_t events_bytes = 0;  ///< of the events alone
+  Journalling journalling{};
   Bytes bytes;
 };
 
@@ -40,7 +52,7 @@ class FramePacker {
     std::uint32_t index = 0;
   };
   /// `event` as append_event() encoded it; `type` and `shard` are valid on the wire.
-  Place append(std::string_view type, std::uint8_t shard, BytesView event);
+  Place append(std::string_view type, std::uint8_t shard, BytesView event, const Journalling& journalling = {});
 
   /// Appends whole frames to `out` until they hold at least `events_max` events or nothing waits. Returns how many
   /// events.
@@ -53,10 +65,12 @@ class FramePacker {
  private:
   struct Waiting {
     std::uint64_t serial = 0;
+    std::size_t events_bytes = 0;
     FrameBuilder builder;
   };
   struct Stream {
     StreamName key;
+    Journalling journalling;
     Fifo<Waiting> frames;
   };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <legion/base/ids.hpp>
 #include <legion/base/time.hpp>
 #include <legion/event/event.hpp>
+#include <legion/event/journal.hpp>
 
 namespace legion {
 
@@ -65,6 +67,14 @@ struct RosterPage {
   bool more = false;  ///< ask again for what comes after the last one
 };
 
+/// What a spool says of its store in every heartbeat.
+struct StoreMark {
+  StoreId store;
+  std::uint64_t mark = 0;  ///< number that the next frame committed there will get: it moves when there is something new
+  bool frozen = false;     ///< nothing is confirmed any more until the spool has been restarted
+  friend bool operator==(const StoreMark&, const StoreMark&) = default;
+};
+
 /// Data of an `agent.heartbeat` event.
 struct Heartbeat {
   Member self;
@@ -75,6 +85,8 @@ struct Heartbeat {
   std::vector<std::pair<std::string, std::string>> agents;  ///< name, state
   std::array<std::uint64_t, limits::lane_count> lane_depth{};
   std::map<std::string, std::uint64_t> lost;                ///< reason -> events, over the sender's subscriptions
+  bool degraded = false;                     ///< fewer spools are reachable from the sender than its confirms need
+  std::optional<StoreMark> spool;            ///< of a spool
 };
 
 /// Where a stream of the teller stands: the next sequence to go out on the XPUB.

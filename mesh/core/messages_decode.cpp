@@ -100,13 +100,15 @@ Result<std::string> read_uri(MsgpackReader& in) {
   return text;
 }
 
-Result<BootId> read_boot(MsgpackReader& in) {
-  const auto bytes = in.read_bin(BootId{}.bytes.size());
+/// BootId or StoreId.
+template <class Id>
+Result<Id> read_id(MsgpackReader& in) {
+  Id id;
+  const auto bytes = in.read_bin(id.bytes.size());
   if (!bytes) return std::unexpected(bytes.error());
-  BootId boot;
-  if (bytes->size() != boot.bytes.size()) return fail(ErrorCode::BadData, "not 16 bytes");
-  std::copy(bytes->begin(), bytes->end(), boot.bytes.begin());
-  return boot;
+  if (bytes->size() != id.bytes.size()) return fail(ErrorCode::BadData, "not 16 bytes");
+  std::copy(bytes->begin(), bytes->end(), id.bytes.begin());
+  return id;
 }
 
 Result<std::array<std::string, limits::lane_count>> read_lanes(MsgpackReader& in) {
@@ -148,7 +150,7 @@ Result<Member> read_member(MsgpackReader& in) {
   const auto read = read_fields(in, [&](std::string_view key) -> Result<bool> {
     if (key == "name") return known(assign(key, read_text(in, limits::node_name_bytes_max), member.name));
     if (key == "inc") return known(assign(key, read_incarnation(in), member.incarnation));
-    if (key == "boot") return known(assign(key, read_boot(in), member.boot));
+    if (key == "boot") return known(assign(key, read_id<BootId>(in), member.boot));
     if (key == "control") return known(assign(key, read_uri(in), member.endpoints.control));
     if (key == "lanes") return known(assign(key, read_lanes(in), member.endpoints.lanes));
     if (key == "spool") return known(assign(key, read_uri(in), member.endpoints.spool));
@@ -270,6 +272,20 @@ Result<Duration> read_interval(MsgpackReader& in) {
   return Duration{*ns};
 }
 
+Result<StoreMark> read_store_mark(MsgpackReader& in) {
+  StoreMark mark;
+  bool has_store = false;
+  const auto read = read_fields(in, [&](std::string_view key) -> Result<bool> {
+    if (key == "store") return has_store = true, known(assign(key, read_id<StoreId>(in), mark.store));
+    if (key == "mark") return known(assign(key, in.read_uint(), mark.mark));
+    if (key == "frozen") return known(assign(key, in.read_bool(), mark.frozen));
+    return false;
+  });
+  if (!read) return std::unexpected(read.error());
+  if (!has_store) return bad("store", "missing");
+  return mark;
+}
+
 /// A whole message: what `read` reads, and nothing behind it.
 template <class Read>
 auto whole(BytesView bytes, Read read) -> decltype(read(std::declval<MsgpackReader&>())) {
@@ -338,6 +354,8 @@ Result<Heartbeat> decode_heartbeat(BytesView bytes) {
       if (key == "agents") return known(assign(key, read_agents(in), heartbeat.agents));
       if (key == "depth") return known(assign(key, read_depth(in), heartbeat.lane_depth));
       if (key == "lost") return known(assign(key, read_lost(in), heartbeat.lost));
+      if (key == "degraded") return known(assign(key, in.read_bool(), heartbeat.degraded));
+      if (key == "spool") return known(assign(key, read_store_mark(in), heartbeat.spool));
       return false;
     });
     if (!read) return std::unexpected(read.error());

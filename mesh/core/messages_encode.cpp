@@ -58,6 +58,16 @@ void write_tails(MsgpackWriter& out, const std::vector<Tail>& tails) {
   }
 }
 
+void write_store_mark(MsgpackWriter& out, const StoreMark& spool) {
+  out.map(3);
+  out.str("store");
+  out.bin(spool.store.bytes);
+  out.str("mark");
+  out.uint(spool.mark);
+  out.str("frozen");
+  out.boolean(spool.frozen);
+}
+
 }  // namespace
 
 Bytes encode(const HelloRequest& request) {
@@ -100,7 +110,7 @@ Bytes encode(const HelloReply& reply) {
 
 Bytes encode(const Heartbeat& heartbeat) {
   MsgpackWriter out;
-  out.map(8);
+  out.map(8 + (heartbeat.degraded ? 1 : 0) + (heartbeat.spool ? 1 : 0));
   out.str("self");
   write_member(out, heartbeat.self);
   out.str("leaving");
@@ -126,6 +136,14 @@ Bytes encode(const Heartbeat& heartbeat) {
   for (const auto& [reason, count] : heartbeat.lost) {
     out.str(reason);
     out.uint(count);
+  }
+  if (heartbeat.degraded) {
+    out.str("degraded");
+    out.boolean(true);
+  }
+  if (heartbeat.spool) {
+    out.str("spool");
+    write_store_mark(out, *heartbeat.spool);
   }
   return out.take();
 }

@@ -9,6 +9,7 @@
 #include <legion/event/event_codec.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/frame.hpp>
+#include <legion/event/spool_record.hpp>
 
 namespace legion {
 namespace {
@@ -203,7 +204,8 @@ std::unexpected<Error> too_big(const Event& event, std::size_t bytes, std::size_
 }  // namespace
 
 Result<void> append_event(const Event& event, const EventDefaults& defaults, std::size_t bytes_max, Bytes& out) {
-  const std::size_t limit = std::min(bytes_max, limits::event_bytes_max);
+  const bool is_record = event.type == record_type;
+  const std::size_t limit = std::min(bytes_max, is_record ? limits::record_bytes_max : limits::event_bytes_max);
   if (event.data.size() > limit) return too_big(event, event.data.size(), limit);
   const Filled filled = fill(event, defaults);
   if (auto checked = check_event(filled); !checked) return checked;

@@ -17,9 +17,6 @@ constexpr std::string_view defect_bytes = "the bytes of the event do not decode"
 constexpr std::string_view defect_unreachable = "behind bytes of the frame that do not decode";
 constexpr std::string_view defect_trailing = "bytes follow the last event of the frame";
 
-// The skeleton of an event is one level above its attributes and data, which is two above their entries.
-constexpr std::size_t event_depth_max = limits::msgpack_depth_max + 2;
-
 std::unexpected<Error> bad_frame(std::size_t offset, std::string_view what) {
   return fail(ErrorCode::BadData, "frame at byte " + std::to_string(offset) + ": " + std::string(what));
 }
@@ -126,7 +123,7 @@ Result<void> read_body_head(MsgpackReader& reader, BytesView frame, ParsedHeader
 }
 
 Result<void> parse_header(BytesView frame, ParsedHeader& parsed) {
-  if (frame.size() > limits::message_bytes_max) {
+  if (frame.size() > limits::record_frame_bytes_max) {
     return fail(ErrorCode::TooBig, "frame of " + std::to_string(frame.size()) + " bytes");
   }
   if (auto read = read_topic(frame, parsed.header); !read) return read;
@@ -217,7 +214,7 @@ struct FrameAccess {
       event.defect = defect_bytes;
       // The next event begins behind this value, if its skeleton at least can be walked.
       reader = start;
-      is_walkable = reader.skip(event_depth_max).has_value();
+      is_walkable = reader.skip(frame_format::event_depth_max).has_value();
     }
     if (!is_walkable || reader.at_end()) return;
     // Nobody can say which event the bytes belong to, so none is believed.

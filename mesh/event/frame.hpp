@@ -127,6 +127,11 @@ class Frame {
     if (state_.load(std::memory_order_acquire) != State::Decoded) decode_events();
     return events_;
   }
+  /// Bytes of all events together, not compressed.
+  std::size_t events_bytes() const { return encoded_.size(); }
+  /// A frame of event `index` alone, under its own number and with its bytes as they are. What stood behind a broken
+  /// event or behind the last one stays with it, so that a defect stays one.
+  Bytes cut(std::size_t index) const;
   /// A pointer to event `index` that keeps the whole frame alive.
   static EventPtr event_ptr(const FramePtr& frame, std::size_t index) {
     return EventPtr(frame, &frame->events()[index]);

@@ -37,7 +37,7 @@ void FrameBuilder::begin(const Origin& origin, Priority lane, std::string_view t
 
 void FrameBuilder::append(BytesView encoded_event) {
   LEGION_ASSERT(!buffer_.empty() && count_ < limits::msgpack_items_max);
-  LEGION_ASSERT(buffer_.size() + encoded_event.size() <= limits::message_bytes_max);
+  LEGION_ASSERT(buffer_.size() + encoded_event.size() <= limits::record_frame_bytes_max);
   buffer_.insert(buffer_.end(), encoded_event.begin(), encoded_event.end());
   ++count_;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,10 +26,29 @@ struct PublishResult {
   explicit operator bool() const { return status == PublishStatus::Queued; }
 };
 
+/// What became of an event of a confirmed type.
+struct Confirm {
+  std::string id;  ///< empty: it was never numbered
+  enum class Status : std::uint8_t {
+    Confirmed,    ///< as many spools as its policy asks for have it, fsync included
+    Numbered,     ///< its type is not confirmed: it has been sent
+    Unconfirmed,  ///< this node stopped, or was refused by the spools, before that: it may be durable or not
+    Refused,      ///< not taken after all: this node has more streams than it may have
+  } status = Status::Confirmed;
+};
+/// "confirmed", "numbered", "unconfirmed", "refused"
+std::string_view to_string(Confirm::Status status);
+
+/// Every callback is called once, on the node's callback thread, in an order of its own.
 struct PublishOptions {
-  /// Called once, on the node's callback thread, with the id of the event when it has been numbered. An empty id: it was
-  /// refused after all, because this node has more streams than it may have.
+  /// With the id of the event when it has been numbered. An empty id: it was refused after all, because this node has
+  /// more streams than it may have.
   std::function<void(std::string id)> on_numbered;
+  /// When the event is durable. Of a type that is not confirmed (or whose policy says spools = 0) publish() answers
+  /// Invalid.
+  std::function<void(Confirm)> on_confirmed;
+  /// As on_confirmed of a confirmed type, as on_numbered of any other; the id is empty where that went wrong.
+  std::function<void(std::string id)> on_settled;
   /// The event carries a priority of its own; otherwise its type's policy decides.
   enum class PriorityFrom : std::uint8_t { Policy, Event } priority_from = PriorityFrom::Policy;
 };
@@ -50,6 +70,8 @@ class AgentServices {
   /// this returns; a caller that keeps the object and changes it for the next call allocates nothing.
   virtual PublishResult publish(const Event& event, PublishOptions options) = 0;
   PublishResult publish(const Event& event) { return publish(event, {}); }
+  /// As publish() with on_confirmed. Not to be waited for inside a handler: the workers would stand still.
+  std::future<Confirm> publish_confirmed(const Event& event, PublishResult& result);
 
   /// The outcome of a delivery; late and repeated outcomes are counted and ignored.
   virtual void complete(TaskId task, Outcome outcome) = 0;

@@ -6,6 +6,8 @@
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
+#include <legion/runtime/control_params.hpp>
+#include <legion/runtime/durable_control.hpp>
 #include <legion/runtime/tails_params.hpp>
 
 namespace legion {
@@ -14,6 +16,7 @@ namespace {
 
 constexpr Duration turn_max = 5ms;  // requests differ by orders of magnitude in their cost, so time is what is bounded
 constexpr std::size_t events_per_publish_max = 10000;
+constexpr std::uint64_t timeout_ms_max = 24ull * 3600 * 1000;
 
 Bytes nil() {
   MsgpackWriter out;
@@ -21,73 +24,52 @@ Bytes nil() {
   return out.take();
 }
 
-/// The named members of a params map, as raw values. Unknown ones are skipped by never being asked for.
-class Params {
- public:
-  static Result<Params> read(BytesView bytes) {
-    Params params;
-    MsgpackReader reader(bytes);
-    const auto count = reader.read_map();
-    if (!count) return std::unexpected(count.error());
-    for (std::size_t i = 0; i < *count; ++i) {
-      const auto key = reader.read_string();
-      if (!key) return std::unexpected(key.error());
-      const auto value = reader.read_raw();
-      if (!value) return std::unexpected(value.error());
-      params.values_[std::string(*key)] = *value;
-    }
-    return params;
-  }
-
-  Result<std::string> text(const std::string& key) const {
-    const auto found = values_.find(key);
-    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
-    const auto value = MsgpackReader(found->second).read_string();
-    if (!value) return fail(ErrorCode::BadData, "params." + key + ": " + value.error().message);
-    return std::string(*value);
-  }
-
-  Result<std::uint64_t> number(const std::string& key) const {
-    const auto found = values_.find(key);
-    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
-    const auto value = MsgpackReader(found->second).read_uint();
-    if (!value) return fail(ErrorCode::BadData, "params." + key + ": " + value.error().message);
-    return *value;
-  }
-
-  Result<BytesView> raw(const std::string& key) const {
-    const auto found = values_.find(key);
-    if (found == values_.end()) return fail(ErrorCode::BadData, "params: " + key + " is missing");
-    return found->second;
-  }
-
- private:
-  std::map<std::string, BytesView> values_;
-};
-
 /// A publish call whose events are partly numbered. Shared, because each event's callback holds it until its number is
 /// known.
 struct PublishCall {
   struct Entry {
     PublishResult result;
     std::string id;
+    Confirm::Status confirm = Confirm::Status::Numbered;
   };
   std::vector<Entry> entries;
   std::size_t missing = 0;
   bool complete = false;  // every event has been offered
   std::function<void(Result<Bytes>)> answer;
 
+  bool answered = false;
+  bool asks_confirm = false;
+
+  void on_told(std::size_t index, Confirm confirm) {
+    Entry& entry = entries[index];
+    if (confirm.status == Confirm::Status::Refused) entry.result = {PublishStatus::Refused, "too many streams"};
+    entry.id = std::move(confirm.id);
+    entry.confirm = confirm.status;
+  }
+  void on_over() {
+    --missing;
+    answer_when_done();
+  }
   void answer_when_done() {
-    if (missing != 0 || !complete) return;
+    if (missing == 0 && complete) answer_now();
+  }
+  /// What is not confirmed by now is said not to be.
+  void answer_now() {
+    if (std::exchange(answered, true)) return;
     MsgpackWriter out;
     out.array(entries.size());
     for (const Entry& entry : entries) {
-      out.map(1 + (entry.id.empty() ? 0 : 1) + (entry.result.detail.empty() ? 0 : 1));
+      const bool asked = entry.result && asks_confirm;
+      out.map(1 + (entry.id.empty() ? 0 : 1) + (entry.result.detail.empty() ? 0 : 1) + (asked ? 1 : 0));
       out.str("status");
       out.str(to_string(entry.result.status));
       if (!entry.id.empty()) {
         out.str("id");
         out.str(entry.id);
+      }
+      if (asked) {
+        out.str("confirmed");
+        out.boolean(entry.confirm == Confirm::Status::Confirmed);
       }
       if (!entry.result.detail.empty()) {
         out.str("detail");
@@ -104,6 +86,11 @@ ControlService::ControlService(transport::ControlServer& server, Intake& intake,
     : server_(server), intake_(intake), backend_(std::move(backend)) {}
 
 void ControlService::on_turn(Now now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now.steady) {
+    const auto over = std::move(deadlines_.begin()->second);
+    deadlines_.erase(deadlines_.begin());
+    over();
+  }
   if (!server_.may_have_requests()) return;
   const SteadyTime until = read_clocks().steady + turn_max;
   do {
@@ -141,6 +128,7 @@ void ControlService::dispatch(Now now, const RpcRequest& request, const Answer& 
   if (request.method == "stats") return answer(backend_.stats(now));
   if (request.method == "nodes") return answer(backend_.nodes(now));
   if (request.method == "publish") return publish(now, request.params, answer);
+  if (DurableControl::knows(request.method)) return backend_.durable(now, request.method, request.params, answer);
   answer(fail(ErrorCode::NotFound, "no such method: " + request.method.substr(0, 64)));
 }
 
@@ -159,7 +147,7 @@ Result<Bytes> ControlService::roster(BytesView params) {
     if (all.size() < limits::message_bytes_max - 64) return all;
     return fail(ErrorCode::TooBig, "the roster does not fit into a message; ask for pages (`after`)");
   }
-  const auto read = Params::read(params);
+  const auto read = ControlParams::read(params);
   if (!read) return std::unexpected(read.error());
   const auto after = read->text("after");
   if (!after) return std::unexpected(after.error());
@@ -189,7 +177,7 @@ Result<Bytes> ControlService::tails_of(BytesView origins) {
 }
 
 Result<Bytes> ControlService::tails(BytesView params) {
-  const auto read = Params::read(params);
+  const auto read = ControlParams::read(params);
   if (!read) return std::unexpected(read.error());
   if (const auto origins = read->raw("origins")) return tails_of(*origins);
   const auto origin = read->text("origin");
@@ -203,7 +191,7 @@ Result<Bytes> ControlService::tails(BytesView params) {
 }
 
 Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
-  const auto read = Params::read(params);
+  const auto read = ControlParams::read(params);
   if (!read) return std::unexpected(read.error());
   const auto name = read->text("name");
   const auto incarnation = read->number("incarnation");
@@ -226,10 +214,15 @@ Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
 }
 
 void ControlService::publish(Now now, BytesView params, const Answer& answer) {
-  const auto read = Params::read(params);
+  const auto read = ControlParams::read(params);
   if (!read) return answer(std::unexpected(read.error()));
   const auto events = read->raw("events");
   if (!events) return answer(std::unexpected(events.error()));
+  const auto wants_confirm = read->flag("confirm");
+  if (!wants_confirm) return answer(std::unexpected(wants_confirm.error()));
+  const auto timeout_ms = read->has("timeout_ms") ? read->number("timeout_ms") : Result<std::uint64_t>(0);
+  if (!timeout_ms) return answer(std::unexpected(timeout_ms.error()));
+  if (*timeout_ms > timeout_ms_max) return answer(fail(ErrorCode::InvalidArgument, "params.timeout_ms: at most a day"));
   MsgpackReader reader(*events);
   const auto count = reader.read_array();
   if (!count) return answer(std::unexpected(count.error()));
@@ -245,6 +238,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
   const auto call = std::make_shared<PublishCall>();
   call->entries.resize(raws.size());
   call->answer = answer;
+  call->asks_confirm = *wants_confirm;
   for (std::size_t i = 0; i < raws.size(); ++i) {
     auto incoming = from_cloudevent_msgpack(raws[i]);
     if (!incoming) {
@@ -252,19 +246,28 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
       continue;
     }
     const auto from = incoming->has_priority ? PublishOptions::PriorityFrom::Event : PublishOptions::PriorityFrom::Policy;
-    OnNumbered on_numbered{[call, i](std::string id) {
-                             if (id.empty()) call->entries[i].result = {PublishStatus::Refused, "too many streams"};
-                             call->entries[i].id = std::move(id);
-                             --call->missing;
-                             call->answer_when_done();
-                           },
-                           OnNumbered::Where::Loop};
-    call->entries[i].result = intake_.publish(incoming->event, "control", Publisher::Control, from,
-                                              std::move(on_numbered), now.wall);
+    Askers askers;
+    askers[0] = {[call, i, last = !*wants_confirm](Confirm confirm) {
+                   call->on_told(i, std::move(confirm));
+                   if (last) call->on_over();
+                 },
+                 Asker::When::Numbered, Asker::Where::Loop};
+    if (*wants_confirm) {
+      askers[1] = {[call, i](Confirm confirm) {
+                     call->on_told(i, std::move(confirm));
+                     call->on_over();
+                   },
+                   Asker::When::Confirmed, Asker::Where::Loop};
+    }
+    call->entries[i].result =
+        intake_.publish(incoming->event, "control", Publisher::Control, from, std::move(askers), now.wall);
     if (call->entries[i].result) ++call->missing;
   }
   call->complete = true;
   call->answer_when_done();
+  if (*timeout_ms > 0 && !call->answered) {
+    deadlines_.emplace(now.steady + std::chrono::milliseconds(*timeout_ms), [call] { call->answer_now(); });
+  }
 }
 
 }  // namespace legion

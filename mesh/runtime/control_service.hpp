@@ -25,6 +25,9 @@ struct ControlBackend {
   std::function<void(Now, const Origin&, const LaneTails&)> goodbye;
   std::function<Bytes(Now)> stats;
   std::function<Bytes(Now)> nodes;
+  /// Those DurableControl knows.
+  using Answer = std::function<void(Result<Bytes>)>;
+  std::function<void(Now, std::string_view method, BytesView params, Answer)> durable;
 };
 
 /// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets
@@ -51,6 +54,7 @@ class ControlService {
   Intake& intake_;
   ControlBackend backend_;
   NamedCounts refused_;
+  std::multimap<SteadyTime, std::function<void()>> deadlines_;  // of publish calls that wait for confirms
 };
 
 }  // namespace legion

@@ -60,12 +60,18 @@ void DispatchPool::stop() {
 
 // Called with the lock held, whenever there may be new work. The wake-up itself comes after the lock is given back, so
 // that the woken worker does not run into it.
+void DispatchPool::tell_reports() {
+  if (!dispatcher_.has_durable_reports() || has_reports_.exchange(true, std::memory_order_acq_rel)) return;
+  if (on_durable_reports) on_durable_reports();
+}
+
 DispatchPool::Wake DispatchPool::after_change() {
   for (Worker& worker : workers_) {
     if (!worker.run) continue;
     const auto urgent = dispatcher_.most_urgent(worker.run->agent);
     if (urgent && *urgent < worker.run->lane) worker.yields.store(true, std::memory_order_relaxed);
   }
+  tell_reports();
   if (sleeping_ == 0) return Wake::Nobody;
   const auto deadline = dispatcher_.next_deadline();
   const bool earlier = deadline && (!slept_for_ || *deadline < *slept_for_);
@@ -89,11 +95,44 @@ void DispatchPool::offer(Now now, const FramePtr& frame, std::uint32_t first, St
   wake(whom);
 }
 
+void DispatchPool::offer_durable(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count,
+                                 std::span<const Route> routes, const std::optional<Earlier>& earlier) {
+  if (earlier || dispatcher_.needs_events(routes)) frame->events();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    if (earlier) {
+      dispatcher_.on_again(now, frame, first, routes, *earlier);
+    } else {
+      dispatcher_.on_run(now, frame, first, count, no_stream, routes);
+    }
+    whom = after_change();
+  }
+  wake(whom);
+}
+
+void DispatchPool::permit_retry(Now now, TaskId permit) {
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.permit_retry(now, permit);
+    whom = after_change();
+  }
+  wake(whom);
+}
+
+DurableReports DispatchPool::drain_durable() {
+  const std::lock_guard lock(mutex_);
+  has_reports_.store(false, std::memory_order_release);
+  return dispatcher_.drain_durable();
+}
+
 void DispatchPool::complete(TaskId task, Outcome outcome) {
   const Now now = read_clocks();
   Wake whom = Wake::Nobody;
   {
     const std::lock_guard lock(mutex_);
+    forget(task, outcome.kind);
     dispatcher_.on_outcome(now, task, std::move(outcome));
     whom = after_change();
   }
@@ -116,6 +155,11 @@ void DispatchPool::agent_down(AgentId agent, std::string_view error) {
   Wake whom = Wake::Nobody;
   {
     const std::lock_guard lock(mutex_);
+    std::erase_if(noted_, [&](const auto& entry) {
+      if (entry.second.agent != agent) return false;
+      give_back(entry.second.slot);
+      return true;
+    });
     dispatcher_.on_agent_down(now, agent, error);
     // Its run has gone back and may be handed to another worker: the one that has it stops after the event in hands.
     for (Worker& worker : workers_) {
@@ -177,6 +221,10 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     worker.run = Run{task.agent, task.lane};
     worker.yields.store(false, std::memory_order_relaxed);
   }
+  const auto slot = take_slot(task);
+  worker.slot = at_once ? slot : std::nullopt;
+  if (slot && !at_once) noted_[task.id] = {task.agent, *slot};
+  if (slot) note(*slot, task);  // under the lock: whoever gives the slot back has to find it written
   const Wake whom = after_change();
   lock.unlock();
   wake(whom);
@@ -184,7 +232,10 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     auto outcome = agent.deliver({task.id, task.subscription, task.event(), task.attempt});
     const Now now = read_clocks();
     lock.lock();
-    if (outcome) dispatcher_.on_outcome(now, task.id, std::move(*outcome));
+    if (outcome) {
+      forget(task.id, outcome->kind);
+      dispatcher_.on_outcome(now, task.id, std::move(*outcome));
+    }
     return now;
   }
   Outcome last = handle_run(worker, task);
@@ -192,6 +243,7 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
   task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
   lock.lock();
   worker.run.reset();
+  if (worker.slot) give_back(*std::exchange(worker.slot, std::nullopt));
   dispatcher_.on_answers(now, task.id, worker.answered, std::move(last));
   return now;
 }
@@ -214,6 +266,7 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
       worker.answered.push_back({.kind = *fate});
       continue;
     }
+    if (worker.slot && k > 0) in_flight_->advance(*worker.slot, k);
     delivery.task = task_of(task, k);
     delivery.event = EventPtr(std::move(delivery.event), &event);  // the next event of the same frame, without counting
     auto answer = agent.deliver(delivery);
@@ -241,7 +294,47 @@ Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
   return {done, since.wall + took};
 }
 
+// --- the in-flight file ------------------------------------------------------------------------------------------------
+
+void DispatchPool::track(InFlightFile* file, std::vector<std::string> names) {
+  in_flight_ = file;
+  names_ = std::move(names);
+  for (std::uint32_t slot = file->slots(); slot > 0; --slot) free_slots_.push_back(slot - 1);
+}
+
+/// Of a delivery that is not durable, or when more are under way than there is room for: none.
+std::optional<std::uint32_t> DispatchPool::take_slot(const Task& task) {
+  if (in_flight_ == nullptr || task.durable == no_stream || free_slots_.empty()) return std::nullopt;
+  if (names_[task.subscription.value].empty()) return std::nullopt;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+void DispatchPool::note(std::uint32_t slot, const Task& task) const {
+  const FrameHeader& header = task.frame->header();
+  in_flight_->begin(slot, {.subscription = names_[task.subscription.value], .node = header.origin,
+                           .incarnation = header.incarnation, .lane = header.lane, .type = header.type,
+                           .shard = header.shard, .first = task.sequence(), .count = task.count,
+                           .attempt = task.attempt});
+}
+
+void DispatchPool::give_back(std::uint32_t slot) {
+  in_flight_->clear(slot);
+  free_slots_.push_back(slot);
+}
+
+/// A deferred delivery stays noted until its final answer.
+void DispatchPool::forget(TaskId task, OutcomeKind outcome) {
+  if (noted_.empty() || outcome == OutcomeKind::Deferred) return;
+  const auto found = noted_.find(task);
+  if (found == noted_.end()) return;
+  give_back(found->second.slot);
+  noted_.erase(found);
+}
+
 void DispatchPool::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  tell_reports();
   ++sleeping_;
   slept_for_ = dispatcher_.next_deadline();
   if (slept_for_) {

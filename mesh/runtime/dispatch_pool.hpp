@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/in_flight_file.hpp>
 
 namespace legion {
 
@@ -31,12 +33,26 @@ class DispatchPool {
   AgentId add_agent(AgentSpec spec, Agent* agent);
   SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
 
+  /// Before start(): durable deliveries are noted in `file` (which outlives the pool) while an agent has them, under the
+  /// name of their subscription in `names`, by SubscriptionId.
+  void track(InFlightFile* file, std::vector<std::string> names);
+
   void start();
   /// Stops handing over; deliveries already made finish. Idempotent.
   void stop();
 
   /// The events of a frame from `first` on.
   void offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream, std::span<const Route> routes);
+
+  /// Events of one durable delivery that are not offered with the rest of their frame; with `earlier` it is one event.
+  void offer_durable(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count,
+                     std::span<const Route> routes, const std::optional<Earlier>& earlier);
+  void permit_retry(Now now, TaskId permit);
+  /// Something has become of durable deliveries since the last drain_durable().
+  bool has_durable_reports() const { return has_reports_.load(std::memory_order_acquire); }
+  DurableReports drain_durable();
+  /// Called, under the lock and once until the next drain_durable(), when there are reports. Set it before start().
+  std::function<void()> on_durable_reports;
 
   void complete(TaskId task, Outcome outcome);
   void agent_up(AgentId agent);
@@ -62,6 +78,7 @@ class DispatchPool {
     std::atomic<bool> yields{false};  // something more urgent than its run waits
     std::vector<Answered> answered;   // of its run; the worker's own
     std::size_t stretch = 1;          // events timed together; the worker's own
+    std::optional<std::uint32_t> slot;  // of the in-flight file, for its run; the worker's own
     std::thread thread;
   };
 
@@ -72,12 +89,26 @@ class DispatchPool {
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   enum class Wake : std::uint8_t { Nobody, One };
   Wake after_change();
+  void tell_reports();
+  std::optional<std::uint32_t> take_slot(const Task& task);
+  void note(std::uint32_t slot, const Task& task) const;
+  void give_back(std::uint32_t slot);
+  void forget(TaskId task, OutcomeKind outcome);
   void wake(Wake whom);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Dispatcher dispatcher_;
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
+  std::atomic<bool> has_reports_{false};
+  InFlightFile* in_flight_ = nullptr;
+  std::vector<std::string> names_;          // by SubscriptionId; empty: not durable
+  std::vector<std::uint32_t> free_slots_;
+  struct Noted {
+    AgentId agent;
+    std::uint32_t slot = 0;
+  };
+  std::map<TaskId, Noted> noted_;  // deliveries that are answered later
   std::size_t sleeping_ = 0;
   std::optional<SteadyTime> slept_for_;  // the deadline the last sleeper knew of
   bool stopping_ = false;

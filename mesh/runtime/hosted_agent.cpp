@@ -28,9 +28,31 @@ void HostedAgent::stop(Duration grace) {
 }
 
 PublishResult HostedAgent::publish(const Event& event, PublishOptions options) {
-  OnNumbered on_numbered{std::move(options.on_numbered), OnNumbered::Where::Executor};
-  return around_.intake.publish(event, name_, Publisher::Agent, options.priority_from, std::move(on_numbered),
+  Askers askers;
+  if (options.on_numbered) {
+    askers[0].call = [call = std::move(options.on_numbered)](Confirm confirm) { call(std::move(confirm.id)); };
+  }
+  if (options.on_confirmed) {
+    askers[1] = {.call = std::move(options.on_confirmed), .when = Asker::When::Confirmed};
+  } else if (options.on_settled) {
+    askers[1] = {.call = [call = std::move(options.on_settled)](Confirm confirm) {
+                   const bool settled = confirm.status == Confirm::Status::Confirmed ||
+                                        confirm.status == Confirm::Status::Numbered;
+                   call(settled ? std::move(confirm.id) : std::string());
+                 },
+                 .when = Asker::When::Settled};
+  }
+  return around_.intake.publish(event, name_, Publisher::Agent, options.priority_from, std::move(askers),
                                 event.time.ns == 0 ? read_wall_clock() : event.time);
+}
+
+std::future<Confirm> AgentServices::publish_confirmed(const Event& event, PublishResult& result) {
+  auto promise = std::make_shared<std::promise<Confirm>>();  // std::function has to be copied
+  std::future<Confirm> future = promise->get_future();
+  PublishOptions options;
+  options.on_confirmed = [promise](Confirm confirm) { promise->set_value(std::move(confirm)); };
+  result = publish(event, std::move(options));
+  return future;
 }
 
 void HostedAgent::complete(TaskId task, Outcome outcome) { around_.pool.complete(task, std::move(outcome)); }

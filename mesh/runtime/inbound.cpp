@@ -21,7 +21,11 @@ void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdi
   routes_.clear();
   for (const LedgerRoute& route : *verdict.routes) {
     if (route.subscription >= dispatcher_of_.size() || !dispatcher_of_[route.subscription]) continue;
-    routes_.push_back({*dispatcher_of_[route.subscription], route.booked_from});
+    const SubscriptionId subscription = *dispatcher_of_[route.subscription];
+    DurableAnswer durable;
+    if (ask_durable) durable = ask_durable(subscription, frame, verdict.skip, verdict.stream);
+    if (durable.when == Durable::Later) continue;
+    routes_.push_back({subscription, route.booked_from, durable.stream});
   }
   if (routes_.empty()) return;
   offered_ += count - verdict.skip;

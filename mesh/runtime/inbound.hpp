@@ -28,6 +28,18 @@ class Inbound {
   /// published and link losses, by dispatcher subscription. One walk over all streams.
   void all_link_books(std::vector<Books>& out) const;
 
+  /// Asked for every subscription a frame goes to: nothing where it is a plain one. Set together with the first route.
+  enum class Durable : std::uint8_t {
+    Plain,
+    Later,  ///< taken care of: it is not offered with the others
+    Now,
+  };
+  struct DurableAnswer {
+    Durable when = Durable::Plain;
+    StreamKey stream = no_stream;  ///< of Now: for Route::durable
+  };
+  std::function<DurableAnswer(SubscriptionId, const FramePtr& frame, std::uint32_t skip, StreamKey hint)> ask_durable;
+
   /// Called for every frame that goes to handlers here; its events from `first` on are new.
   std::function<void(const FramePtr& frame, std::uint32_t first)> on_offered;
   /// Called for every frame with new events, from `first` on, whoever wants them.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <legion/base/assert.hpp>
+#include <legion/core/journal.hpp>
+
 namespace legion {
 
 namespace {
@@ -32,7 +35,39 @@ std::unique_lock<std::mutex> lock_soon(std::mutex& mutex) {
   return std::unique_lock(mutex);
 }
 
+Journalling journalling_of(const TopicPolicy& policy) {
+  switch (policy.durability) {
+    case Durability::None: return {};
+    case Durability::Captured: return {.journal = JournalKind::Captured, .spools = 1};
+    case Durability::Confirmed:
+      return {.journal = JournalKind::Confirmed, .spools = policy.spools, .deliver = policy.deliver};
+  }
+  LEGION_UNREACHABLE();
+}
+
+bool wants_confirm(const Askers& askers) {
+  return std::ranges::any_of(askers, [](const Asker& asker) {
+    return asker.call && asker.when == Asker::When::Confirmed;
+  });
+}
+
+// An event may be the only one of its frame: topic, head of the array and what the journal keeps of a frame besides its
+// bytes.
+constexpr std::uint64_t frame_overhead_max = limits::topic_bytes_max + limits::node_name_bytes_max + 64;
+
+std::uint64_t reservation(std::size_t event_bytes) { return Journal::cost(event_bytes + frame_overhead_max); }
+
 }  // namespace
+
+std::string_view to_string(Confirm::Status status) {
+  switch (status) {
+    case Confirm::Status::Confirmed: return "confirmed";
+    case Confirm::Status::Numbered: return "numbered";
+    case Confirm::Status::Unconfirmed: return "unconfirmed";
+    case Confirm::Status::Refused: return "refused";
+  }
+  LEGION_UNREACHABLE();
+}
 
 std::string_view to_string(PublishStatus status) {
   switch (status) {
@@ -46,22 +81,28 @@ std::string_view to_string(PublishStatus status) {
   LEGION_UNREACHABLE();
 }
 
-Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake)
-    : node_(std::move(node)), policy_(std::move(policy)), wake_(std::move(wake)) {
+// A sixteenth of the journal is kept for the node's own events and records.
+Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::uint64_t confirmed_bytes,
+               std::function<void()> wake)
+    : node_(std::move(node)),
+      policy_(std::move(policy)),
+      wake_(std::move(wake)),
+      confirmed_room_(static_cast<std::int64_t>(confirmed_bytes - confirmed_bytes / 16)),
+      own_share_(static_cast<std::int64_t>(confirmed_bytes / 16)) {
   for (const Priority lane : all_priorities) {
     lanes_[lane_index(lane)] = std::make_unique<Lane>(node_, lane, std::max<std::size_t>(capacity[lane_index(lane)], 1));
   }
 }
 
 PublishResult Intake::publish(const Event& event, std::string_view agent, Publisher publisher,
-                              PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now) {
-  auto result = check_and_queue(event, agent, publisher, priority, std::move(on_numbered), now);
+                              PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
+  auto result = check_and_queue(event, agent, publisher, priority, std::move(askers), now);
   answered_[static_cast<std::size_t>(result.status)].fetch_add(1, std::memory_order_relaxed);
   return result;
 }
 
 PublishResult Intake::check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
-                                      PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now) {
+                                      PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
   if (publisher != Publisher::Node) {
     const bool outside = publisher == Publisher::Control || publisher == Publisher::Local;
     const bool shut = closed_.load(std::memory_order_acquire) ||
@@ -83,6 +124,11 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
     return {PublishStatus::Refused, "type: confirmed types cannot be published over the local pair"};
   }
 
+  if (policy.durability != Durability::Confirmed && wants_confirm(askers)) {
+    return {PublishStatus::Invalid, "type " + type->type + " is " + std::string(to_string(policy.durability)) +
+                                        ", not confirmed by spools: there is no confirm to wait for"};
+  }
+
   EventDefaults defaults;
   defaults.time = now;
   defaults.ttl = policy.ttl;
@@ -97,21 +143,30 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
   const std::uint8_t shard =
       shard_of(event.key, event.source.empty() ? std::string_view(scratch.source) : event.source, policy.shards);
   const Priority lane = priority == PublishOptions::PriorityFrom::Policy ? policy.priority : event.priority;
-  return queue(*type, shard, lane, publisher, scratch.bytes, std::move(on_numbered));
+  return queue(*type, shard, lane, publisher, scratch.bytes, std::move(askers));
 }
 
 PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
-                            BytesView encoded, OnNumbered on_numbered) {
+                            BytesView encoded, Askers askers) {
+  const Journalling journalling = journalling_of(type.policy);
+  const bool confirmed = journalling.journal == JournalKind::Confirmed;
+  const std::uint64_t reserved = confirmed ? reservation(encoded.size()) : 0;
+  if (confirmed && !reserve(reserved, publisher)) {
+    return {PublishStatus::WouldBlock, "the confirmed journal is full: it waits for spools"};
+  }
   Lane& lane = *lanes_[lane_index(priority)];
   const std::size_t room = publisher == Publisher::Node ? lane.capacity : lane.capacity - lane.capacity / 16;
   std::size_t waiting = 0;
   {
     const auto lock = lock_soon(lane.mutex);
     if (lane.packer.events() >= room) {
+      give_back(reserved);
       return {PublishStatus::WouldBlock, "the " + std::string(to_string(priority)) + " lane's queue is full"};
     }
-    const FramePacker::Place place = lane.packer.append(type.type, shard, encoded);
-    if (on_numbered.call) lane.asked.push_back({place, std::move(on_numbered)});
+    const FramePacker::Place place = lane.packer.append(type.type, shard, encoded, journalling);
+    for (Asker& asker : askers) {
+      if (asker.call) lane.asked.push_back({place, std::move(asker)});
+    }
     waiting = lane.packer.events();
     lane.depth.store(waiting, std::memory_order_relaxed);
   }
@@ -121,8 +176,22 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
   return {};
 }
 
+bool Intake::reserve(std::uint64_t bytes, Publisher publisher) {
+  const auto wanted = static_cast<std::int64_t>(bytes);
+  const std::int64_t floor = publisher == Publisher::Node ? -own_share_ : 0;
+  if (confirmed_room_.fetch_sub(wanted, std::memory_order_relaxed) - wanted >= floor) return true;
+  give_back(bytes);
+  return false;
+}
+
+// The sum of reservation() over its events: Journal::cost() is its argument and a constant.
+std::uint64_t Intake::reserved(const UnnumberedFrame& frame) {
+  if (frame.journalling.journal != JournalKind::Confirmed) return 0;
+  return frame.events_bytes + frame.count * reservation(0);
+}
+
 std::size_t Intake::take(Priority priority, std::size_t events_max, std::vector<UnnumberedFrame>& frames,
-                         std::vector<NumberAsked>& asked) {
+                         std::vector<Asked>& asked) {
   Lane& lane = *lanes_[lane_index(priority)];
   if (lane.depth.load(std::memory_order_relaxed) == 0) return 0;
   const auto lock = lock_soon(lane.mutex);
@@ -131,7 +200,7 @@ std::size_t Intake::take(Priority priority, std::size_t events_max, std::vector<
   lane.depth.store(lane.packer.events(), std::memory_order_relaxed);
   if (lane.asked.empty()) return taken;
   const auto fresh = std::span(frames).subspan(first);
-  const auto stays = [&](const NumberAsked& one) {
+  const auto stays = [&](const Asked& one) {
     return std::ranges::find(fresh, one.place.frame, &UnnumberedFrame::serial) == fresh.end();
   };
   const auto going = std::ranges::stable_partition(lane.asked, stays);

@@ -19,16 +19,22 @@ namespace legion {
 /// Who calls publish(); decides what may be published and how much of the queue may be used.
 enum class Publisher : std::uint8_t { Agent, Control, Local, Node };
 
-/// What to call with the id, and where.
-struct OnNumbered {
-  std::function<void(std::string id)> call;  ///< empty: nobody asked
+/// Who wants to be told of an event, when, and where.
+struct Asker {
+  std::function<void(Confirm)> call;  ///< empty: nobody asked
+  enum class When : std::uint8_t {
+    Numbered,
+    Confirmed,  ///< of confirmed types only
+    Settled,    ///< confirmed, or numbered where the type is not confirmed
+  } when = When::Numbered;
   enum class Where : std::uint8_t { Executor, Loop } where = Where::Executor;
 };
+using Askers = std::array<Asker, 2>;  ///< enough for who asks for the number and for the confirm
 
-/// Somebody who asked for the id of an event that was taken.
-struct NumberAsked {
+/// Somebody who asked about an event that was taken.
+struct Asked {
   FramePacker::Place place;
-  OnNumbered on_numbered;
+  Asker asker;
 };
 
 /// Encodes on the publishing thread, outside any lock, and appends to the open frame of the event's stream under the
@@ -41,16 +47,17 @@ class Intake {
  public:
   using Capacity = std::array<std::size_t, limits::lane_count>;
   /// `wake` is called after an event was queued when the loop may be asleep; a fence (seq_cst) lies between.
-  Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::function<void()> wake);
+  Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::uint64_t confirmed_bytes,
+         std::function<void()> wake);
 
   /// `agent` becomes part of the source when the event names none. `now` stamps events without a time.
   PublishResult publish(const Event& event, std::string_view agent, Publisher publisher,
-                        PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now);
+                        PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
 
   /// Takes whole frames of a lane until they hold at least `events_max` events (appending), and who asked for the
   /// number of an event in them. Returns how many events.
   std::size_t take(Priority lane, std::size_t events_max, std::vector<UnnumberedFrame>& frames,
-                   std::vector<NumberAsked>& asked);
+                   std::vector<Asked>& asked);
   /// Held: an event of this lane wakes the loop only once a frame's worth waits. The loop looks by itself in time.
   enum class Wakes : std::uint8_t { Always, ForAFrame };
   void set_wakes(Priority lane, Wakes wakes) {
@@ -60,6 +67,16 @@ class Intake {
 
   /// The buffer of a frame that is no longer needed.
   void recycle(Priority lane, Bytes buffer);
+
+  /// Room in the confirmed journal that publish() took for the events of this frame. The loop gives it back, in the end
+  /// all of it.
+  static std::uint64_t reserved(const UnnumberedFrame& frame);
+  bool reserve(std::uint64_t bytes, Publisher publisher);
+  void give_back(std::uint64_t bytes) {
+    confirmed_room_.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  }
+  /// Room that is left for agents and programs; negative when the node's own events use the share kept for them.
+  std::int64_t confirmed_room() const { return confirmed_room_.load(std::memory_order_relaxed); }
 
   bool empty() const;
   std::size_t depth(Priority lane) const { return lanes_[lane_index(lane)]->depth.load(std::memory_order_relaxed); }
@@ -84,21 +101,23 @@ class Intake {
     const std::size_t capacity;
     std::mutex mutex;  // guards what follows, except for looking at depth
     FramePacker packer;
-    std::vector<NumberAsked> asked;
+    std::vector<Asked> asked;
     std::atomic<std::size_t> depth{0};
     std::atomic<Wakes> wakes{Wakes::Always};
   };
 
   PublishResult check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
-                                PublishOptions::PriorityFrom priority, OnNumbered on_numbered, WallTime now);
+                                PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
   PublishResult queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
-                      BytesView encoded, OnNumbered on_numbered);
+                      BytesView encoded, Askers askers);
 
   std::string node_;
   PolicyTable policy_;
   TypeTable types_{policy_};
   std::function<void()> wake_;
   std::array<std::unique_ptr<Lane>, limits::lane_count> lanes_;
+  std::atomic<std::int64_t> confirmed_room_;  // besides the share of the node's own events
+  const std::int64_t own_share_;
   std::array<std::atomic<std::uint64_t>, 6> answered_{};
   std::atomic<bool> outside_closed_{false};
   std::atomic<bool> closed_{false};

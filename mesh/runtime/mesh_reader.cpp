@@ -160,9 +160,10 @@ std::size_t MeshReader::drain(Now now, Priority priority, std::size_t max, const
       const auto part = decode_sync_part(message->bytes());
       if (!part) {
         ++refused_["bad_sync"];
-      } else if (ledger_.on_sync_part(now, priority, *part) && on_synced) {
-        on_synced(part->topic.origin, priority);
+        continue;
       }
+      if (on_tails) on_tails(part->part.origin, priority, part->part.tails);
+      if (ledger_.on_sync_part(now, priority, *part) && on_synced) on_synced(part->topic.origin, priority);
       continue;
     }
     const auto frame = accept(priority, *message);

@@ -62,6 +62,8 @@ class MeshReader {
 
   /// Called whenever the sync of (origin, lane) completed.
   std::function<void(const std::string& origin, Priority lane)> on_synced;
+  /// Called with the tails of every part of an echo.
+  std::function<void(const Origin& origin, Priority lane, const std::vector<Tail>& tails)> on_tails;
   /// Called whenever a lane to a peer goes down.
   std::function<void(const std::string& name, Priority lane)> on_link_down;
 

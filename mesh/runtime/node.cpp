@@ -11,6 +11,7 @@
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/draw.hpp>
 #include <legion/runtime/node_loop.hpp>
+#include <legion/spool/sqlite_store.hpp>
 
 namespace legion {
 
@@ -19,6 +20,16 @@ namespace {
 // Leaving the mesh is short: what is queued goes out and the others are told.
 constexpr Duration leave_max = 3s;
 constexpr Duration agent_grace_min = 1s;
+
+DurableStart durable_start(const SubscriptionStart& start) {
+  switch (start.kind) {
+    case SubscriptionStart::Kind::Now: return StartNow{};
+    case SubscriptionStart::Kind::Beginning: return StartBeginning{};
+    case SubscriptionStart::Kind::Time: return StartTime{start.time};
+    case SubscriptionStart::Kind::Event: return StartEvent{start.event};
+  }
+  LEGION_UNREACHABLE();
+}
 
 /// Stops agents side by side, so that several that hang cost the time of one.
 void stop_all(const std::vector<HostedAgent*>& agents, Duration grace) {
@@ -39,12 +50,18 @@ struct Node::State {
   std::uint64_t seed = draw_seed();
   NodeStatus status;
   Executor executor;
+  std::optional<InFlightFile> in_flight_file;
+  std::size_t slots = 0;  // of it: deliveries that may be in hands at once
+  std::size_t held = 0;   // entries of the life before this one that are still in it
   Intake intake;
   DispatchPool pool;
   std::vector<std::unique_ptr<HostedAgent>> agents;
   std::vector<bool> has_subscriptions;  // by agent
   std::vector<SubscriptionSnapshot> subscriptions;
   std::vector<Filter> filters;
+  std::vector<DurableHandler> handlers;
+  std::optional<std::vector<InFlightEntry>> in_flight;
+  std::unique_ptr<SpoolService> spool;
   std::unique_ptr<NodeLoop> loop;
   Incarnation kept_incarnation = 0;
   std::vector<Member> kept_roster;
@@ -60,7 +77,8 @@ struct Node::State {
         sockets(std::move(bound)),
         wake(std::move(wake_fd)),
         exit_fd(exit_descriptor),
-        intake(options.name, options.policy, options.queue_capacity, [this] { wake.wake_after_fence(); }),
+        intake(options.name, options.policy, options.queue_capacity, options.journal.confirmed_bytes,
+               [this] { wake.wake_after_fence(); }),
         pool(options.workers, seed) {}
 
   ~State() { ::close(exit_fd); }
@@ -76,6 +94,32 @@ struct Node::State {
   }
 };
 
+/// What the life before this one had in hands, and a fresh file for this one.
+Result<void> Node::track_in_flight(State& state) {
+  std::vector<std::string> names;
+  for (const DurableHandler& handler : state.handlers) names.push_back(handler.durable);
+  if (std::ranges::all_of(names, &std::string::empty)) return {};
+  const std::size_t slots = std::min<std::size_t>(state.slots + state.options.workers, InFlightFile::slots_max);
+  const auto path = state.options.state_dir / "in-flight";
+  std::error_code ignored;
+  const bool existed = std::filesystem::exists(path, ignored);
+  auto opened = InFlightFile::open(path, static_cast<std::uint32_t>(slots));
+  if (!opened) return std::unexpected(opened.error());
+  if (existed && opened->trouble.empty()) state.in_flight.emplace();
+  if (!opened->trouble.empty()) state.log(LogLevel::Warn, opened->trouble);
+  for (const InFlightFile::Held& held : opened->held) {
+    const auto handler = std::ranges::find(state.handlers, held.subscription, &DurableHandler::durable);
+    if (handler == state.handlers.end()) continue;
+    if (!state.in_flight) state.in_flight.emplace();
+    state.in_flight->push_back({.subscription = held.subscription, .agent = handler->agent, .stream = held.stream,
+                               .sequence = held.in_hands(), .attempt = held.attempt});
+  }
+  state.held = opened->held.size();
+  state.in_flight_file.emplace(std::move(opened->file));
+  state.pool.track(&*state.in_flight_file, std::move(names));
+  return {};
+}
+
 Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Node::~Node() { shutdown(); }
@@ -90,6 +134,12 @@ Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
     log(LogLevel::Warn, roster.error().message + "; going on without it, join finds the mesh again");
     roster = std::vector<Member>{};
   }
+  std::unique_ptr<Store> store;  // before the ports: nobody is to reach a spool that is not open
+  if (options.spool) {
+    auto opened = SqliteStore::open(options.spool->path.string(), {.clock = [] { return read_steady_clock(); }});
+    if (!opened) return std::unexpected(opened.error());
+    store = std::move(*opened);
+  }
   auto sockets = NodeSockets::open(options);
   if (!sockets) return std::unexpected(sockets.error());
   if (auto saved = state_dir->save_endpoints(sockets->endpoints); !saved) return std::unexpected(saved.error());
@@ -99,26 +149,58 @@ Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
   if (exit_fd < 0) return fail(ErrorCode::Io, "cannot create an eventfd");
   auto state = std::make_unique<State>(std::move(options), std::move(log), std::move(*state_dir), std::move(*sockets),
                                        std::move(*wake), exit_fd);
+  if (store) {
+    SpoolService::Options service;
+    service.writer.retention = state->options.spool->retention;
+    auto spool = SpoolService::start(
+        std::move(store), *state->sockets.spool, service,
+        {.is_gone = [state = state.get()](const Origin& origin) { return state->loop && state->loop->is_gone(origin); },
+         .other_query = [state = state.get()](Now now, std::string_view method, BytesView params,
+                                              SpoolService::Backend::Answer answer) {
+           if (state->loop && DurableControl::knows(method)) {
+             state->loop->ask_durable(now, method, params, std::move(answer));
+           } else {
+             answer(fail(ErrorCode::NotFound, "no such method: " + std::string(method.substr(0, 64))));
+           }
+         }},
+        state->log);
+    if (!spool) return std::unexpected(spool.error());
+    state->spool = std::move(*spool);
+  }
   state->kept_incarnation = *incarnation;
   state->kept_roster = std::move(*roster);
   return std::unique_ptr<Node>(new Node(std::move(state)));
 }
 
 void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
-                     std::vector<SubscriptionSpec> subscriptions) {
+                     std::vector<SubscriptionOptions> subscriptions) {
   LEGION_ASSERT(!state_->loop);
   spec.state = AgentState::Down;
   const HostedAgent::Surroundings around{state_->options.name, state_->status, state_->intake, state_->pool, state_->log};
   const std::string name = spec.name;
+  state_->slots += spec.concurrency;
+  DurableHandler handler;  // what the subscriptions have in common
+  handler.agent = state_->options.name + '/' + name;
+  handler.max_attempts = std::max(spec.retry.max_attempts, 1u);
+  for (std::size_t lane = 0; lane < limits::lane_count; ++lane) handler.capacity[lane] = spec.lanes[lane].capacity;
   auto hosted = std::make_unique<HostedAgent>(around, name, std::move(kind), std::move(agent));
   const AgentId id = state_->pool.add_agent(std::move(spec), &hosted->agent());
   hosted->set_id(id);
   state_->agents.push_back(std::move(hosted));
   state_->has_subscriptions.push_back(!subscriptions.empty());
-  for (SubscriptionSpec& subscription : subscriptions) {
-    state_->filters.push_back(subscription.filter);
-    state_->subscriptions.push_back({name, subscription.filter.text(), subscription.tier, {}});
-    state_->pool.add_subscription(id, std::move(subscription));
+  for (SubscriptionOptions& subscription : subscriptions) {
+    const SubscriptionSpec& wanted = subscription.spec;
+    DurableHandler& told = state_->handlers.emplace_back(handler);
+    told.subscription = {static_cast<std::uint32_t>(state_->filters.size())};
+    told.filter = wanted.filter;
+    told.tier = wanted.tier;
+    if (subscription.durable) {
+      told.durable = subscription.durable->name;
+      told.start = durable_start(subscription.durable->start);
+    }
+    state_->filters.push_back(wanted.filter);
+    state_->subscriptions.push_back({name, wanted.filter.text(), wanted.tier, {}});
+    state_->pool.add_subscription(id, std::move(subscription.spec));
   }
 }
 
@@ -127,8 +209,12 @@ void Node::start() {
   State& state = *state_;
   state.loop = std::make_unique<NodeLoop>(NodeLoop::Setup{
       state.options, state.sockets, state.state_dir, state.intake, state.pool, state.executor, state.status, state.wake,
-      state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
-      state.filters, [&state](NodeExit why) { state.end_with(std::move(why)); }});
+      state.spool.get(), state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
+      state.filters, state.handlers, state.in_flight, [&state](NodeExit why) { state.end_with(std::move(why)); }});
+  if (auto tracked = track_in_flight(state); !tracked) {
+    state.log(LogLevel::Error, tracked.error().message + "; after a crash it will not be known what was in hands");
+  }
+  state.pool.on_durable_reports = [&wake = state.wake] { wake.wake_always(); };
   state.pool.start();
   state.loop->start();
   Event startup;
@@ -172,6 +258,9 @@ bool Node::shutdown() {
                        read_clocks().wall);
   state.loop->leave(leave_max);
   state.loop->stop();
+  if (state.handled_all && state.in_flight_file) {
+    for (std::size_t i = 0; i < state.held; ++i) state.in_flight_file->forget(i);
+  }
   return state.handled_all;
 }
 

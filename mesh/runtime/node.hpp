@@ -15,6 +15,8 @@
 #include <legion/core/membership.hpp>
 #include <legion/event/policy.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/spool_options.hpp>
+#include <legion/runtime/subscription_options.hpp>
 
 namespace legion {
 
@@ -32,6 +34,8 @@ struct NodeOptions {
   PolicyTable policy;
   std::size_t workers = 2;
   std::array<std::size_t, limits::lane_count> queue_capacity{8192, 8192, 8192, 8192};
+  JournalOptions journal;
+  std::optional<SpoolOptions> spool;  ///< its presence makes the node a spool
 };
 
 /// How a node ended.
@@ -51,7 +55,7 @@ class Node {
 
   /// Before start(). `kind` is shown in stats ("exec", "feed").
   void add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
-                 std::vector<SubscriptionSpec> subscriptions);
+                 std::vector<SubscriptionOptions> subscriptions);
 
   void start();
   /// Becomes readable once the node wants to end by itself (fenced, name in use); then exit() says why.
@@ -65,6 +69,7 @@ class Node {
 
  private:
   struct State;
+  static Result<void> track_in_flight(State& state);
   explicit Node(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

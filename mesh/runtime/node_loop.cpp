@@ -48,6 +48,7 @@ NodeLoop::NodeLoop(Setup setup)
   poller_.add(setup_.sockets.control->pollables());
   for (const auto& lane : setup_.sockets.lanes) poller_.add(lane->pollables());
   caller_.watch(poller_);
+  if (setup_.spool != nullptr) poller_.add(setup_.spool->pollables());
   if (setup_.sockets.local) poller_.add(setup_.sockets.local->pollables());
   if (setup_.sockets.local) local_.emplace(std::move(setup_.sockets.local), setup_.intake, setup_.log);
   if (!local_) return;
@@ -90,6 +91,7 @@ void NodeLoop::run_tasks() {
 bool NodeLoop::quiesce(Duration limit) {
   post([this] {
     quiesce_ = true;
+    if (streams_) streams_->durable.subscriptions().begin_drain(now_);
     if (!streams_ || !std::exchange(listening_, false)) return;
     for (const Filter& filter : setup_.filters) streams_->reader->unsubscribe(filter);
   });
@@ -100,7 +102,7 @@ bool NodeLoop::quiesce(Duration limit) {
 // order: handlers publish before they answer, so with nothing held every consequence is in the intake or has been
 // numbered, and what was numbered in this turn would have been offered in it.
 void NodeLoop::check_quiet(bool offered_something) {
-  if (!quiesce_ || offered_something || !setup_.pool.drained()) return;
+  if (!quiesce_ || offered_something || !setup_.pool.drained() || !journal_settled()) return;
   if (setup_.intake.empty() || !membership_.publishing_open() || fenced_) quiet_.set();
 }
 
@@ -123,6 +125,7 @@ void NodeLoop::run() {
   membership_.start(now_);
   carry_out(now_);
   while (!stopping_.load(std::memory_order_acquire)) turn();
+  if (setup_.spool != nullptr) setup_.spool->shutdown(read_clocks());
 }
 
 // The announcement comes before the last look at the intake: whoever publishes after that look sees it and wakes us.
@@ -160,13 +163,25 @@ void NodeLoop::turn() {
   read_upstream(now_);
   drain_bind_monitors();
   if (local_) local_->on_turn(now_);
+  if (setup_.spool != nullptr) setup_.spool->on_turn(now_);
+  if (streams_) {
+    streams_->journal.read(now_);
+    streams_->durable.on_turn(now_);
+  }
   if (streams_ && membership_.publishing_open() && !fenced_) streams_->outbound.flush(now_);
+  pump_journal(now_);
   read_upstream(now_);  // sending may have taken in subscriptions: looked at here, that costs no turn of its own
   if (now_.steady >= next_tick_) {
     next_tick_ = now_.steady + Membership::tick_interval;
     tick_membership(now_);
     report_letters();
     if (streams_ && !fenced_) streams_->outbound.on_tick(now_);
+    if (streams_) {
+      streams_->journal.on_tick(now_);
+      tell_durable_of_spools();
+      streams_->durable.on_tick(now_);
+    }
+    pump_journal(now_);
   } else if (membership_.wants_tick()) {
     tick_membership(now_);
   }
@@ -189,6 +204,12 @@ void NodeLoop::read_lanes(Now now) {
 void NodeLoop::read_round(Now now) {
   MeshReader& reader = *streams_->reader;
   const MeshReader::OnFrame on_frame = [&](const FramePtr& frame, const FrameVerdict& verdict) {
+    if (frame->header().is_tail_marker() && streams_->inbound.ask_durable) {
+      const FrameHeader& header = frame->header();
+      streams_->durable.subscriptions().on_tail(
+          now, {{std::string(header.origin), header.incarnation}, header.lane, std::string(header.type), header.shard},
+          header.first_sequence);
+    }
     streams_->inbound.on_frame(now, frame, verdict);
   };
   reader.drain(now, Priority::Critical, critical_per_look, on_frame);
@@ -267,29 +288,33 @@ void NodeLoop::report_letters() {
   if (const auto suppressed = letters_logged_.take_suppressed(now_.steady)) {
     setup_.log(LogLevel::Error, std::to_string(*suppressed) + " further dead letters not shown; see stats");
   }
-  for (const DeadLetter& letter : setup_.pool.drain_letters()) {
-    const std::string reason(to_string(letter.death.reason));
-    ++dead_letters_[reason];
-    const std::string id = letter.event->id_string();
-    if (!letters_logged_.allow(now_.steady)) continue;  // the counters have them all
-    setup_.log(LogLevel::Error, "dead letter: " + id + " for " + letter.death.agent + " after " +
-                                    std::to_string(letter.death.attempts) + " attempts (" + reason +
-                                    "): " + letter.death.error);
-    if (letter.event->type == "system.dead_letter") continue;  // no letter about a letter
-    MsgpackWriter data;
-    data.map(5);
-    data.str("event");
-    data.str(id);
-    data.str("agent");
-    data.str(letter.death.agent);
-    data.str("reason");
-    data.str(reason);
-    data.str("attempts");
-    data.uint(letter.death.attempts);
-    data.str("error");
-    data.str(letter.death.error);
-    publish_own(now_, "system.dead_letter", data.take());
-  }
+  std::vector<DeadLetter> letters = setup_.pool.drain_letters();
+  for (const DeadLetter& letter : letters) report_letter(letter);
+  if (streams_ && !letters.empty()) streams_->durable.subscriptions().on_plain_letters(now_, std::move(letters));
+}
+
+void NodeLoop::report_letter(const DeadLetter& letter) {
+  const std::string reason(to_string(letter.death.reason));
+  ++dead_letters_[reason];
+  const std::string id = letter.event->id_string();
+  if (!letters_logged_.allow(now_.steady)) return;  // the counters have them all
+  setup_.log(LogLevel::Error, "dead letter: " + id + " for " + letter.death.agent + " after " +
+                                  std::to_string(letter.death.attempts) + " attempts (" + reason +
+                                  "): " + letter.death.error);
+  if (letter.event->type == "system.dead_letter") return;  // no letter about a letter
+  MsgpackWriter data;
+  data.map(5);
+  data.str("event");
+  data.str(id);
+  data.str("agent");
+  data.str(letter.death.agent);
+  data.str("reason");
+  data.str(reason);
+  data.str("attempts");
+  data.uint(letter.death.attempts);
+  data.str("error");
+  data.str(letter.death.error);
+  publish_own(now_, "system.dead_letter", data.take());
 }
 
 void NodeLoop::on_own_frame(Now now, UnnumberedFrame& own) {

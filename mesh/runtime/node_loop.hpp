@@ -21,7 +21,10 @@
 #include <legion/runtime/control_caller.hpp>
 #include <legion/runtime/control_service.hpp>
 #include <legion/runtime/hosted_agent.hpp>
+#include <legion/runtime/durable_control.hpp>
+#include <legion/runtime/durable_host.hpp>
 #include <legion/runtime/inbound.hpp>
+#include <legion/runtime/journal_pump.hpp>
 #include <legion/runtime/latch.hpp>
 #include <legion/runtime/local_bus.hpp>
 #include <legion/runtime/mesh_reader.hpp>
@@ -29,6 +32,7 @@
 #include <legion/runtime/node_sockets.hpp>
 #include <legion/runtime/outbound.hpp>
 #include <legion/runtime/refused_peers.hpp>
+#include <legion/runtime/spool_service.hpp>
 #include <legion/runtime/state_dir.hpp>
 
 namespace legion {
@@ -48,6 +52,7 @@ class NodeLoop {
     Executor& executor;
     NodeStatus& status;
     transport::WakeFd& wake;
+    SpoolService* spool;  ///< null unless this node is a spool
     const LogSink& log;
     BootId boot;
     std::uint64_t seed;
@@ -56,6 +61,8 @@ class NodeLoop {
     std::vector<std::unique_ptr<HostedAgent>>& agents;
     std::vector<SubscriptionSnapshot>& subscriptions;  ///< by SubscriptionId; books are filled in at each snapshot
     std::vector<Filter>& filters;                      ///< by SubscriptionId
+    std::vector<DurableHandler>& handlers;             ///< by SubscriptionId
+    std::optional<std::vector<InFlightEntry>>& in_flight;  ///< what the life before this one left; null: not known
     std::function<void(NodeExit)> on_exit;             ///< fenced or name in use
   };
 
@@ -71,13 +78,20 @@ class NodeLoop {
   /// Ends the thread. Idempotent.
   void stop();
 
+  /// On the loop's thread: this life of a node is over, as far as is known here.
+  bool is_gone(const Origin& origin) const;
+  /// On the loop's thread: what DurableControl knows.
+  void ask_durable(Now now, std::string_view method, BytesView params, ControlBackend::Answer answer);
+
  private:
   /// What exists once the incarnation is chosen.
   struct Streams {
     Ledger ledger;
     std::unique_ptr<MeshReader> reader;
     Inbound inbound;
+    JournalPump journal;
     Outbound outbound;
+    DurableHost durable;
     Streams(NodeLoop& loop, Origin origin);
   };
 
@@ -99,6 +113,16 @@ class NodeLoop {
   void tick_membership(Now now);
   void tick_leaving(Now now);
   void carry_out(Now now);
+  void connect_spool(const Member& member);
+  void open_durable(Now now);
+  void tell_durable_of_spools();
+  void report_letter(const DeadLetter& letter);
+  bool durable_settled(Now now);
+  void pump_journal(Now now);
+  bool is_degraded() const;
+  void tell_of_spools(NodeSnapshot& snapshot) const;
+  bool journal_settled() const;
+  void close_journal(Now now);
   void on_own_frame(Now now, UnnumberedFrame& frame);
   void on_new_events(Now now, const FramePtr& frame, std::uint32_t first);
   void hear(Now now);
@@ -163,6 +187,8 @@ class NodeLoop {
   struct Leaving {
     SteadyTime deadline;
     bool said = false;
+    bool cursors_written = false;
+    bool closed = false;  // the spools were told the final positions
   };
   std::optional<Leaving> leaving_;
 

@@ -39,11 +39,31 @@ LogLevel level_of(effect::LogLine::Level level) {
 
 }  // namespace
 
+namespace {
+
+DurableConfig durable_config(const std::string& node, const PolicyTable& policy) {
+  DurableConfig config;
+  config.node = node;
+  config.max_requeues = UINT32_MAX;  // DurableControl judges
+  config.is_journalled = [&policy](std::string_view type) {
+    return policy.resolve(type).durability != Durability::None;
+  };
+  return config;
+}
+
+}  // namespace
+
 NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
     : ledger(origin.node, origin, loop.setup_.seed ^ origin.incarnation),
       inbound(ledger, loop.setup_.pool),
+      journal({*loop.setup_.sockets.context, loop.poller_, loop.setup_.intake, loop.setup_.options.membership.redial_max,
+               loop.setup_.options.membership.connect_timeout, loop.setup_.log},
+              origin, loop.setup_.boot, loop.setup_.options.journal, loop.setup_.seed ^ ~origin.incarnation),
       outbound(origin, loop.setup_.options.membership.heartbeat_interval, loop.setup_.sockets.lanes, loop.setup_.intake,
-               loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }) {}
+               journal.journal(), loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }),
+      durable({*loop.setup_.sockets.context, loop.poller_, loop.setup_.pool, outbound, origin, loop.setup_.boot,
+               loop.setup_.options.membership.redial_max, loop.setup_.options.membership.connect_timeout, loop.setup_.log},
+              durable_config(loop.setup_.options.name, loop.setup_.intake.policy())) {}
 
 void NodeLoop::tick_membership(Now now) {
   membership_.on_tick(now);
@@ -65,8 +85,9 @@ void NodeLoop::tick_leaving(Now now) {
   const bool late = now.steady >= leaving_->deadline;
   if (!leaving_->said) {
     const bool sent = setup_.intake.empty() || !membership_.publishing_open() || fenced_;
-    if (!sent && !late) return;
+    if (!(sent && durable_settled(now) && journal_settled()) && !late) return;
     if (streams_ && !fenced_) {
+      close_journal(now);
       streams_->outbound.flush_markers(now);
       membership_.leave(now);
       carry_out(now);
@@ -158,6 +179,7 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
       log_events("event for handlers here: ", frame, first);
     };
   }
+  open_durable(now);
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
     streams_->inbound.route({static_cast<std::uint32_t>(i)}, setup_.filters[i]);
@@ -169,8 +191,108 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   if (local_) {
     for (const Filter& filter : local_->interests()) streams_->reader->subscribe(filter);
   }
+  if (setup_.options.journal.spools_expected == JournalOptions::SpoolsExpected::Yes) {
+    streams_->outbound.set_capture(Outbound::Capture::On);
+  }
+  connect_spool(membership_.self_member());
   for (const Member& peer : std::exchange(waiting_peers_, {})) connect(now, peer);
   for (const auto& [topic, lane] : std::exchange(waiting_syncs_, {})) answer_sync(now, topic, lane);
+}
+
+/// A spool is reached at its own port; a node that is a spool reaches itself there as well.
+void NodeLoop::connect_spool(const Member& member) {
+  if (member.endpoints.spool.empty()) return;
+  streams_->outbound.set_capture(Outbound::Capture::On);
+  caller_.resolve({member.endpoints.spool}, [this, name = member.name](Result<std::vector<std::string>> result) {
+    const Member* known = membership_.find(name);
+    const bool gone = name != setup_.options.name && (!known || known->state == MemberState::Left);
+    if (gone || !streams_ || !result) return;  // a name that cannot be looked up: connect() asks again and says so
+    streams_->journal.connect(name, result->front());
+    streams_->durable.connect(name, result->front());
+  });
+}
+
+bool NodeLoop::is_gone(const Origin& origin) const {
+  if (origin.node == setup_.options.name) return origin.incarnation < membership_.incarnation();
+  const Member* member = membership_.find(origin.node);
+  if (member == nullptr || member->incarnation < origin.incarnation) return false;  // not known here yet
+  return member->incarnation > origin.incarnation || member->state == MemberState::Dead ||
+         member->state == MemberState::Left;
+}
+
+bool NodeLoop::is_degraded() const {
+  return (streams_ && streams_->journal.journal().degraded()) || (setup_.spool != nullptr && setup_.spool->frozen());
+}
+
+void NodeLoop::open_durable(Now now) {
+  DurableHost& durable = streams_->durable;
+  for (const DurableHandler& handler : setup_.handlers) durable.subscriptions().add_handler(handler);
+  if (setup_.in_flight) durable.subscriptions().on_start_in_flight(*std::exchange(setup_.in_flight, std::nullopt));
+  durable.on_letter = [this](const DeadLetter& letter) { report_letter(letter); };
+  streams_->journal.on_durable = [this](Now at, const Journal::Durable& what) {
+    if (what.journal == JournalKind::Confirmed && what.spools == 1) streams_->durable.on_durable(at, what.through);
+  };
+  const bool any = std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) {
+    return !handler.durable.empty();
+  });
+  if (!any) return;
+  streams_->inbound.ask_durable = [this](SubscriptionId subscription, const FramePtr& frame, std::uint32_t skip,
+                                         StreamKey hint) -> Inbound::DurableAnswer {
+    DurableSubscriptions& durables = streams_->durable.subscriptions();
+    if (!durables.is_durable(subscription)) return {};
+    const auto stream = durables.on_frame(now_, subscription, frame, skip, hint);
+    if (!stream) return {Inbound::Durable::Later, no_stream};
+    return {Inbound::Durable::Now, *stream};
+  };
+  streams_->reader->on_tails = [this](const Origin& origin, Priority lane, const std::vector<Tail>& tails) {
+    for (const Tail& tail : tails) {
+      streams_->durable.subscriptions().on_tail(now_, {origin, lane, tail.type, tail.shard}, tail.next_sequence);
+    }
+  };
+  durable.on_tick(now);
+}
+
+/// As heartbeats tell of them; of this node itself at once.
+void NodeLoop::tell_durable_of_spools() {
+  for (const auto& [name, heard] : heard_) {
+    if (heard.heartbeat.spool) streams_->durable.on_mark(name, heard.heartbeat.spool->mark);
+  }
+  if (setup_.spool != nullptr) streams_->durable.on_mark(setup_.options.name, setup_.spool->store_mark());
+}
+
+/// Cursors are written once more, and everything recorded is durable.
+bool NodeLoop::durable_settled(Now now) {
+  if (!streams_ || fenced_) return true;
+  if (!std::exchange(leaving_->cursors_written, true)) {
+    streams_->durable.subscriptions().close(now);
+    streams_->durable.carry_out(now);
+  }
+  return streams_->durable.settled() || !streams_->journal.knows_spools();
+}
+
+/// What is appended is sent, and what the spools have said takes effect.
+void NodeLoop::pump_journal(Now now) {
+  if (!streams_) return;
+  streams_->journal.carry_out(now, streams_->outbound);
+  streams_->durable.carry_out(now);
+}
+
+/// Nothing that was published waits for a spool, or there is none to wait for.
+bool NodeLoop::journal_settled() const {
+  return !streams_ || fenced_ || !streams_->journal.knows_spools() || streams_->journal.settled();
+}
+
+void NodeLoop::close_journal(Now now) {
+  if (std::exchange(leaving_->closed, true)) return;
+  const std::uint64_t unconfirmed = streams_->journal.journal().figures(JournalKind::Confirmed).unconfirmed_events;
+  if (unconfirmed > 0) {
+    setup_.log(LogLevel::Error, std::to_string(unconfirmed) +
+                                    " events were not confirmed by spools before this node had to stop; whether they are "
+                                    "durable is not known");
+  }
+  streams_->journal.journal().close(now);
+  streams_->journal.carry_out(now, streams_->outbound);
+  streams_->outbound.give_up_confirms();
 }
 
 void NodeLoop::connect(Now now, const Member& peer) {
@@ -198,6 +320,7 @@ void NodeLoop::connect(Now now, const Member& peer) {
     std::array<std::string, limits::lane_count> lanes;
     std::ranges::copy(*result, lanes.begin());
     streams_->reader->connect(now_, name, lanes);
+    connect_spool(*member);
   });
 }
 
@@ -223,6 +346,8 @@ void NodeLoop::disconnect(const std::string& name) {
   streams_->reader->disconnect(now_, name);
   const Member* member = membership_.find(name);
   if (member && member->state != MemberState::Left) return;
+  streams_->journal.disconnect(now_, name);
+  streams_->durable.disconnect(now_, name);
   // Over for good: the books stay, the streams go.
   if (const auto life = incarnations_.find(name); life != incarnations_.end()) {
     const Origin origin{name, life->second};
@@ -336,6 +461,11 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   heartbeat.roster_hash = membership_.hash();
   heartbeat.policy_hash = setup_.intake.policy().hash();
   heartbeat.interval = setup_.options.membership.heartbeat_interval;
+  heartbeat.degraded = is_degraded();
+  if (setup_.spool != nullptr) {
+    heartbeat.spool = StoreMark{.store = setup_.spool->id(), .mark = setup_.spool->store_mark(),
+                                .frozen = setup_.spool->frozen().has_value()};
+  }
   for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
   Books sum;
   std::vector<Books> link_books;

@@ -63,8 +63,29 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
     snapshot.redials = streams_->reader->redials();
   }
   if (local_) snapshot.local = local_->counts();
+  tell_of_spools(snapshot);
   snapshot.dead_letters = dead_letters_;
   return snapshot;
+}
+
+void NodeLoop::tell_of_spools(NodeSnapshot& snapshot) const {
+  snapshot.degraded = is_degraded();
+  if (streams_) {
+    const Journal& journal = streams_->journal.journal();
+    JournalSnapshot& told = snapshot.journal.emplace();
+    for (const JournalKind kind : all_journals) told.journals[journal_index(kind)] = journal.figures(kind);
+    told.links = journal.links();
+    snapshot.refused["spool_answers"] = streams_->journal.bad_messages();
+  }
+  if (setup_.spool == nullptr) return;
+  SpoolInfo info = setup_.spool->snapshot();
+  snapshot.spool = SpoolSnapshot{
+      .path = setup_.options.spool->path.string(),
+      .store = info.store,
+      .figures = info.figures,
+      .inlet = {.links = info.links, .records = info.records, .duplicates = info.duplicates, .rewinds = info.rewinds,
+                .refused = info.refused, .bytes_waiting = info.bytes_waiting},
+      .frozen = std::move(info.frozen)};
 }
 
 std::vector<NodeRow> NodeLoop::node_rows(Now now) const {
@@ -80,6 +101,11 @@ std::vector<NodeRow> NodeLoop::node_rows(Now now) const {
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+void NodeLoop::ask_durable(Now now, std::string_view method, BytesView params, ControlBackend::Answer answer) {
+  if (!streams_) return answer(fail(ErrorCode::Closed, "the node has not joined yet"));
+  DurableControl(streams_->durable).handle(now, method, params, std::move(answer));
 }
 
 ControlBackend NodeLoop::backend() {
@@ -107,6 +133,8 @@ ControlBackend NodeLoop::backend() {
           },
       .stats = [this](Now now) { return encode(snapshot(now)); },
       .nodes = [this](Now now) { return encode(node_rows(now)); },
+      .durable = [this](Now now, std::string_view method, BytesView params,
+                        ControlBackend::Answer answer) { ask_durable(now, method, params, std::move(answer)); },
   };
 }
 

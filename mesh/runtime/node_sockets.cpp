@@ -29,7 +29,7 @@ Result<Address> numeric_listen(const Address& listen) {
   return address;
 }
 
-Result<void> bind_run(NodeSockets& sockets, Address address) {
+Result<void> bind_run(NodeSockets& sockets, const NodeOptions& options, Address address) {
   auto control = transport::ControlServer::create(*sockets.context);
   if (!control) return std::unexpected(control.error());
   if (auto bound = (*control)->bind(address.uri()); !bound) return std::unexpected(bound.error());
@@ -41,12 +41,18 @@ Result<void> bind_run(NodeSockets& sockets, Address address) {
     if (auto bound = (*publisher)->bind(address.uri()); !bound) return std::unexpected(bound.error());
     sockets.lanes[lane] = std::move(*publisher);
   }
+  if (!options.spool) return {};
+  ++address.port;
+  auto spool = transport::SpoolServer::create(*sockets.context);
+  if (!spool) return std::unexpected(spool.error());
+  if (auto bound = (*spool)->bind(address.uri()); !bound) return std::unexpected(bound.error());
+  sockets.spool = std::move(*spool);
   return {};
 }
 
-Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, Address address) {
+Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, const NodeOptions& options, Address address) {
   if (address.port != 0) {
-    if (auto bound = bind_run(sockets, address); !bound) return std::unexpected(bound.error());
+    if (auto bound = bind_run(sockets, options, address); !bound) return std::unexpected(bound.error());
     return address.port;
   }
   Error last;
@@ -54,12 +60,13 @@ Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, Address address) {
     auto port = transport::find_free_ports(address.host, run_of_ports);
     if (!port) return std::unexpected(port.error());
     address.port = *port;
-    auto bound = bind_run(sockets, address);
+    auto bound = bind_run(sockets, options, address);
     if (bound) return address.port;
     if (bound.error().code != ErrorCode::AddressInUse) return std::unexpected(bound.error());
     last = bound.error();
     sockets.control.reset();
     for (auto& lane : sockets.lanes) lane.reset();
+    sockets.spool.reset();
   }
   return std::unexpected(last);
 }
@@ -73,6 +80,8 @@ Endpoints advertised(const NodeOptions& options, const Address& listen, std::uin
     ++address.port;
     lane = address.uri();
   }
+  ++address.port;
+  if (options.spool) endpoints.spool = address.uri();
   return endpoints;
 }
 
@@ -91,7 +100,7 @@ Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
   auto zap = transport::ZapServer::start(*sockets.context);
   if (!zap) return std::unexpected(zap.error());
   sockets.zap = std::move(*zap);
-  const auto port = bind_somewhere(sockets, *listen);
+  const auto port = bind_somewhere(sockets, options, *listen);
   if (!port) {
     const std::string where = options.listen.port == 0 ? options.listen.host : options.listen.uri();
     return fail(port.error().code, "cannot listen on " + where + " and the five ports after it: " + port.error().message);

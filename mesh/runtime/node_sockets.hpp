@@ -12,6 +12,7 @@
 #include <legion/transport/lane_publisher.hpp>
 #include <legion/transport/local_pair.hpp>
 #include <legion/transport/resolver.hpp>
+#include <legion/transport/spool_sockets.hpp>
 #include <legion/transport/zap_server.hpp>
 
 namespace legion {
@@ -23,12 +24,13 @@ struct NodeSockets {
   std::unique_ptr<transport::ZapServer> zap;
   std::unique_ptr<transport::ControlServer> control;
   std::array<std::unique_ptr<transport::LanePublisher>, limits::lane_count> lanes;
+  std::unique_ptr<transport::SpoolServer> spool;  ///< null unless this node is a spool
   std::unique_ptr<transport::LocalPair> local;  ///< null when switched off
   std::unique_ptr<transport::Resolver> resolver;
   Endpoints endpoints;                          ///< as advertised
   std::string listening_on;                     ///< the control port as bound
 
-  /// Binds control and lanes to a run of ports beginning with the one of `options.listen`, or to a free run.
+  /// Binds control, lanes and the spool port to a run of ports beginning with the one of `options.listen`, or to a free run.
   /// Errors: AddressInUse naming the address, Unreachable when the listen name does not resolve, Io.
   static Result<NodeSockets> open(const NodeOptions& options);
 };

@@ -1,7 +1,10 @@
 #include <legion/runtime/outbound.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include <legion/event/spool_record.hpp>
 
 namespace legion {
 
@@ -18,11 +21,12 @@ bool may_be_held(Priority lane) { return lane == Priority::Normal || lane == Pri
 
 }  // namespace
 
-Outbound::Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Executor& executor,
-                   std::function<void(Now, UnnumberedFrame&)> own)
+Outbound::Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Journal& journal,
+                   Executor& executor, std::function<void(Now, UnnumberedFrame&)> own)
     : egress_(std::move(origin), {.heartbeat_interval = heartbeat_interval}),
       lanes_(lanes),
       intake_(intake),
+      journal_(journal),
       executor_(executor),
       own_(std::move(own)) {}
 
@@ -78,30 +82,119 @@ void Outbound::take(Now now, Priority lane, std::size_t events_max) {
 }
 
 void Outbound::send(Now now, UnnumberedFrame& frame) {
-  const std::uint64_t first = egress_.number(now, frame);
-  if (first != 0) lanes_[lane_index(frame.lane)]->send(frame.bytes);
-  report_numbers(frame, first);
-  if (first != 0) own_(now, frame);
+  const bool held = frame.journalling.deliver == Deliver::AfterConfirm;
+  const std::uint64_t first = egress_.number(now, frame, held ? Egress::Goes::Later : Egress::Goes::Now);
+  std::vector<Asked> askers = take_askers(frame);
+  const Run run{frame.lane, frame.type, frame.shard, first};
+  if (first == 0) {
+    intake_.give_back(Intake::reserved(frame));
+    for (const auto when : {Asker::When::Numbered, Asker::When::Confirmed, Asker::When::Settled}) {
+      tell(askers, when, run, Confirm::Status::Refused);
+    }
+    return;
+  }
+  const Position position = journal(now, frame, first);
+  const bool confirmed = frame.journalling.journal == JournalKind::Confirmed;
+  tell(askers, Asker::When::Numbered, run, Confirm::Status::Numbered);
+  if (!confirmed) tell(askers, Asker::When::Settled, run, Confirm::Status::Numbered);
+  if (held || !askers.empty()) {
+    confirms_.wait(frame.journalling.spools,
+                   {.position = position, .lane = frame.lane, .type = std::string(frame.type), .shard = frame.shard,
+                    .first_sequence = first, .count = frame.count, .held = held ? frame.bytes : Bytes{},
+                    .askers = std::move(askers)});
+  }
+  if (!held) send_numbered(now, frame);
 }
 
-// `first_sequence` 0: refused, because this node has too many streams; the id is then empty.
-void Outbound::report_numbers(const UnnumberedFrame& frame, std::uint64_t first_sequence) {
-  for (NumberAsked& asked : asked_) {
-    if (asked.place.frame != frame.serial) continue;
-    OnNumbered& callback = asked.on_numbered;
-    std::string id;
-    if (first_sequence != 0) {
-      const Origin& origin = egress_.origin();
-      id = EventId{origin.node,  origin.incarnation, frame.lane, std::string(frame.type), frame.shard,
-                   first_sequence + asked.place.index}
-               .to_string();
-    }
-    if (callback.where == OnNumbered::Where::Loop) {
-      callback.call(std::move(id));
-    } else {
-      executor_.post([call = std::move(callback.call), id = std::move(id)]() mutable { call(std::move(id)); });
-    }
+void Outbound::send_numbered(Now now, UnnumberedFrame& frame) {
+  lanes_[lane_index(frame.lane)]->send(frame.bytes);
+  own_(now, frame);
+}
+
+Position Outbound::journal(Now now, const UnnumberedFrame& frame, std::uint64_t first_sequence) {
+  const Journalling& how = frame.journalling;
+  if (!how.journal || (how.journal == JournalKind::Captured && capture_ == Capture::Off)) return 0;
+  // Shared: the links and the queues of ZeroMQ keep it, each until it is done with it.
+  auto bytes = std::make_shared<const Bytes>(frame.bytes);
+  const std::string_view type = as_text(*bytes).substr(0, frame.type.size());
+  const Position position = journal_.append(
+      now, *how.journal,
+      {.lane = frame.lane, .type = type, .shard = frame.shard, .first = first_sequence, .count = frame.count,
+       .spools = how.spools, .after_confirm = how.deliver == Deliver::AfterConfirm, .bytes = std::move(bytes)});
+  if (how.journal == JournalKind::Confirmed) {
+    intake_.give_back(Intake::reserved(frame) - Journal::cost(frame.bytes.size()));
   }
+  return position;
+}
+
+void Outbound::on_durable(Now now, const Journal::Durable& durable) {
+  if (durable.journal != JournalKind::Confirmed) return;
+  confirms_.on_durable(durable.spools, durable.through, [&](ConfirmQueue::Waiting& waiting) {
+    const Run run{waiting.lane, waiting.type, waiting.shard, waiting.first_sequence};
+    for (const auto when : {Asker::When::Confirmed, Asker::When::Settled}) {
+      tell(waiting.askers, when, run, Confirm::Status::Confirmed);
+    }
+    if (!waiting.is_held()) return;
+    egress_.went_out(now, waiting.lane, waiting.type, waiting.shard, waiting.count);
+    UnnumberedFrame frame{.lane = waiting.lane, .type = waiting.type, .shard = waiting.shard, .count = waiting.count,
+                          .bytes = std::move(waiting.held)};
+    send_numbered(now, frame);
+    intake_.recycle(frame.lane, std::move(frame.bytes));
+  });
+}
+
+void Outbound::give_up_confirms() {
+  confirms_.give_up([&](ConfirmQueue::Waiting& waiting) {
+    for (const auto when : {Asker::When::Confirmed, Asker::When::Settled}) {
+      tell(waiting.askers, when, {waiting.lane, waiting.type, waiting.shard, waiting.first_sequence},
+           Confirm::Status::Unconfirmed);
+    }
+  });
+}
+
+Position Outbound::record(Now now, BytesView event) {
+  FrameBuilder builder;
+  builder.begin(egress_.origin(), Priority::High, record_type, 0, next_record_);
+  builder.append(event);
+  // Shared with the links and their queues.
+  auto bytes = std::make_shared<const Bytes>(builder.finish());
+  if (!intake_.reserve(Journal::cost(bytes->size()), Publisher::Node)) return 0;
+  const std::string_view type = as_text(*bytes).substr(0, record_type.size());
+  return journal_.append(now, JournalKind::Confirmed,
+                         {.lane = Priority::High, .type = type, .first = next_record_++, .count = 1, .spools = 1,
+                          .bytes = std::move(bytes)});
+}
+
+std::vector<Asked> Outbound::take_askers(const UnnumberedFrame& frame) {
+  std::vector<Asked> askers;
+  if (asked_.empty()) return askers;
+  const auto others = std::ranges::stable_partition(
+      asked_, [&](const Asked& asked) { return asked.place.frame != frame.serial; });
+  std::ranges::move(others, std::back_inserter(askers));
+  asked_.erase(others.begin(), others.end());
+  return askers;
+}
+
+/// Calls those who want to know of this, and takes them off.
+void Outbound::tell(std::vector<Asked>& askers, Asker::When when, const Run& run, Confirm::Status status) {
+  std::erase_if(askers, [&](Asked& asked) {
+    if (asked.asker.when != when) return false;
+    Confirm confirm{.id = {}, .status = status};
+    if (run.first_sequence != 0) {
+      const Origin& origin = egress_.origin();
+      confirm.id = EventId{origin.node, origin.incarnation, run.lane, std::string(run.type), run.shard,
+                           run.first_sequence + asked.place.index}
+                       .to_string();
+    }
+    if (asked.asker.where == Asker::Where::Loop) {
+      asked.asker.call(std::move(confirm));
+    } else {
+      executor_.post([call = std::move(asked.asker.call), confirm = std::move(confirm)]() mutable {
+        call(std::move(confirm));
+      });
+    }
+    return true;
+  });
 }
 
 void Outbound::send_now(Now now, const EncodedEvent& event) {

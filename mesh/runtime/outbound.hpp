@@ -9,6 +9,8 @@
 #include <vector>
 
 #include <legion/core/egress.hpp>
+#include <legion/core/journal.hpp>
+#include <legion/runtime/confirm_queue.hpp>
 #include <legion/runtime/executor.hpp>
 #include <legion/runtime/intake.hpp>
 #include <legion/transport/lane_publisher.hpp>
@@ -24,9 +26,14 @@ class Outbound {
  public:
   using Lanes = std::array<std::unique_ptr<transport::LanePublisher>, limits::lane_count>;
 
+  /// Captured frames are journalled once a spool may want them.
+  enum class Capture : std::uint8_t { Off, On };
+
   /// All outlive it. `own` gets every frame of events sent here, for the agents of this node; it may take the bytes.
-  Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Executor& executor,
-           std::function<void(Now, UnnumberedFrame&)> own);
+  Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Intake& intake, Journal& journal,
+           Executor& executor, std::function<void(Now, UnnumberedFrame&)> own);
+
+  void set_capture(Capture capture) { capture_ = capture; }
 
   /// Takes, numbers and sends what waits in the queues and is not held, highest lane first and bounded per lane.
   void flush(Now now);
@@ -43,13 +50,32 @@ class Outbound {
   void flush_markers(Now now);
   void answer_sync(const SyncTopic& topic, Priority lane);
 
+  /// Sends what was held for this, and tells who asked.
+  void on_durable(Now now, const Journal::Durable& durable);
+  /// Puts a record (the encoded event of a `~record`) into the confirmed journal; it is not sent. 0: there is no room.
+  Position record(Now now, BytesView event);
+  /// This node stops: who still waits for a confirm is told that it did not come. What is held is not sent.
+  void give_up_confirms();
+
   const Egress& egress() const { return egress_; }
+  /// Events that are numbered and wait for spools before they are sent.
+  std::uint64_t held_events() const { return confirms_.held_events(); }
 
  private:
   void take(Now now, Priority lane, std::size_t events_max);
   bool is_held(Now now, Priority lane) const;
   void send(Now now, UnnumberedFrame& frame);
-  void report_numbers(const UnnumberedFrame& frame, std::uint64_t first_sequence);
+  void send_numbered(Now now, UnnumberedFrame& frame);
+  Position journal(Now now, const UnnumberedFrame& frame, std::uint64_t first_sequence);
+  std::vector<Asked> take_askers(const UnnumberedFrame& frame);
+  /// Names the events of a frame; a first sequence of 0: they have no number.
+  struct Run {
+    Priority lane;
+    std::string_view type;
+    std::uint8_t shard;
+    std::uint64_t first_sequence;
+  };
+  void tell(std::vector<Asked>& askers, Asker::When when, const Run& run, Confirm::Status status);
   void send(const std::vector<OutFrame>& frames);
 
   /// When a lane was taken from last, and until when it may gather a frame's worth.
@@ -62,10 +88,14 @@ class Outbound {
   std::array<Pace, limits::lane_count> paces_;
   Lanes& lanes_;
   Intake& intake_;
+  Journal& journal_;
+  ConfirmQueue confirms_;
+  Capture capture_ = Capture::Off;
+  std::uint64_t next_record_ = 1;
   Executor& executor_;
   std::function<void(Now, UnnumberedFrame&)> own_;
   std::vector<UnnumberedFrame> taken_;  // scratch of one take
-  std::vector<NumberAsked> asked_;      // scratch of one take
+  std::vector<Asked> asked_;            // scratch of one take
   std::vector<OutFrame> frames_;        // scratch
 };
 

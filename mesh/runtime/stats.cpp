@@ -1,5 +1,6 @@
 #include <legion/runtime/stats.hpp>
 
+#include <legion/base/assert.hpp>
 #include <legion/base/units.hpp>
 #include <legion/event/msgpack_writer.hpp>
 
@@ -117,11 +118,94 @@ void write_agent(MsgpackWriter& out, const AgentSnapshot& agent, const AgentStat
   write(out, "counters", agent.counters);
 }
 
+std::string_view to_string(Journal::LinkFigures::State state) {
+  using State = Journal::LinkFigures::State;
+  switch (state) {
+    case State::Down: return "down";
+    case State::Opening: return "opening";
+    case State::Open: return "open";
+    case State::Refused: return "refused";
+  }
+  LEGION_UNREACHABLE();
+}
+
+void write_text_or_nil(MsgpackWriter& out, std::string_view key, const std::optional<std::string>& text) {
+  out.str(key);
+  if (text) {
+    out.str(*text);
+  } else {
+    out.nil();
+  }
+}
+
+void write_journal_figures(MsgpackWriter& out, const Journal::Figures& figures) {
+  out.map(6);
+  write(out, "last", figures.last);
+  write(out, "durable", figures.durable);
+  write(out, "bytes", figures.bytes);
+  write(out, "bytes_max", figures.bytes_max);
+  write(out, "unconfirmed_events", figures.unconfirmed_events);
+  write(out, "voided_events", figures.voided_events);
+}
+
+void write_link(MsgpackWriter& out, const Journal::LinkFigures& link) {
+  out.map(4 + std::size(all_journals));
+  write(out, "spool", link.spool);
+  write(out, "state", to_string(link.state));
+  write_text_or_nil(out, "store", link.store ? std::optional(link.store->hex()) : std::nullopt);
+  write(out, "trouble", link.trouble);
+  for (const JournalKind kind : all_journals) {
+    out.str(to_string(kind));
+    out.map(2);
+    write(out, "sent", link.sent[journal_index(kind)]);
+    write(out, "acknowledged", link.acknowledged[journal_index(kind)]);
+  }
+}
+
+void write_journal(MsgpackWriter& out, const JournalSnapshot& journal) {
+  out.map(1 + std::size(all_journals));
+  for (const JournalKind kind : all_journals) {
+    out.str(to_string(kind));
+    write_journal_figures(out, journal.journals[journal_index(kind)]);
+  }
+  out.str("links");
+  out.array(journal.links.size());
+  for (const auto& link : journal.links) write_link(out, link);
+}
+
+void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
+  const auto time_text = [](const std::optional<WallTime>& time) {
+    return time ? std::optional(format_time(*time)) : std::nullopt;
+  };
+  out.map(20);
+  write(out, "path", spool.path);
+  write(out, "store", spool.store.hex());
+  write_text_or_nil(out, "frozen", spool.frozen);
+  write(out, "frames", spool.figures.frames);
+  write(out, "events", spool.figures.events);
+  write(out, "blocks", spool.figures.blocks);
+  write(out, "quarantined", spool.figures.quarantined);
+  write(out, "bytes_on_disk", spool.figures.bytes_on_disk);
+  write(out, "commits", spool.figures.commits);
+  out.str("last_commit_us");
+  out.float64(microseconds(spool.figures.last_commit));
+  write(out, "mark", spool.figures.next_commit);
+  write_text_or_nil(out, "oldest", time_text(spool.figures.oldest));
+  write_text_or_nil(out, "newest", time_text(spool.figures.newest));
+  write(out, "dead_letters", spool.figures.dead_letters);
+  write(out, "links", spool.inlet.links);
+  write(out, "records", spool.inlet.records);
+  write(out, "duplicates", spool.inlet.duplicates);
+  write(out, "rewinds", spool.inlet.rewinds);
+  write(out, "refused", spool.inlet.refused);
+  write(out, "bytes_waiting", spool.inlet.bytes_waiting);
+}
+
 }  // namespace
 
 Bytes encode(const NodeSnapshot& snapshot) {
   MsgpackWriter out;
-  out.map(18);
+  out.map(21);
   write(out, "node", snapshot.node);
   write(out, "incarnation", snapshot.incarnation);
   write(out, "boot", snapshot.boot);
@@ -151,6 +235,20 @@ Bytes encode(const NodeSnapshot& snapshot) {
   write(out, "redials", snapshot.redials);
   write(out, "stale_outcomes", snapshot.dispatcher.stale_outcomes);
   write(out, "waiting_for_earlier_tier", snapshot.dispatcher.waiting_for_earlier_tier);
+  out.str("degraded");
+  out.boolean(snapshot.degraded);
+  out.str("journal");
+  if (snapshot.journal) {
+    write_journal(out, *snapshot.journal);
+  } else {
+    out.nil();
+  }
+  out.str("spool");
+  if (snapshot.spool) {
+    write_spool(out, *snapshot.spool);
+  } else {
+    out.nil();
+  }
   return out.take();
 }
 
@@ -162,7 +260,7 @@ Bytes encode(const std::vector<NodeRow>& rows) {
     constexpr std::string_view scheme = "tcp://";
     std::string_view address = member.endpoints.control;
     if (address.starts_with(scheme)) address.remove_prefix(scheme.size());
-    out.map(14);
+    out.map(17);
     write(out, "name", member.name);
     write(out, "state", to_string(member.state));
     write(out, "incarnation", member.incarnation);
@@ -206,6 +304,17 @@ Bytes encode(const std::vector<NodeRow>& rows) {
       }
     }
     write(out, "policy", row.heartbeat ? std::string_view(row.heartbeat->policy_hash) : std::string_view());
+    out.str("degraded");
+    out.boolean(row.heartbeat && row.heartbeat->degraded);
+    const auto spool = row.heartbeat ? row.heartbeat->spool : std::nullopt;
+    out.str("spool_mark");
+    if (spool) {
+      out.uint(spool->mark);
+    } else {
+      out.nil();
+    }
+    out.str("spool_frozen");
+    out.boolean(spool && spool->frozen);
   }
   return out.take();
 }

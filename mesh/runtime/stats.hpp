@@ -4,13 +4,17 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <legion/base/time.hpp>
 #include <legion/core/dispatcher_stats.hpp>
+#include <legion/core/journal.hpp>
+#include <legion/core/journal_inlet.hpp>
 #include <legion/core/ledger.hpp>
 #include <legion/core/membership.hpp>
+#include <legion/spool/store.hpp>
 
 namespace legion {
 
@@ -38,6 +42,21 @@ struct AgentSnapshot {
   NamedCounts counters;
 };
 
+/// The journals of a node and their way to the spools.
+struct JournalSnapshot {
+  std::array<Journal::Figures, 2> journals{};  ///< by journal_index()
+  std::vector<Journal::LinkFigures> links;
+};
+
+/// Of a node that is a spool.
+struct SpoolSnapshot {
+  std::string path;
+  StoreId store;
+  StoreFigures figures;
+  JournalInlet::Figures inlet;
+  std::optional<std::string> frozen;  ///< why nothing is confirmed any more
+};
+
 struct NodeSnapshot {
   std::string node;
   Incarnation incarnation = 0;
@@ -55,6 +74,9 @@ struct NodeSnapshot {
   NamedCounts local;                  ///< the ipc pair: published, delivered, refused_<reason>
   NamedCounts dead_letters;           ///< by reason
   std::uint64_t redials = 0;          ///< links dialled again because ZeroMQ had given up
+  bool degraded = false;              ///< fewer spools are reachable than confirms need
+  std::optional<JournalSnapshot> journal;  ///< absent: nothing is journalled here
+  std::optional<SpoolSnapshot> spool;
 };
 
 /// A MessagePack map; its JSON is what `legion-cli stats -o json` prints for one node.

@@ -156,6 +156,25 @@ SendResult Socket::send(const Message& message) {
   return result;
 }
 
+SendResult Socket::send_shared(std::shared_ptr<const Bytes> bytes, More more) {
+  using Owner = std::shared_ptr<const Bytes>;
+  auto owner = std::make_unique<Owner>(std::move(bytes));
+  const Bytes& body = **owner;
+  zmq_msg_t message;
+  const auto let_go = [](void*, void* hint) { delete static_cast<Owner*>(hint); };
+  auto* start = const_cast<std::uint8_t*>(body.data());  // ZeroMQ's signature; a message that is sent is only read
+  if (zmq_msg_init_data(&message, start, body.size(), let_go, owner.get()) != 0) return SendResult::Closed;
+  owner.release();  // NOLINT: let_go has it now
+  const int flags = ZMQ_DONTWAIT | (more == More::Yes ? ZMQ_SNDMORE : 0);
+  int rc = 0;
+  do {
+    rc = touched(zmq_msg_send(&message, handle_, flags));
+  } while (rc < 0 && zmq_errno() == EINTR);
+  const SendResult result = send_result(rc);
+  if (rc < 0) zmq_msg_close(&message);
+  return result;
+}
+
 std::optional<Message> Socket::receive(More& more) {
   std::optional<Message> message;
   if (!input_->raised()) return message;

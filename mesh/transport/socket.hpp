@@ -60,6 +60,8 @@ class Socket {
   SendResult send(BytesView bytes, More more = More::No);
   /// Sends a reference to the same bytes; the message stays usable.
   SendResult send(const Message& message);
+  /// Sends `bytes` without copying. ZeroMQ holds them until they are on their way, and one of its threads lets them go.
+  SendResult send_shared(std::shared_ptr<const Bytes> bytes, More more = More::No);
   /// nullopt: nothing to receive, or closed. Costs nothing while may_have_input() says no.
   std::optional<Message> receive(More& more);
   /// Carries out whatever other threads asked of this socket.
@@ -70,7 +72,7 @@ class Socket {
   int touched(int rc);
 
   void* handle_ = nullptr;
-  int fd_ = -1;                       // readable while commands wait; closed with the socket
+  int fd_ = -1;  // readable while commands wait; closed with the socket
   std::unique_ptr<InputFlag> input_;  // stays where it is when the Socket is moved
 };
 

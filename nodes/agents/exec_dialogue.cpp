@@ -100,7 +100,7 @@ void ExecDialogue::on_publish_line(SteadyTime now, std::uint64_t number, Publish
   PublishOptions options;
   if (line.event.has_priority) options.priority_from = PublishOptions::PriorityFrom::Event;
   if (line.ref) {
-    options.on_numbered = [inbox = inbox_, life = life_, ref = *line.ref](std::string id) {
+    options.on_settled = [inbox = inbox_, life = life_, ref = *line.ref](std::string id) {
       inbox->put(NumberedRef{life, ref, std::move(id)});
     };
   }

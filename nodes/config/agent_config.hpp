@@ -12,8 +12,8 @@
 
 #include <legion/base/limits.hpp>
 #include <legion/base/log.hpp>
-#include <legion/base/log.hpp>
 #include <legion/base/time.hpp>
+#include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/priority.hpp>
 
@@ -109,9 +109,21 @@ struct SinkConfig {
 using AgentHost = std::variant<ExecConfig, FeedConfig, LogAgentConfig, EchoConfig, SinkConfig>;
 std::string_view host_name(const AgentHost& host);  ///< "exec", "feed", "log", "echo", "sink"
 
+/// Where a durable subscription begins that no spool knows yet.
+struct StartConfig {
+  enum class Kind : std::uint8_t { Now, Beginning, Time, Event };
+  Kind kind = Kind::Now;
+  WallTime time{};  ///< of Time
+  EventId event;    ///< of Event
+  friend bool operator==(const StartConfig&, const StartConfig&) = default;
+};
+
 struct SubscribeConfig {
   Filter type;
-  Priority tier = Priority::Normal;  ///< Critical: a gate
+  Priority tier = Priority::Normal;    ///< Critical: a gate
+  std::optional<std::string> durable;  ///< its name; absent: a plain subscription
+  StartConfig start;                   ///< of a durable one
+  bool replay = false;                 ///< takes replayed events too
   friend bool operator==(const SubscribeConfig&, const SubscribeConfig&) = default;
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include <legion/config/agent_checks.hpp>
+#include <legion/config/spool_checks.hpp>
 #include <legion/config/suggest.hpp>
 
 namespace legion {
@@ -22,8 +23,14 @@ std::string kind_title(std::string_view kind) { return kind == "exec" ? "exec" :
 
 class AgentReader {
  public:
-  AgentReader(Reader& reader, const toml::table& table, Section section, const AgentConfig& inherited)
-      : reader_(reader), table_(table), section_(std::move(section)), kinds_(agent_kinds()), agent_(inherited) {}
+  AgentReader(Reader& reader, const toml::table& table, Section section, const AgentConfig& inherited,
+              DurableChecks& durables)
+      : reader_(reader),
+        table_(table),
+        section_(std::move(section)),
+        kinds_(agent_kinds()),
+        agent_(inherited),
+        durables_(durables) {}
 
   AgentConfig read() {
     const AgentKind* kind = choose_kind();
@@ -136,10 +143,10 @@ class AgentReader {
     if (table->get("type") == nullptr) return reader_.problem(section.path, section.title + " has no type");
     const std::vector<std::string> known = names_of(fields);
     reader_.report_unknown(*table, section, known, [&](std::string_view key) -> std::string {
-      for (const std::string_view later : {"durable", "start", "where", "group", "replay"}) {
+      for (const std::string_view later : {"where", "group"}) {
         if (key != later) continue;
-        return section.title + " " + std::string(key) + ": this version has no durable, filtered, grouped or replaying "
-               "subscriptions; remove the key";
+        return section.title + " " + std::string(key) +
+               ": this version has no filtered and no grouped subscriptions; remove the key";
       }
       return {};
     });
@@ -149,6 +156,7 @@ class AgentReader {
       reader_.problem(section.key_path("type"),
                       section.title + " type: " + toml_quote(subscription.type.text()) + " is subscribed twice");
     }
+    durables_.check(section, subscription);
     agent_.subscribe.push_back(std::move(subscription));
   }
 
@@ -157,6 +165,7 @@ class AgentReader {
   Section section_;
   std::vector<AgentKind> kinds_;
   AgentConfig agent_;
+  DurableChecks& durables_;
 };
 
 }  // namespace
@@ -192,13 +201,14 @@ void read_agents(Reader& reader, const toml::table& root, NodeConfig& config) {
   AgentConfig inherited;
   inherited.mailbox = config.dispatch.mailbox;
   inherited.retry = config.retry;
+  DurableChecks durables(reader, config);
   std::map<std::string, std::string> lines;  // name -> where it was used first
   for (std::size_t index = 0; index < tables.size(); ++index) {
     const auto* name = tables[index]->get_as<std::string>("name");
     const Section section{"agent[" + std::to_string(index) + "]",
                           "[[agent]] " + (name == nullptr ? "#" + std::to_string(index + 1) : toml_quote(name->get()))};
     reader.mark(section.path, *tables[index]);
-    config.agents.push_back(AgentReader(reader, *tables[index], section, inherited).read());
+    config.agents.push_back(AgentReader(reader, *tables[index], section, inherited, durables).read());
     if (name == nullptr) continue;
     const auto [first, is_new] = lines.emplace(name->get(), reader.source_of(section.key_path("name")).text());
     if (!is_new) {

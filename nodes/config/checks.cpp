@@ -10,6 +10,7 @@ constexpr std::uint32_t ports_in_a_run = 6;      // control, four lanes, spool
 constexpr std::uint32_t ephemeral_port = 32768;  // from here on the kernel hands ports to outgoing connections
 /// An ipc path has room for 107 bytes; the names of the sockets inside the state directory need the rest.
 constexpr std::size_t state_dir_bytes_max = 80;
+constexpr std::string_view spool_role = "spool";
 
 void check_port_run(Reader& reader, const Address& listen) {
   if (listen.port == 0 || listen.port + ports_in_a_run <= ephemeral_port) return;
@@ -75,9 +76,13 @@ void check_heartbeat(Reader& reader, const NodeConfig& config) {
   }
 }
 
-void check_roles(Reader& reader, const NodeSection& node) {
+void check_roles(Reader& reader, const NodeConfig& config) {
   std::set<std::string> seen;
-  for (const std::string& role : node.roles) {
+  for (const std::string& role : config.node.roles) {
+    if (role == spool_role && !config.spool) {
+      reader.problem("node.roles",
+                     "[node] roles: \"spool\" is the role of a node with a [spool] table, and there is none");
+    }
     if (!seen.insert(role).second)
       reader.problem("node.roles", "[node] roles: " + toml_quote(role) + " is there twice");
   }
@@ -102,7 +107,7 @@ void check_node(Reader& reader, const NodeConfig& config) {
   check_join(reader, config.node);
   check_exposure(reader, config);
   check_heartbeat(reader, config);
-  check_roles(reader, config.node);
+  check_roles(reader, config);
   check_state_dir(reader, config.node);
 }
 
@@ -119,36 +124,32 @@ void check_topics(Reader& reader, const NodeConfig& config) {
       reader.problem(path + ".prefix",
                      topic_title(rule) + ": heartbeats carry liveness and cannot be given another policy");
     }
-    if (rule.spools.value_or(0) != 0) {
-      reader.problem(path + ".spools", topic_title(rule) + " spools = " + std::to_string(*rule.spools) +
-                                           ": this version has no durable spool; write spools = 0");
-    }
   }
 }
 
 void note_settings_without_effect(Reader& reader, const NodeConfig& config) {
-  constexpr std::string_view no_spool = " has no effect: this version has no durable spool, so nothing is journalled";
   if (config.publish.batch_size) {
     reader.note("publish.batch_size",
                 "[publish] batch_size has no effect: batches form by themselves from what is waiting to be sent");
   }
-  const JournalConfig defaults;
-  if (config.journal.confirmed_bytes != defaults.confirmed_bytes) {
-    reader.note("journal.confirmed_bytes", "[journal] confirmed_bytes" + std::string(no_spool));
+  if (config.spool && config.spool->retention_force && !config.spool->retain_for && !config.spool->retain_bytes) {
+    reader.note("spool.retention_force",
+                "[spool] retention_force has no effect: without retain_for or retain_bytes nothing is given up");
   }
-  if (config.journal.captured_bytes != defaults.captured_bytes) {
-    reader.note("journal.captured_bytes", "[journal] captured_bytes" + std::string(no_spool));
-  }
+  const PolicyTable table(policy_rules(config));
   for (std::size_t index = 0; index < config.topics.size(); ++index) {
     const TopicRule& rule = config.topics[index];
     const std::string path = "topic[" + std::to_string(index) + "]";
-    if (rule.durability && *rule.durability != Durability::None) {
-      reader.note(path + ".durability", topic_title(rule) + " durability = " + toml_quote(to_string(*rule.durability)) +
-                                            std::string(no_spool));
-    }
+    const auto policies = policies_within(table, rule.prefix);
+    const auto is_confirmed = [](const TopicPolicy& policy) { return policy.durability == Durability::Confirmed; };
+    if (std::ranges::any_of(policies, is_confirmed)) continue;
+    constexpr std::string_view why = " has no effect: none of these types is confirmed by a spool";
     if (rule.deliver == Deliver::AfterConfirm) {
-      reader.note(path + ".deliver", topic_title(rule) + " deliver = \"after_confirm\"" + std::string(no_spool) +
-                                         " and events go live at once");
+      reader.note(path + ".deliver", topic_title(rule) + " deliver = \"after_confirm\"" + std::string(why));
+    }
+    if (rule.spools.value_or(0) > 0) {
+      reader.note(path + ".spools",
+                  topic_title(rule) + " spools = " + std::to_string(*rule.spools) + std::string(why));
     }
   }
 }

@@ -58,11 +58,20 @@ struct PublishConfig {
   friend bool operator==(const PublishConfig&, const PublishConfig&) = default;
 };
 
-/// [journal]; without effect as long as there is no spool.
+/// [journal]: memory for what the spools have not acknowledged yet.
 struct JournalConfig {
   std::uint64_t confirmed_bytes = 64ull << 20;
   std::uint64_t captured_bytes = 64ull << 20;
   friend bool operator==(const JournalConfig&, const JournalConfig&) = default;
+};
+
+/// [spool]; that the table is there makes the node a spool.
+struct SpoolConfig {
+  std::string path;                           ///< absolute; of the SQLite file
+  std::optional<Duration> retain_for;         ///< absent: no limit of age
+  std::optional<std::uint64_t> retain_bytes;  ///< absent: no limit of size
+  bool retention_force = false;               ///< trims even what a durable subscription still has to get
+  friend bool operator==(const SpoolConfig&, const SpoolConfig&) = default;
 };
 
 enum class SecurityMode : std::uint8_t { None };
@@ -97,6 +106,7 @@ struct NodeConfig {
   RetryConfig retry;
   PublishConfig publish;
   JournalConfig journal;
+  std::optional<SpoolConfig> spool;
   std::vector<TopicRule> topics;  ///< as written, in that order; see policy_rules()
   std::vector<AgentConfig> agents;
   SecurityConfig security;
@@ -139,9 +149,17 @@ std::string print_effective(const NodeConfig& config);
 /// 16 hex digits, XXH3-64 over the effective values without comments.
 std::string config_digest(const NodeConfig& config);
 
-/// The rules for PolicyTable: `topics`; spools = 0 for all other types, as this version has no spool; [publish]
-/// priority for types that nothing else gives one; and what keeps wide rules from touching agent.heartbeat.
+/// The rules for PolicyTable: `topics`; [publish] priority for types that nothing else gives one; and what keeps wide
+/// rules from touching agent.heartbeat.
 std::vector<TopicRule> policy_rules(const NodeConfig& config);
+
+/// Whether a confirm is meant to need a spool: unless [[topic]] "*" says spools = 0, no other rule asks for one, and the
+/// node is no spool itself.
+bool expects_spools(const NodeConfig& config);
+
+/// What is in effect for the types that `filter` matches, a value for each region of them that may differ: the rest of
+/// the filter itself, the catalog's types, and the prefixes of the rules. Never empty.
+std::vector<TopicPolicy> policies_within(const PolicyTable& table, const Filter& filter);
 
 /// One key that a configuration may hold.
 struct ConfigKey {

@@ -187,6 +187,36 @@ std::optional<Fault> FilterForm::read(const toml::node& node, const ValueContext
   return std::nullopt;
 }
 
+std::optional<Fault> StartForm::read(const toml::node& node, const ValueContext&, StartConfig& into) const {
+  const auto* text = node.as_string();
+  StartConfig start;
+  if (text == nullptr || text->get() != "now") {
+    if (text != nullptr && text->get() == "beginning") {
+      start.kind = StartConfig::Kind::Beginning;
+    } else if (const auto time = parse_time(text != nullptr ? text->get() : std::string())) {
+      start.kind = StartConfig::Kind::Time;
+      start.time = *time;
+    } else if (auto event = EventId::parse(text != nullptr ? text->get() : std::string())) {
+      start.kind = StartConfig::Kind::Event;
+      start.event = *std::move(event);
+    } else {
+      return wrong_type(R"("now", "beginning", a time such as "2026-11-21T10:00:00Z" or an event id)", node);
+    }
+  }
+  into = std::move(start);
+  return std::nullopt;
+}
+
+std::string StartForm::print(const StartConfig& value) const {
+  switch (value.kind) {
+    case StartConfig::Kind::Now: return "\"now\"";
+    case StartConfig::Kind::Beginning: return "\"beginning\"";
+    case StartConfig::Kind::Time: return toml_quote(format_time(value.time));
+    case StartConfig::Kind::Event: break;
+  }
+  return toml_quote(value.event.to_string());
+}
+
 std::optional<Fault> SpeedForm::read(const toml::node& node, const ValueContext&, FeedPace& into) const {
   constexpr std::string_view expected = R"("original", "max" or a factor such as "10x")";
   const auto* text = node.as_string();

@@ -177,6 +177,14 @@ struct FilterForm {
   std::string print(const Filter& value) const { return toml_quote(value.text()); }
 };
 
+/// "now", "beginning", a time or an event id.
+struct StartForm {
+  static constexpr bool plain_text = true, is_list = false;
+  std::string name() const { return "start"; }
+  std::optional<Fault> read(const toml::node& node, const ValueContext& context, StartConfig& into) const;
+  std::string print(const StartConfig& value) const;
+};
+
 /// "original", "max" or a factor as in "10x".
 struct SpeedForm {
   static constexpr bool plain_text = true, is_list = false;

@@ -16,7 +16,11 @@ void list(std::vector<ConfigKey>& keys, const std::string& prefix, const std::ve
 
 std::vector<ConfigKey> config_keys() {
   std::vector<ConfigKey> keys;
-  for (const PlainTable& table : plain_tables()) list(keys, table.name + ".", table.fields, NodeConfig{});
+  for (const PlainTable& table : plain_tables()) {
+    NodeConfig defaults;
+    if (table.make_present != nullptr) table.make_present(defaults);
+    list(keys, table.name + ".", table.fields, defaults);
+  }
   list(keys, "topic.", topic_fields(), TopicRule{});
   list(keys, "agent.", agent_fields(), AgentConfig{});
   list(keys, "agent.retry.", agent_retry_fields(), AgentConfig{});

@@ -7,6 +7,7 @@
 #include <legion/config/agents.hpp>
 #include <legion/config/checks.hpp>
 #include <legion/config/overrides.hpp>
+#include <legion/config/spool_checks.hpp>
 #include <legion/config/suggest.hpp>
 
 namespace legion {
@@ -56,7 +57,6 @@ void report_unknown_tables(Reader& reader, const toml::table& root, const std::v
   reader.report_unknown(root, {"", "the file"}, known, [&](std::string_view name) -> std::string {
     const toml::node* node = root.get(name);
     const bool is_table = node->is_table() || node->is_array_of_tables();
-    if (name == "spool") return "[spool]: this version has no durable spool; remove the table";
     if (name == "metrics") return "[metrics]: this version serves no metrics; remove the table";
     if (is_table) return "unknown table [" + std::string(name) + "]" + suggestion(name, known);
     for (const PlainTable& table : tables) {
@@ -104,6 +104,7 @@ void read_plain_tables(Reader& reader, const toml::table& root, const std::vecto
       reader.problem(section.path, section.title + ": expected a table" + hint + ", found " + describe(*node));
       continue;
     }
+    if (known.make_present != nullptr) known.make_present(config);
     reader.read(*table, section, known.fields, config);
     reader.report_unknown(*table, section, names_of(known.fields), [&](std::string_view key) {
       return explain_key(known.name, key, table->get(key), tables);
@@ -147,6 +148,17 @@ void choose_state_dir(Reader& reader, const ConfigInputs& inputs, NodeConfig& co
   reader.mark_default("node.state_dir", "default, from environment " + source);
 }
 
+/// Next to the rest of the node's state, unless it is said otherwise.
+void choose_spool_path(Reader& reader, NodeConfig& config) {
+  if (!config.spool || config.node.state_dir.empty()) return;
+  if (!reader.is_set("spool.path")) {
+    config.spool->path = "spool.db";
+    reader.mark_default("spool.path", "default, in state_dir");
+  }
+  config.spool->path =
+      (std::filesystem::path(config.node.state_dir) / config.spool->path).lexically_normal().string();
+}
+
 void choose_workers(Reader& reader, const ConfigInputs& inputs, NodeConfig& config) {
   if (reader.is_set("dispatch.workers")) return;
   const std::uint32_t cores = inputs.cores != 0 ? inputs.cores : std::thread::hardware_concurrency();
@@ -177,9 +189,12 @@ std::expected<NodeConfig, Problems> parse_config(std::string_view text, const st
   read_topics(reader, *root, config);
   read_agents(reader, *root, config);
   choose_state_dir(reader, inputs, config);
+  choose_spool_path(reader, config);
   choose_workers(reader, inputs, config);
   check_node(reader, config);
   check_topics(reader, config);
+  check_spool(reader, config);
+  check_journal(reader, config);
   note_settings_without_effect(reader, config);
 
   Problems problems = reader.take_problems();

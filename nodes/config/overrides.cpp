@@ -134,9 +134,8 @@ class Overrides {
     }
     // Other LEGION_ variables belong to other programs, but nobody else has these two families.
     if (name.starts_with("LEGION_CONSUMER_") || name.starts_with("LEGION_PUBLISHER_")) return unknown_variable(name);
-    for (const std::string_view later : {"SPOOL", "METRICS"}) {
-      if (!name.starts_with(std::string(variable_prefix) + std::string(later) + "_")) continue;
-      return problem(source, lower(later), "this version has no [" + lower(later) + "]; unset the variable");
+    if (name.starts_with(std::string(variable_prefix) + "METRICS_")) {
+      return problem(source, "metrics", "this version has no [metrics]; unset the variable");
     }
   }
 

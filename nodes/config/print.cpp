@@ -16,6 +16,7 @@ class Printer {
 
   std::string print() {
     for (const PlainTable& table : plain_tables()) {
+      if (table.is_present != nullptr && !table.is_present(config_)) continue;
       heading("[" + table.name + "]");
       for (const auto& one : table.fields) plain(table.name, one);
     }

@@ -90,6 +90,9 @@ std::vector<Field<Owner>> retry_fields(Get get) {
 struct PlainTable {
   std::string name;
   std::vector<Field<NodeConfig>> fields;
+  /// Of a table whose presence means something: is it there, and make it so. The fields expect it to be there.
+  bool (*is_present)(const NodeConfig&) = nullptr;
+  void (*make_present)(NodeConfig&) = nullptr;
 };
 std::vector<PlainTable> plain_tables();
 

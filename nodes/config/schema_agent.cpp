@@ -111,12 +111,23 @@ std::vector<Field<AgentConfig>> agent_retry_fields() {
 }
 
 std::vector<Field<SubscribeConfig>> subscribe_fields() {
+  // Of a plain subscription there is no start to show.
+  auto start = field<SubscribeConfig>("start", StartForm{}, &SubscribeConfig::start,
+                                      "where a durable subscription begins that is not known yet: \"now\", "
+                                      "\"beginning\", a time or an event id")
+                   .without_default();
+  start.print = [](const SubscribeConfig& one) { return one.durable ? StartForm{}.print(one.start) : std::string(); };
   return {
       field<SubscribeConfig>("type", FilterForm{}, &SubscribeConfig::type,
                              "event type, family (\"trade.\") or \"*\"")
           .without_default(),
       field<SubscribeConfig>("tier", PriorityForm{}, &SubscribeConfig::tier,
                              "when its turn comes among the handlers of one event; \"critical\" is a gate"),
+      field<SubscribeConfig>("durable", TextForm{"name", 64, check_node_name}, &SubscribeConfig::durable,
+                             "name, unique in the mesh, under which the spools remember how far it got"),
+      std::move(start),
+      field<SubscribeConfig>("replay", BoolForm{}, &SubscribeConfig::replay,
+                             "takes events replayed into the mesh too"),
   };
 }
 

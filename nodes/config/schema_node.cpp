@@ -6,6 +6,8 @@ namespace {
 constexpr std::uint64_t lane_events_max = 10'000'000;
 constexpr std::uint64_t journal_bytes_min = 1ull << 20;
 constexpr std::uint64_t journal_bytes_max = 1ull << 40;
+constexpr std::uint64_t retain_bytes_min = 1ull << 20;
+constexpr std::uint64_t retain_bytes_max = 1ull << 50;
 
 constexpr std::string_view no_security = "; this version has no authentication and no encryption";
 
@@ -48,7 +50,8 @@ std::vector<NodeField> node_fields() {
           "local", BoolForm{}, [](auto& c) -> auto& { return c.node.local; },
           "ipc sockets in state_dir for programs of the same host"),
       field<NodeConfig>(
-          "roles", names, [](auto& c) -> auto& { return c.node.roles; }, "shown to operators; nothing depends on them"),
+          "roles", names, [](auto& c) -> auto& { return c.node.roles; },
+          "shown to operators; nothing depends on them; a node with a [spool] has the role \"spool\" besides"),
   };
 }
 
@@ -96,9 +99,27 @@ std::vector<NodeField> journal_fields() {
   const SizeForm bytes{journal_bytes_min, journal_bytes_max};
   return {
       field<NodeConfig>("confirmed_bytes", bytes, [](auto& c) -> auto& { return c.journal.confirmed_bytes; },
-                        "memory for confirmed events; no effect until a spool exists"),
+                        "memory for confirmed events until enough spools have them; publish() answers would_block "
+                        "beyond it"),
       field<NodeConfig>("captured_bytes", bytes, [](auto& c) -> auto& { return c.journal.captured_bytes; },
-                        "memory for captured events; no effect until a spool exists"),
+                        "memory for captured events until a spool has them; the oldest are given up (and counted) "
+                        "beyond it"),
+  };
+}
+
+std::vector<NodeField> spool_fields() {
+  return {
+      field<NodeConfig>("path", TextForm{"path", 4096, check_not_empty}, [](auto& c) -> auto& { return c.spool->path; },
+                        "file of the spool; a relative path starts at state_dir; default: spool.db there")
+          .without_default(),
+      field<NodeConfig>("retain_for", DurationForm{1s, 24h * 36500},
+                        [](auto& c) -> auto& { return c.spool->retain_for; },
+                        "what is older is given up; absent: no limit"),
+      field<NodeConfig>("retain_bytes", SizeForm{retain_bytes_min, retain_bytes_max},
+                        [](auto& c) -> auto& { return c.spool->retain_bytes; },
+                        "the oldest is given up beyond this size; absent: no limit"),
+      field<NodeConfig>("retention_force", BoolForm{}, [](auto& c) -> auto& { return c.spool->retention_force; },
+                        "gives up even what a durable subscription has not got yet"),
   };
 }
 
@@ -126,6 +147,8 @@ std::vector<PlainTable> plain_tables() {
       {"retry", retry_fields<NodeConfig>([](auto& c) -> auto& { return c.retry; })},
       {"publish", publish_fields()},
       {"journal", journal_fields()},
+      {"spool", spool_fields(), [](const NodeConfig& c) { return c.spool.has_value(); },
+       [](NodeConfig& c) { c.spool.emplace(); }},
       {"security",
        {field<NodeConfig>("mode", ChoiceForm<SecurityMode>{{SecurityMode::None}, no_security},
                           [](auto& c) -> auto& { return c.security.mode; },
@@ -142,11 +165,12 @@ std::vector<Field<TopicRule>> topic_fields() {
       field<TopicRule>("priority", PriorityForm{}, &TopicRule::priority, "lane of these events"),
       field<TopicRule>("durability",
                        ChoiceForm<Durability>{{Durability::None, Durability::Captured, Durability::Confirmed}},
-                       &TopicRule::durability, "no effect until a spool exists"),
+                       &TopicRule::durability,
+                       "whether spools store these events, and whether publishers can wait for it"),
       field<TopicRule>("deliver", ChoiceForm<Deliver>{{Deliver::Live, Deliver::AfterConfirm}}, &TopicRule::deliver,
-                       "no effect until a spool exists"),
-      field<TopicRule>("spools", IntegerForm{0, 255}, &TopicRule::spools,
-                       "this version has no durable spool: only 0, which is also what absent means"),
+                       "of confirmed types: at once, or only when enough spools have it"),
+      field<TopicRule>("spools", IntegerForm{0, limits::spools_required_max}, &TopicRule::spools,
+                       "of confirmed types: spools that a confirm waits for; absent: 1; 0: as captured and live"),
       field<TopicRule>("ttl", DurationForm{1ms, 24h * 365}, &TopicRule::ttl,
                        "an event that states no expiry is dropped (and counted) when older"),
       field<TopicRule>("shards", IntegerForm{1, 255}, &TopicRule::shards, "streams that the type is split into by key"),

@@ -57,8 +57,9 @@ bool operator==(const NodeConfig& a, const NodeConfig& b) {
            x.spools == y.spools && x.shards == y.shards && x.ttl == y.ttl && x.max_bytes == y.max_bytes;
   };
   return a.node == b.node && a.heartbeat == b.heartbeat && a.dispatch == b.dispatch && a.retry == b.retry &&
-         a.publish == b.publish && a.journal == b.journal && std::ranges::equal(a.topics, b.topics, same_rule) &&
-         a.agents == b.agents && a.security == b.security && a.log == b.log;
+         a.publish == b.publish && a.journal == b.journal && a.spool == b.spool &&
+         std::ranges::equal(a.topics, b.topics, same_rule) && a.agents == b.agents &&
+         a.security == b.security && a.log == b.log;
 }
 
 std::string to_string(const ConfigProblem& problem) {

@@ -1,6 +1,51 @@
 #include <legion/daemon/options.hpp>
 
+#include <algorithm>
+
+#include <legion/base/assert.hpp>
+#include <legion/base/units.hpp>
+
 namespace legion {
+
+namespace {
+
+constexpr std::size_t exceptions_shown_max = 4;
+
+SpoolOptions spool_options(const SpoolConfig& spool) {
+  SpoolOptions options;
+  options.path = spool.path;
+  options.retention.retain_for = spool.retain_for;
+  options.retention.retain_bytes = spool.retain_bytes;
+  using Cursors = RetentionPolicy::Cursors;
+  options.retention.cursors = spool.retention_force ? Cursors::Ignore : Cursors::Respect;
+  return options;
+}
+
+SubscriptionStart subscription_start(const StartConfig& start) {
+  switch (start.kind) {
+    case StartConfig::Kind::Now: return {};
+    case StartConfig::Kind::Beginning: return {SubscriptionStart::Kind::Beginning, {}, {}};
+    case StartConfig::Kind::Time: return {SubscriptionStart::Kind::Time, start.time, {}};
+    case StartConfig::Kind::Event: return {SubscriptionStart::Kind::Event, {}, start.event};
+  }
+  LEGION_UNREACHABLE();
+}
+
+std::string confirm_of(std::uint8_t spools) {
+  if (spools == 0) return "nothing durable (spools = 0: captured if there is a spool, and delivered at once)";
+  return "on disk (fsync) at " + std::to_string(spools) + (spools == 1 ? " spool" : " spools");
+}
+
+std::string spool_meaning(const SpoolConfig& spool) {
+  std::string text = "; this node is a spool: " + spool.path + ", keeps ";
+  if (!spool.retain_for && !spool.retain_bytes) return text + "everything";
+  if (spool.retain_for) text += format_duration(*spool.retain_for);
+  if (spool.retain_for && spool.retain_bytes) text += " and ";
+  if (spool.retain_bytes) text += "at most " + format_size(*spool.retain_bytes);
+  return text;
+}
+
+}  // namespace
 
 NodeOptions node_options(const NodeConfig& config, std::string version) {
   NodeOptions options;
@@ -17,6 +62,14 @@ NodeOptions node_options(const NodeConfig& config, std::string version) {
   options.workers = config.dispatch.workers;
   for (const Priority lane : all_priorities) {
     options.queue_capacity[lane_index(lane)] = config.publish.queue[lane_index(lane)];
+  }
+  options.journal.confirmed_bytes = config.journal.confirmed_bytes;
+  options.journal.captured_bytes = config.journal.captured_bytes;
+  using SpoolsExpected = JournalOptions::SpoolsExpected;
+  options.journal.spools_expected = expects_spools(config) ? SpoolsExpected::Yes : SpoolsExpected::No;
+  if (config.spool) {
+    options.spool = spool_options(*config.spool);
+    if (std::ranges::find(options.roles, "spool") == options.roles.end()) options.roles.emplace_back("spool");
   }
   auto& membership = options.membership;
   for (const Address& address : config.node.join) membership.join.push_back(address.uri());
@@ -50,18 +103,36 @@ AgentSpec agent_spec(const AgentConfig& agent) {
   return spec;
 }
 
-std::vector<SubscriptionSpec> subscription_specs(const AgentConfig& agent) {
-  std::vector<SubscriptionSpec> specs;
-  for (const SubscribeConfig& subscribe : agent.subscribe) specs.push_back({subscribe.type, subscribe.tier});
-  return specs;
+std::vector<SubscriptionOptions> subscription_options(const AgentConfig& agent) {
+  std::vector<SubscriptionOptions> all;
+  for (const SubscribeConfig& subscribe : agent.subscribe) {
+    SubscriptionOptions options;
+    options.spec = {subscribe.type, subscribe.tier};
+    if (subscribe.durable) options.durable = DurableOptions{*subscribe.durable, subscription_start(subscribe.start)};
+    using Replays = SubscriptionOptions::Replays;
+    options.replays = subscribe.replay ? Replays::Yes : Replays::No;
+    all.push_back(std::move(options));
+  }
+  return all;
 }
 
 std::string confirm_meaning(const NodeConfig& config) {
-  const bool written_out = std::any_of(config.topics.begin(), config.topics.end(), [](const TopicRule& rule) {
-    return rule.spools == std::uint8_t{0} && rule.prefix.text() == "*";
-  });
-  return std::string("a confirm means nothing durable: spools = 0 ") + (written_out ? "(as configured)" : "(the default)") +
-         ", confirmed types are delivered live and counted, not stored";
+  std::uint8_t usual = 1;
+  for (const TopicRule& rule : config.topics) {
+    if (rule.prefix.text() == "*" && rule.spools) usual = *rule.spools;
+  }
+  std::string text = "a confirm means " + confirm_of(usual);
+  std::size_t exceptions = 0;
+  for (const TopicRule& rule : config.topics) {
+    if (rule.prefix.text() == "*" || !rule.spools || *rule.spools == usual) continue;
+    if (++exceptions > exceptions_shown_max) continue;
+    text += "; of " + rule.prefix.text() + " " + confirm_of(*rule.spools);
+  }
+  if (exceptions > exceptions_shown_max) {
+    text += "; and " + std::to_string(exceptions - exceptions_shown_max) + " more exceptions";
+  }
+  if (config.spool) text += spool_meaning(*config.spool);
+  return text;
 }
 
 }  // namespace legion

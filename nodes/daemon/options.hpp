@@ -10,7 +10,7 @@ namespace legion {
 /// What the configuration means to the runtime. `version` is the product's.
 NodeOptions node_options(const NodeConfig& config, std::string version);
 AgentSpec agent_spec(const AgentConfig& agent);
-std::vector<SubscriptionSpec> subscription_specs(const AgentConfig& agent);
+std::vector<SubscriptionOptions> subscription_options(const AgentConfig& agent);
 
 /// One sentence for the first log line: what a confirm is worth with these settings.
 std::string confirm_meaning(const NodeConfig& config);

@@ -23,7 +23,7 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 7> benches{{
+constexpr std::array<Bench, 9> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
     {"local_dispatch", local_dispatch},
@@ -31,6 +31,8 @@ constexpr std::array<Bench, 7> benches{{
     {"mesh_latency", mesh_latency},
     {"flood", flood},
     {"isolation", isolation},
+    {"spool_confirmed", spool_confirmed},
+    {"spool_confirm_latency", spool_confirm_latency},
 }};
 
 /// What msgpack-cxx and the JSON library throw ends one benchmark only.
@@ -56,7 +58,13 @@ int play(const std::string& text) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   try {
     const auto spec = nlohmann::json::parse(text).get<RoleSpec>();
-    return spec.kind == Kind::Mesh ? mesh_role(spec) : raw_role(spec);
+    switch (spec.kind) {
+      case Kind::Mesh: return mesh_role(spec);
+      case Kind::Raw: return raw_role(spec);
+      case Kind::Spool:
+      case Kind::Confirmed: return spool_role(spec);
+    }
+    return complain({legion::ErrorCode::InvalidArgument, "unknown kind of role"});
   } catch (const std::exception& error) {
     return complain({legion::ErrorCode::InvalidArgument, error.what()});
   }

@@ -23,5 +23,9 @@ Result<void> mesh_latency(const Effort& effort);
 Result<void> flood(const Effort& effort);
 /// What a stopped subscriber costs three others and the publisher.
 Result<void> isolation(const Effort& effort);
+/// Events/s from a publisher node to a spool node, every one on its disk: data that compresses like trades, and noise.
+Result<void> spool_confirmed(const Effort& effort);
+/// From publish() to the confirm at 1,000 events/s, beside an fdatasync of the same disk.
+Result<void> spool_confirm_latency(const Effort& effort);
 
 }  // namespace legion::bench

@@ -52,6 +52,7 @@ Result<NodeConfig> config_of(const RoleSpec& spec) {
   std::string text = "[node]\nname = \"" + spec.name + "\"\nlisten = \"tcp://" + loopback + ":0\"\nstate_dir = \"" +
                      spec.state_dir + "\"\n";
   if (!spec.ports.empty()) text += "join = [\"" + Address{loopback, spec.ports.front()}.uri() + "\"]\n";
+  text += "[[topic]]\nprefix = \"*\"\nspools = 0\n";
   auto config = parse_config(text, "benchmark", {});
   if (config) return std::move(*config);
   return fail(ErrorCode::Configuration,
@@ -106,9 +107,11 @@ class EventOutlet {
 void add_meters(Node& node, const NodeConfig& config, const RoleSpec& spec, Meters& meters) {
   for (std::size_t begin = 0, end = 0; begin < spec.meters.size(); begin = end) {
     const std::string& name = spec.meters[begin].agent;
-    std::vector<SubscriptionSpec> wanted;
+    std::vector<SubscriptionOptions> wanted;
     for (; end < spec.meters.size() && spec.meters[end].agent == name; ++end) {
-      wanted.push_back({*Filter::parse(spec.meters[end].filter), Priority::Normal});
+      SubscriptionOptions options;
+      options.spec = {*Filter::parse(spec.meters[end].filter), Priority::Normal};
+      wanted.push_back(std::move(options));
     }
     node.add_agent(agent_of(config, name), "bench", std::make_unique<MeteringAgent>(meters), std::move(wanted));
   }

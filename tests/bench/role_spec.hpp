@@ -13,7 +13,12 @@ namespace legion::bench {
 
 inline constexpr const char* loopback = "127.0.0.1";
 
-enum class Kind : std::uint8_t { Mesh, Raw };
+enum class Kind : std::uint8_t {
+  Mesh,
+  Raw,
+  Spool,      ///< a node that is a spool
+  Confirmed,  ///< a node that publishes confirmed events
+};
 
 struct Pace {
   std::int64_t length_ms = 2000;
@@ -50,11 +55,12 @@ struct RoleSpec {
   std::vector<FlowSpec> flows;
   Pace pace;
   std::vector<MeterSpec> meters;
+  std::string data;  ///< Confirmed: "trades" or "noise"
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pace, length_ms, per_second)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FlowSpec, number, types)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MeterSpec, agent, filter, flows, timing, work_ns)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoleSpec, kind, name, state_dir, ports, flows, pace, meters)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoleSpec, kind, name, state_dir, ports, flows, pace, meters, data)
 
 }  // namespace legion::bench

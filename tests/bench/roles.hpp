@@ -36,5 +36,7 @@ int complain(const Error& error);
 int mesh_role(const RoleSpec& spec);
 /// PUB sockets, one a flow; or one SUB socket; or both ends of one inproc pipe (PUSH and PULL).
 int raw_role(const RoleSpec& spec);
+/// Of a spool and of who publishes to it.
+int spool_role(const RoleSpec& spec);
 
 }  // namespace legion::bench

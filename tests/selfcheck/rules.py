@@ -14,7 +14,7 @@ LAYERS = {
     "event": {"base"},
     "core": {"base", "event"},
     "spool": {"base", "event"},
-    "transport": {"base"},
+    "transport": {"base", "event"},
     "runtime": {"base", "event", "core", "spool", "transport"},
 }
 # Which top-level folders a top-level folder may use.

@@ -71,7 +71,7 @@ class RulesTest(unittest.TestCase):
             ("mesh/core/ledger.cpp", "transport"),
             ("mesh/core/ledger.cpp", "runtime"),
             ("mesh/core/ledger.cpp", "spool"),
-            ("mesh/transport/socket.cpp", "event"),
+            ("mesh/transport/socket.cpp", "core"),
             ("mesh/transport/socket.cpp", "config"),
         ]:
             with self.subTest(f"{name} -> {layer}"):

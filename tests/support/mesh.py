@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,12 @@ def toml_tables(tables):
     return "\n".join(lines) + "\n"
 
 
+def with_spools(topics, spools):
+    """The [[topic]] tables of a node, where the rule for everything says how many spools a confirm waits for."""
+    everything = next((t for t in topics if t["prefix"] == "*"), {"prefix": "*"})
+    return [{"spools": spools, **everything}, *(t for t in topics if t["prefix"] != "*")]
+
+
 class Node:
     """One process at a time under one name; start() again begins its next life."""
 
@@ -64,7 +71,7 @@ class Node:
         node = {"name": name, "listen": f"tcp://127.0.0.1:{self.port}", "state_dir": str(self.state_dir)}
         node.update(tables.get("node", {}))
         self.tables = {**tables, "node": node}
-        self.tables.setdefault("topic", [{"prefix": "*", "spools": 0}])
+        self.tables["topic"] = with_spools(tables.get("topic", []), mesh.spools)
         self.address = node.get("advertise", node["listen"])
         self.config_path.write_text(toml_tables(self.tables))
         self.process = None
@@ -91,6 +98,28 @@ class Node:
     def kill(self):
         self.signal(signal.SIGKILL)
         self.process.wait()
+
+    def restart(self, *arguments):
+        """kill -9 and a new life at once, in the same state directory."""
+        self.kill()
+        return self.start(*arguments)
+
+    def freeze(self):
+        """SIGSTOP: it keeps its connections and says nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def limit_files(self, bytes_max=resource.RLIM_INFINITY):
+        """From now on no file of the running process grows beyond this, as on a full disk. Its log counts too."""
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (bytes_max, hard))
+
+    @property
+    def spool_path(self):
+        """The file of a node with a [spool] table."""
+        return self.state_dir / self.tables["spool"].get("path", "spool.db")
 
     def terminate(self, watchdog=60):
         """SIGTERM; returns the exit code."""
@@ -149,6 +178,10 @@ class Node:
     def publish_all(self, events):
         return self.call("publish", {"events": events}, timeout=60)
 
+    def spool_stats(self):
+        """`spool` of stats; None when it does not answer (stopped, starting)."""
+        return (self.call("stats", timeout=2) or {}).get("spool")
+
     def rss_bytes(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             for line in status:
@@ -158,9 +191,13 @@ class Node:
 
 
 class Mesh:
-    """The nodes of one test. close() ends every process it started and removes the folder."""
+    """The nodes of one test. close() ends every process it started and removes the folder.
 
-    def __init__(self):
+    `spools`: how many spools a confirm waits for. 0: a mesh without a spool, where confirmed types are sent at once.
+    """
+
+    def __init__(self, spools=0):
+        self.spools = spools
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="legion-test-"))
         self.nodes = []
         self.processes = []

@@ -38,8 +38,10 @@ MISTAKES = [
     ("beyond loopback", '[node]\nname = "n"\nlisten = "tcp://192.0.2.1:7400"\n', 3, r'listen.*\[security\].*mode = "none"'),
     ("wildcard without advertise", '[node]\nname = "n"\nlisten = "tcp://0.0.0.0:7400"\n[security]\nmode = "none"\n', 3, r"advertise"),
     ("security that does not exist", '[node]\nname = "n"\n[security]\nmode = "curve"\n', 4, r"mode.*curve"),
-    ("spools", '[node]\nname = "n"\n[[topic]]\nprefix = "a."\nspools = 1\n', 5, r"spools.*no durable spool|no durable spool.*spools"),
-    ("spool table", '[node]\nname = "n"\n[spool]\npath = "x"\n', 3, r"\[spool\].*no durable spool"),
+    ("too many spools", '[node]\nname = "n"\n[[topic]]\nprefix = "a."\nspools = 9\n', 5, r"spools.*0 to 4"),
+    ("spool path", '[node]\nname = "n"\n[spool]\npath = "/"\n', 4, r"\[spool\] path.*directory"),
+    ("durable without spools", '[node]\nname = "n"\n[[topic]]\nprefix = "*"\nspools = 0\n[[agent]]\nname = "x"\nexec = ["a"]\n'
+     '[[agent.subscribe]]\ntype = "a."\ndurable = "d"\n', 11, r"durable.*no spool"),
     ("topic without prefix", '[node]\nname = "n"\n[[topic]]\npriority = "low"\n', 3, r"prefix"),
     ("bad priority", '[node]\nname = "n"\n[[topic]]\nprefix = "a."\npriority = "urgent"\n', 5, r"priority.*urgent"),
     ("exec and builtin", '[node]\nname = "n"\n[[agent]]\nname = "x"\nexec = ["cat"]\nbuiltin = "sink"\n', None, r"exec.*builtin|builtin.*exec"),
@@ -95,7 +97,7 @@ class Configuration(unittest.TestCase):
                 self.assertFalse((self.folder / "state").exists())
 
     def test_all_mistakes_of_a_file_are_told_at_once(self):
-        message = self.refused(text='[node]\nname = "N"\nlokal = true\n[heartbeat]\ninterval = 1\n[[topic]]\nprefix = "x"\nspools = 2\n')
+        message = self.refused(text='[node]\nname = "N"\nlokal = true\n[heartbeat]\ninterval = 1\n[[topic]]\nprefix = "x"\nspools = 9\n')
 
         for line in (2, 3, 5, 8):
             self.assertIn(f"{self.file}:{line}: ", message)
@@ -167,7 +169,7 @@ class Configuration(unittest.TestCase):
 
         self.assertEqual(first, second)
         self.assertEqual(["cat", "-"], first["agent"][0]["exec"])
-        self.assertEqual({"type": "a.b", "tier": "critical"}, first["agent"][0]["subscribe"][0])
+        self.assertEqual({"type": "a.b", "tier": "critical", "replay": False}, first["agent"][0]["subscribe"][0])
 
     def test_the_reference_file_is_what_the_defaults_are(self):
         reference, _ = self.effective(text=REFERENCE.read_text())

@@ -73,7 +73,7 @@ class FakeServices final : public AgentServices {
       published_.push_back({event, options.priority_from});
       id = "id-" + std::to_string(published_.size());
     }
-    if (options.on_numbered && numbering_ == Numbering::AtOnce) options.on_numbered(id);
+    if (options.on_settled && numbering_ == Numbering::AtOnce) options.on_settled(id);
     return {};
   }
   void complete(TaskId task, Outcome outcome) override {

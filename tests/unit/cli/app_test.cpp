@@ -25,7 +25,7 @@ TEST(CommandLine, NamesTheFlagThatWasProbablyMeant) {
 TEST(CommandLine, RefusesFlagsOfLaterVersions) {
   FakeWorld world;
   for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"tail", "--since", "5m"}, {"tail", "--where", "x > 1"}, {"publish", "--confirm", "demo.x"}, {"top"}, {"replay"}}) {
+           {"tail", "--where", "x > 1"}, {"top"}, {"check", "mesh"}, {"doctor"}, {"nodes", "-o", "dot"}}) {
     EXPECT_EQ(run(world, arguments).code, exit_code::usage) << arguments.back();
   }
 }
@@ -74,7 +74,7 @@ TEST(CommandLine, NamesTheChoicesOfAFlagThatHasSome) {
            {"version", "-o", "xml"}, {"version", "--output=yaml"}, {"version", "-o"}, {"-o", "TABLE", "version"}}) {
     const Ran ran = run(world, arguments);
     EXPECT_EQ(ran.code, exit_code::usage);
-    EXPECT_THAT(ran.err, HasSubstr("table|json|jsonl|csv"));
+    EXPECT_THAT(ran.err, HasSubstr("table|json|jsonl|csv|dot"));
     EXPECT_EQ(ran.out, "");
   }
   EXPECT_THAT(run(world, {"version", "--color", "some"}).err, HasSubstr("auto|always|never"));

@@ -12,7 +12,8 @@ TEST(Completion, OffersVerbsAndTheFlagsOfEach) {
   for (const auto* shell : {"bash", "zsh", "fish"}) {
     const Ran ran = run(world, {"completion", shell});
     EXPECT_EQ(ran.code, exit_code::ok) << shell;
-    for (const auto* word : {"publish", "rolling", "no-ping", "correlation", "timeout"}) {
+    for (const auto* word : {"publish", "rolling", "no-ping", "correlation", "timeout", "replay", "to-mesh", "requeue",
+                             "max-requeues", "backup", "against", "skip", "check", "follow"}) {
       EXPECT_THAT(ran.out, HasSubstr(word)) << shell;
     }
   }

@@ -43,6 +43,10 @@ Result<std::unique_ptr<NodeConnection>> FakeWorld::connect(const Address& addres
   return std::make_unique<FakeConnection>(found->second);
 }
 
+Result<std::unique_ptr<SpoolAsk>> FakeWorld::connect_spool(const Address& address) {
+  return fail(ErrorCode::Unreachable, address.host_port() + ": connection refused");
+}
+
 Result<std::unique_ptr<EventStream>> FakeWorld::observe(ObserverOptions options, LogSink) {
   observed = std::move(options);
   if (observe_error) return std::unexpected(*observe_error);
@@ -54,7 +58,8 @@ Ran run(FakeWorld& world, const std::vector<std::string>& arguments, const std::
   std::istringstream in(input);
   std::ostringstream out;
   std::ostringstream err;
-  Console console{in, out, err, terminal == Terminal::Yes, columns};
+  const bool on_terminal = terminal == Terminal::Yes;
+  Console console{in, out, err, on_terminal, columns, on_terminal, on_terminal};
   const int code = run_cli(arguments, console, world);
   return {code, out.str(), err.str()};
 }

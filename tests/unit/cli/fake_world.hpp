@@ -49,6 +49,7 @@ class FakeWorld : public World {
     return {variables.begin(), variables.end()};
   }
   Result<std::unique_ptr<NodeConnection>> connect(const Address& address) override;
+  Result<std::unique_ptr<SpoolAsk>> connect_spool(const Address& address) override;
   Result<std::unique_ptr<EventStream>> observe(ObserverOptions options, LogSink log) override;
   Now now() override { return time; }
   void wait(Duration duration) override {

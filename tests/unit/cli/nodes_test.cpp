@@ -34,6 +34,18 @@ TEST(Nodes, ShowsEveryNodeInATable) {
             "beta   dead   -      12.0s ago    -  -1.50ms  0.1.0        0     0  127.0.0.1:7500\n");
 }
 
+TEST(Nodes, ShowsSpoolsAndWhatIsDegraded) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("nodes", R"([
+    {"name":"alpha","state":"alive","roles":["feed","spool"],"address":"127.0.0.1:7400","degraded":true,"spool_mark":12,"spool_frozen":true},
+    {"name":"beta","state":"alive","roles":[],"address":"127.0.0.1:7500","degraded":false,"spool_mark":null,"spool_frozen":false},
+    {"name":"gamma","state":"dead","roles":[],"address":"127.0.0.1:7600","degraded":true}])");
+  const Ran ran = run(world, {"nodes", "--no-ping"});
+  EXPECT_THAT(ran.out, HasSubstr("alpha  alive, degraded, frozen  feed,spool"));
+  EXPECT_THAT(ran.out, HasSubstr("beta   alive                    -"));
+  EXPECT_THAT(ran.out, HasSubstr("gamma  dead                     -"));
+}
+
 TEST(Nodes, JsonIsWhatTheNodeGivesPlusTheRoundTrip) {
   FakeWorld world = world_of_two();
   const auto rows = nlohmann::json::parse(run(world, {"nodes", "-j"}).out);

@@ -21,6 +21,7 @@ class PublishedTo {
       if (fail_from_call != 0 && ++calls_seen >= fail_from_call) return fail(ErrorCode::Unreachable, "connection lost");
       const auto asked = json::parse(data_to_json(params).value());
       sizes.push_back(asked["events"].size());
+      last_params = asked;
       json answer = json::array();
       for (const auto& event : asked["events"]) {
         const std::string status = answer_to(event);
@@ -28,6 +29,7 @@ class PublishedTo {
         json one{{"status", status}};
         if (status == "queued") one["id"] = "alpha:7:2:" + event["type"].get<std::string>() + ":0:" + std::to_string(events.size());
         if (status == "refused") one["detail"] = "not allowed";
+        if (status == "queued" && asked.value("confirm", false)) one["confirmed"] = confirms(event);
         answer.push_back(one);
       }
       return data_from_json(answer.dump());
@@ -35,6 +37,8 @@ class PublishedTo {
   }
 
   std::function<std::string(const json&)> answer_to = [](const json&) { return "queued"; };
+  std::function<bool(const json&)> confirms = [](const json&) { return true; };
+  json last_params;
   std::vector<json> events;
   std::vector<std::size_t> sizes;
   int fail_from_call = 0;
@@ -258,6 +262,41 @@ TEST(Publish, AFileThatCannotBeReadIsBadDataAndNamed) {
   EXPECT_EQ(damaged.code, exit_code::bad_data);
   EXPECT_THAT(damaged.err, HasSubstr("/proc/self/mem: cannot be read: Input/output error"));
   EXPECT_TRUE(node.events.empty());
+}
+
+TEST(Publish, AsksForConfirmsAndSaysWhatIsConfirmed) {
+  FakeWorld world;
+  PublishedTo node(world);
+  const Ran one = run(world, {"publish", "demo.x", "1", "--confirm", "--timeout", "2s"});
+  EXPECT_EQ(one.code, exit_code::ok);
+  EXPECT_EQ(one.out, "confirmed alpha:7:2:demo.x:0:1\n");
+  EXPECT_EQ(node.last_params["confirm"], true);
+  EXPECT_EQ(node.last_params["timeout_ms"], 2000);
+  const auto result = json::parse(run(world, {"publish", "demo.x", "--confirm", "-o", "jsonl"}).out);
+  EXPECT_EQ(result["confirmed"], true);
+  EXPECT_TRUE(run(world, {"publish", "demo.x", "--confirm", "-o", "csv"}).out.ends_with(",,true\n"));
+  run(world, {"publish", "demo.x"});
+  EXPECT_FALSE(node.last_params.contains("confirm"));
+}
+
+TEST(Publish, WhatIsQueuedAndNotConfirmedInTimeIsNamed) {
+  FakeWorld world;
+  PublishedTo node(world);
+  node.confirms = [](const json& event) { return event["data"] != 2; };
+  const Ran ran = run(world, {"publish", "demo.x", "-", "--confirm"}, "1\n2\n3\n");
+  EXPECT_EQ(ran.code, exit_code::timed_out);
+  EXPECT_EQ(ran.out, "confirmed alpha:7:2:demo.x:0:1\nconfirmed alpha:7:2:demo.x:0:3\n");
+  EXPECT_THAT(ran.err, HasSubstr("alpha:7:2:demo.x:0:2: queued, not confirmed in time"));
+  EXPECT_THAT(ran.err, HasSubstr("3 published, 0 not, 1 of them not confirmed in time"));
+}
+
+TEST(Publish, WithoutAnAnswerNothingIsKnownOfTheLastEvents) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].methods["publish"] = [](BytesView) { return fail(ErrorCode::TimedOut, "no answer"); };
+  const Ran ran = run(world, {"publish", "demo.x", "-", "--confirm", "--timeout", "3s"}, "1\n2\n");
+  EXPECT_EQ(ran.code, exit_code::timed_out);
+  EXPECT_THAT(ran.err, HasSubstr("no confirm came within 3s"));
+  EXPECT_THAT(ran.err, HasSubstr("from line 1 on nothing is known to be published"));
 }
 
 TEST(Publish, RefusesWhatCannotBeMeant) {

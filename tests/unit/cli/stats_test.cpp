@@ -37,6 +37,45 @@ TEST(Stats, ShowsEverySectionOfANode) {
   }
 }
 
+constexpr const char* durable_parts = R"({"node":"alpha","incarnation":7,"degraded":true,
+  "journal":{"confirmed":{"last":100,"durable":90,"bytes":50,"bytes_max":100,"unconfirmed_events":11,"voided_events":0},
+             "captured":{"last":5,"durable":5,"bytes":0,"bytes_max":100,"unconfirmed_events":0,"voided_events":3},
+             "links":[{"spool":"beta","state":"open","store":"ab","trouble":"","confirmed":{"sent":100,"acknowledged":90},
+                       "captured":{"sent":5,"acknowledged":5}},
+                      {"spool":"gamma","state":"refused","store":null,"trouble":"frozen: disk full"}]},
+  "spool":{"path":"/var/lib/spool.db","store":"cd","frozen":null,"events":12,"blocks":2,"dead_letters":4,"last_commit_us":850.0},
+  "durable":[{"name":"orders","agent":"alpha/risk","filter":"trade.","phase":"active","pending":9,"oldest_age_ms":1500,
+              "streams":[{"stream":"x","stalled":"no spool has 5"}]}]})";
+
+TEST(Stats, ShowsJournalsLinksTheSpoolAndDurableSubscriptionsWhereThereAreSome) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("stats", durable_parts);
+  const std::string out = run(world, {"stats"}).out;
+  EXPECT_THAT(out, HasSubstr("degraded: too few spools can be reached"));
+  EXPECT_THAT(out, HasSubstr("confirmed   100       90           11       0  50.0%"));
+  EXPECT_THAT(out, HasSubstr("gamma  refused"));
+  EXPECT_THAT(out, HasSubstr("frozen: disk full"));
+  EXPECT_THAT(out, HasSubstr("850us"));
+  EXPECT_THAT(out, HasSubstr("orders        alpha/risk  trade.        9   1.50s        1"));
+  EXPECT_EQ(run(world, {"stats", "--by", "journal", "-o", "csv"}).out,
+            "node,incarnation,journal,last,durable,bytes,bytes_max,unconfirmed_events,voided_events\n"
+            "alpha,7,confirmed,100,90,50,100,11,0\nalpha,7,captured,5,5,0,100,0,3\n");
+  EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "--by", "link", "-j"}).out)["links"].size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "--by", "spool", "-j"}).out)["spool"][0]["events"], 12);
+  EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "--by", "durable", "-j"}).out)["durable"][0]["name"], "orders");
+}
+
+TEST(Stats, SectionsThatANodeHasNotAreLeftOut) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("stats", R"({"node":"alpha","journal":null,"spool":null,"durable":[]})");
+  const Ran ran = run(world, {"stats"});
+  EXPECT_EQ(ran.code, exit_code::ok);
+  EXPECT_EQ(ran.out.find("JOURNAL"), std::string::npos);
+  EXPECT_EQ(ran.out.find("STORE"), std::string::npos);
+  world.nodes["127.0.0.1:7400"].answer_json("stats", R"({"node":"alpha","journal":[7],"spool":"x","durable":{"a":1}})");
+  EXPECT_EQ(run(world, {"stats"}).code, exit_code::ok);
+}
+
 TEST(Stats, JsonOfOneNodeIsTheNodesObject) {
   FakeWorld world = world_of(10, 2);
   EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "-j"}).out), nlohmann::json::parse(snapshot("alpha", 10, 2)));

@@ -28,7 +28,10 @@ TEST_P(AgentMistake, IsReportedWithItsPlace) {
 const std::string exec = "name = \"a\"\nexec = [\"prog\"]\n";
 const std::string feed = "name = \"a\"\nbuiltin = \"feed\"\n";
 const std::string subscribed = "[[agent.subscribe]]\ntype = \"demo.\"\n";
-const std::string later = ": this version has no durable, filtered, grouped or replaying subscriptions; remove the key";
+const std::string later = ": this version has no filtered and no grouped subscriptions; remove the key";
+const std::string nowhere =
+    "[[agent.subscribe]] of [[agent]] \"a\" durable: this mesh has no spool that could remember \"d\": [[topic]] \"*\" says "
+    "spools = 0, nothing else asks for one, and there is no [spool]";
 
 INSTANTIATE_TEST_SUITE_P(
     Host, AgentMistake,
@@ -96,17 +99,52 @@ INSTANTIATE_TEST_SUITE_P(
                 "node.toml:9: [[agent.subscribe]] of [[agent]] \"a\" type: \"demo.\" is subscribed twice"},
         Mistake{"SingleBrackets", exec + "[agent.subscribe]\ntype = \"demo.\"",
                 "node.toml:6: [[agent]] \"a\" subscribe: expected [[agent.subscribe]] tables, at most 256"},
-        Mistake{"DurableOfLater", exec + subscribed + "durable = \"x\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" durable" + later},
-        Mistake{"StartOfLater", exec + subscribed + "start = \"now\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" start" + later},
         Mistake{"WhereOfLater", exec + subscribed + "where = \"x\"",
                 "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" where" + later},
         Mistake{"GroupOfLater", exec + subscribed + "group = \"x\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" group" + later},
-        Mistake{"ReplayOfLater", exec + subscribed + "replay = true",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" replay" + later}),
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" group" + later}),
     [](const auto& mistake) { return mistake.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Durable, AgentMistake,
+    ::testing::Values(
+        Mistake{"BadName", exec + subscribed + "durable = \"D 1\"",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" durable: \"D 1\" is not a name: 1 to 64 of a-z, "
+                "0-9 and '-'"},
+        Mistake{"NameTwice",
+                exec + subscribed + "durable = \"d\"\n[[agent]]\nname = \"b\"\nexec = [\"prog\"]\n" + subscribed +
+                    "durable = \"d\"",
+                "node.toml:14: [[agent.subscribe]] of [[agent]] \"b\" durable: \"d\" is already the name of the one at "
+                "node.toml:8"},
+        Mistake{"StartOfAPlainOne", exec + subscribed + "start = \"beginning\"",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" start: only a durable subscription has a start; "
+                "write durable = \"NAME\" too"},
+        Mistake{"NoSuchStart", exec + subscribed + "durable = \"d\"\nstart = \"yesterday\"",
+                "node.toml:9: [[agent.subscribe]] of [[agent]] \"a\" start: expected \"now\", \"beginning\", a time such "
+                "as \"2026-11-21T10:00:00Z\" or an event id, found \"yesterday\""},
+        Mistake{"NoMeshWithSpools", exec + subscribed + "durable = \"d\"\n[[topic]]\nprefix = \"*\"\nspools = 0",
+                "node.toml:8: " + nowhere},
+        Mistake{"TypeThatNobodyStores", exec + "[[agent.subscribe]]\ntype = \"agent.health_check\"\ndurable = \"d\"",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" durable: \"agent.health_check\" has durability "
+                "\"none\": no spool stores these events, so there is nothing to resume from"},
+        Mistake{"FamilyThatNobodyStores",
+                exec + subscribed + "durable = \"d\"\n[[topic]]\nprefix = \"demo.\"\ndurability = \"none\"",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" durable: \"demo.\" has durability \"none\": no spool "
+                "stores these events, so there is nothing to resume from"}),
+    [](const auto& mistake) { return mistake.param.name; });
+
+TEST(DurableMistakes, AFamilyMayHoldSomeTypesThatNobodyStores) {
+  EXPECT_THAT(mistakes(named("[[topic]]\nprefix = \"demo.\"\ndurability = \"none\"\n[[topic]]\nprefix = \"demo.kept\"\n"
+                             "durability = \"captured\"\n[[agent]]\n" +
+                             exec + subscribed + "durable = \"d\"")),
+              ElementsAre());
+}
+
+TEST(DurableMistakes, ASpoolOfItsOwnIsEnoughForADurableName) {
+  EXPECT_THAT(mistakes(named("[spool]\n[[topic]]\nprefix = \"*\"\nspools = 0\n[[agent]]\n" + exec + subscribed +
+                             "durable = \"d\"")),
+              ElementsAre());
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Builtins, AgentMistake,

@@ -296,24 +296,95 @@ TEST(Config, ThePortRunMayEndJustBelowTheLimit) {
 TEST(Config, NotesWhatIsAcceptedWithoutEffect) {
   const NodeConfig config = load(named(R"([publish]
 batch_size = 100
-[journal]
-confirmed_bytes = "1GiB"
+[spool]
+retention_force = true
+[[topic]]
+prefix = "market."
+deliver = "after_confirm"
+spools = 2
 [[topic]]
 prefix = "trade."
-durability = "confirmed"
 deliver = "after_confirm"
+spools = 2
 )"));
 
   EXPECT_THAT(
       config.notes,
       ElementsAre("/etc/node.toml:4: [publish] batch_size has no effect: batches form by themselves from what is "
                   "waiting to be sent",
-                  "/etc/node.toml:6: [journal] confirmed_bytes has no effect: this version has no durable spool, "
-                  "so nothing is journalled",
-                  "/etc/node.toml:9: [[topic]] \"trade.\" durability = \"confirmed\" has no effect: this version "
-                  "has no durable spool, so nothing is journalled",
-                  "/etc/node.toml:10: [[topic]] \"trade.\" deliver = \"after_confirm\" has no effect: this "
-                  "version has no durable spool, so nothing is journalled and events go live at once"));
+                  "/etc/node.toml:6: [spool] retention_force has no effect: without retain_for or retain_bytes nothing "
+                  "is given up",
+                  "/etc/node.toml:9: [[topic]] \"market.\" deliver = \"after_confirm\" has no effect: none of these "
+                  "types is confirmed by a spool",
+                  "/etc/node.toml:10: [[topic]] \"market.\" spools = 2 has no effect: none of these types is confirmed "
+                  "by a spool"));
+}
+
+TEST(Config, AnEmptySpoolTableMakesTheNodeASpool) {
+  EXPECT_FALSE(load(named("")).spool.has_value());
+  const NodeConfig config = load(named("[spool]\n"));
+  ASSERT_TRUE(config.spool.has_value());
+  EXPECT_EQ(*config.spool, (SpoolConfig{"/home/legion/.local/state/legion/n1/spool.db", {}, {}, false}));
+}
+
+TEST(Config, ReadsTheSpool) {
+  const NodeConfig config = load(R"([node]
+name = "n1"
+state_dir = "state"
+[spool]
+path = "deep/../orders.db"
+retain_for = "30d"
+retain_bytes = "100GiB"
+retention_force = true
+)");
+  ASSERT_TRUE(config.spool.has_value());
+  EXPECT_EQ(*config.spool, (SpoolConfig{"/etc/state/orders.db", 24h * 30, 100ull << 30, true}));
+  EXPECT_EQ(load(named("[spool]\npath = \"/data/spool.db\"")).spool->path, "/data/spool.db");
+}
+
+TEST(Config, AnOverrideMakesASpoolToo) {
+  const NodeConfig config = load(named(""), inputs({{"LEGION_SPOOL_RETAIN_FOR", "2h"}}, {"spool.path=a.db"}));
+  ASSERT_TRUE(config.spool.has_value());
+  EXPECT_EQ(config.spool->path, "/home/legion/.local/state/legion/n1/a.db");
+  EXPECT_EQ(config.spool->retain_for, Duration(2h));
+}
+
+TEST(Config, ReadsDurableSubscriptions) {
+  const NodeConfig config = load(named(R"([[agent]]
+name = "a"
+exec = ["prog"]
+[[agent.subscribe]]
+type = "trade."
+durable = "trades"
+replay = true
+[[agent.subscribe]]
+type = "order."
+durable = "orders"
+start = "beginning"
+[[agent.subscribe]]
+type = "risk."
+durable = "risks"
+start = "2026-11-21T12:00:00+02:00"
+[[agent.subscribe]]
+type = "signal."
+durable = "signals"
+start = "feed:42:1:signal.generated:0:17"
+[[agent.subscribe]]
+type = "market."
+)"));
+
+  const auto& subscribe = config.agents.at(0).subscribe;
+  ASSERT_EQ(subscribe.size(), 5u);
+  EXPECT_EQ(subscribe[0].durable, "trades");
+  EXPECT_EQ(subscribe[0].start.kind, StartConfig::Kind::Now);
+  EXPECT_TRUE(subscribe[0].replay);
+  EXPECT_EQ(subscribe[1].start.kind, StartConfig::Kind::Beginning);
+  EXPECT_FALSE(subscribe[1].replay);
+  EXPECT_EQ(subscribe[2].start.kind, StartConfig::Kind::Time);
+  EXPECT_EQ(subscribe[2].start.time.ns, 1'795'255'200'000'000'000);
+  EXPECT_EQ(subscribe[3].start.kind, StartConfig::Kind::Event);
+  EXPECT_EQ(subscribe[3].start.event, (EventId{"feed", 42, Priority::High, "signal.generated", 0, 17}));
+  EXPECT_FALSE(subscribe[4].durable.has_value());
 }
 
 }  // namespace

@@ -195,12 +195,36 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{
             "HeartbeatPolicy", named("[[topic]]\nprefix = \"agent.heartbeat\"\npriority = \"low\""),
             "node.toml:4: [[topic]] \"agent.heartbeat\": heartbeats carry liveness and cannot be given another policy"},
-        Mistake{"SpoolsOfLater", named("[[topic]]\nprefix = \"trade.\"\nspools = 1"),
-                "node.toml:5: [[topic]] \"trade.\" spools = 1: this version has no durable spool; write spools = 0"},
-        Mistake{"SpoolTable", named("[spool]\npath = \"x\""),
-                "node.toml:3: [spool]: this version has no durable spool; remove the table"},
+        Mistake{"TooManySpools", named("[[topic]]\nprefix = \"trade.\"\nspools = 5"),
+                "node.toml:5: [[topic]] \"trade.\" spools: must be from 0 to 4, found 5"},
         Mistake{"MetricsTable", named("[metrics]\nlisten = \"x\""),
                 "node.toml:3: [metrics]: this version serves no metrics; remove the table"}),
+    [](const auto& mistake) { return mistake.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Spool, ConfigMistake,
+    ::testing::Values(
+        Mistake{"UnknownSpoolKey", named("[spool]\nretain = \"1d\""),
+                "node.toml:4: unknown key \"retain\" in [spool]; did you mean \"retain_for\"?"},
+        Mistake{"SpoolTwice", named("[[spool]]\npath = \"x\""),
+                "node.toml:3: [spool]: expected a table with single brackets, it is there once, found an array"},
+        Mistake{"EmptyPath", named("[spool]\npath = \"\""), "node.toml:4: [spool] path: is empty"},
+        Mistake{"PathIsADirectory", named("[spool]\npath = \"/tmp\""),
+                "node.toml:4: [spool] path: \"/tmp\" is a directory, not a file"},
+        Mistake{"PathOfADirectoryToBe", named("[spool]\npath = \"spool/\""),
+                "node.toml:4: [spool] path: \"/home/legion/.local/state/legion/n1/spool/\" is a directory, not a file"},
+        Mistake{"RetainNothing", named("[spool]\nretain_for = \"0s\""),
+                "node.toml:4: [spool] retain_for: must be from 1s to 36500d, found 0s"},
+        Mistake{"RetainLessThanNothing", named("[spool]\nretain_for = \"-1h\""),
+                "node.toml:4: [spool] retain_for: \"-1h\" is not a duration (for example \"250ms\" or \"1m30s\")"},
+        Mistake{"RetainTooFewBytes", named("[spool]\nretain_bytes = \"1KiB\""),
+                "node.toml:4: [spool] retain_bytes: must be from 1MiB to 1024TiB, found 1KiB"},
+        Mistake{"RoleWithoutTheTable", named("roles = [\"spool\"]"),
+                "node.toml:3: [node] roles: \"spool\" is the role of a node with a [spool] table, and there is none"},
+        Mistake{"EventThatNeverFits",
+                named("[journal]\nconfirmed_bytes = \"1MiB\"\n[[topic]]\nprefix = \"big\"\nmax_bytes = \"600KiB\""),
+                "node.toml:4: [journal] confirmed_bytes = 1MiB has to be at least twice the largest event: a [[topic]] has "
+                "max_bytes = 600KiB"}),
     [](const auto& mistake) { return mistake.param.name; });
 
 TEST(ConfigMistakes, AreAllCollectedInTheOrderOfTheFile) {

@@ -122,8 +122,10 @@ TEST(Overrides, UnknownNamesGetASuggestion) {
   EXPECT_THAT(mistakes(file, inputs({{"LEGION_CONSUMER_MAX_RETRY", "1"}})),
               ElementsAre("environment LEGION_CONSUMER_MAX_RETRY: there is no such setting; did you mean "
                           "\"LEGION_CONSUMER_MAX_RETRIES\"?"));
-  EXPECT_THAT(mistakes(file, inputs({{"LEGION_SPOOL_PATH", "x"}})),
-              ElementsAre("environment LEGION_SPOOL_PATH: this version has no [spool]; unset the variable"));
+  EXPECT_THAT(mistakes(file, inputs({{"LEGION_SPOOL_PAHT", "x"}})),
+              ElementsAre("environment LEGION_SPOOL_PAHT: there is no such setting; did you mean \"LEGION_SPOOL_PATH\"?"));
+  EXPECT_THAT(mistakes(file, inputs({{"LEGION_METRICS_LISTEN", "x"}})),
+              ElementsAre("environment LEGION_METRICS_LISTEN: this version has no [metrics]; unset the variable"));
   EXPECT_THAT(
       mistakes(file, inputs({}, {"heartbeat.intervall=1s"})),
       ElementsAre("--set heartbeat.intervall: unknown key \"intervall\" in [heartbeat]; did you mean \"interval\"?"));

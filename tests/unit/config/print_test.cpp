@@ -45,6 +45,11 @@ batch_size = 5
 [journal]
 confirmed_bytes = "1048577B"
 captured_bytes = "1GiB"
+[spool]
+path = "odd \"name\".db"
+retain_for = "90s"
+retain_bytes = "1048577B"
+retention_force = true
 [security]
 mode = "none"
 [log]
@@ -63,6 +68,7 @@ shards = 255
 max_bytes = "65B"
 [[topic]]
 prefix = "trade."
+spools = 4
 [[agent]]
 name = "risk"
 exec = ["sh", "-c", "echo \"hi\"\n\tdone"]
@@ -78,6 +84,17 @@ retry = { max_attempts = 1, delay = "1ns", backoff = 100 }
 [[agent.subscribe]]
 type = "signal."
 tier = 0
+durable = "signals"
+start = "2026-11-21T10:00:00.000000001Z"
+replay = true
+[[agent.subscribe]]
+type = "trade."
+durable = "trades"
+start = "feed:42:1:trade.approved:0:17"
+[[agent.subscribe]]
+type = "order."
+durable = "orders"
+start = "beginning"
 [[agent.subscribe]]
 type = "*"
 tier = "low"
@@ -130,7 +147,7 @@ NodeConfig load(const std::string& text, const ConfigInputs& given = inputs()) {
 }
 
 TEST(PrintEffective, LoadsAgainAsTheSameConfiguration) {
-  for (const std::string& text : {everything, named("")}) {
+  for (const std::string& text : {everything, named(""), named("[spool]\n")}) {
     const NodeConfig first = load(text);
     const std::string printed = print_effective(first);
     // From another place, with other defaults: everything has to be in the text itself.
@@ -161,6 +178,13 @@ TEST(PrintEffective, DoesNotTurnADefaultIntoTheOperatorsWordOnSecurity) {
   const std::string printed = print_effective(load(named("")));
   EXPECT_THAT(printed, HasSubstr("#mode = \"none\"  # default"));
   EXPECT_THAT(print_effective(load(named("[security]\nmode = \"none\"\n"))), HasSubstr("\nmode = \"none\"  # "));
+}
+
+TEST(PrintEffective, ShowsASpoolOnlyWhereThereIsOne) {
+  EXPECT_THAT(print_effective(load(named(""))), Not(HasSubstr("[spool]")));
+  const std::string printed = print_effective(load(named("[spool]\nretain_for = \"7d\"\n")));
+  EXPECT_THAT(printed, HasSubstr("[spool]\npath = \"/home/legion/.local/state/legion/n1/spool.db\"  # default, in "
+                                 "state_dir\nretain_for = \"7d\"  # /etc/node.toml:4\n# retain_bytes is not set\n"));
 }
 
 TEST(PrintEffective, AFileNameCannotBreakOutOfItsComment) {

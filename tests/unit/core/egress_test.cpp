@@ -180,5 +180,29 @@ TEST_F(EgressTest, OnlyTheNamedOriginAnswersASync) {
   EXPECT_TRUE(out.empty());
 }
 
+TEST_F(EgressTest, FramesThatGoLaterAreNumberedAndNotYetToldOfInTails) {
+  FramePacker packer("here", Priority::Critical);
+  const auto number = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) packer.append("trade.approved", 0, Bytes{0xc0});
+    std::vector<UnnumberedFrame> frames;
+    packer.take(1000, frames);
+    EXPECT_EQ(frames.size(), 1u);
+    return egress.number(now, frames[0], Egress::Goes::Later);
+  };
+  EXPECT_EQ(number(2), 1u);
+  EXPECT_EQ(number(3), 3u);
+  ASSERT_EQ(egress.tails(Priority::Critical).size(), 1u);
+  EXPECT_EQ(egress.tails(Priority::Critical)[0].next_sequence, 1u);
+  EXPECT_EQ(egress.sent(Priority::Critical), 0u);
+  std::vector<OutFrame> markers;
+  egress.flush_markers(now, markers);
+  EXPECT_TRUE(markers.empty());
+  egress.went_out(now, Priority::Critical, "trade.approved", 0, 2);
+  EXPECT_EQ(egress.tails(Priority::Critical)[0].next_sequence, 3u);
+  egress.flush_markers(now, markers);
+  EXPECT_EQ(markers.size(), 1u);
+  EXPECT_EQ(number(1), 6u);
+}
+
 }  // namespace
 }  // namespace legion

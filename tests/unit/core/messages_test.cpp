@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 #include <legion/base/rng.hpp>
@@ -47,6 +48,8 @@ Heartbeat some_heartbeat() {
   heartbeat.agents = {{"risk", "running"}, {"feed", "restarting"}};
   heartbeat.lane_depth = {1, 2, 3, 1'000'000};
   heartbeat.lost = {{"link", 5}, {"overflow", 0}};
+  heartbeat.degraded = true;
+  heartbeat.spool = StoreMark{StoreId{{9, 8, 7}}, 1ull << 40, true};
   return heartbeat;
 }
 
@@ -107,6 +110,8 @@ TEST(Messages, AHeartbeatSurvivesTheWire) {
   EXPECT_EQ(decoded->agents, heartbeat.agents);
   EXPECT_EQ(decoded->lane_depth, heartbeat.lane_depth);
   EXPECT_EQ(decoded->lost, heartbeat.lost);
+  EXPECT_TRUE(decoded->degraded);
+  EXPECT_EQ(decoded->spool, heartbeat.spool);
 }
 
 TEST(Messages, ASyncPartSurvivesTheWire) {
@@ -315,6 +320,65 @@ TEST(RosterHash, DependsOnNameIncarnationAndEndpointsOfThoseThatHaveNotLeft) {
   changed = roster;
   changed[1].state = MemberState::Left;
   EXPECT_EQ(roster_hash(changed), roster_hash({some_member("a")}));
+}
+
+TEST(Messages, AHeartbeatOfANodeThatIsNoSpoolSaysNothingOfOne) {
+  Heartbeat heartbeat;
+  heartbeat.self = some_member("a");
+  const Bytes bytes = encode(heartbeat);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  EXPECT_EQ(text.find("degraded"), std::string_view::npos);
+
+  const auto decoded = decode_heartbeat(bytes);
+
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  EXPECT_FALSE(decoded->degraded);
+  EXPECT_FALSE(decoded->spool.has_value());
+}
+
+/// A heartbeat whose map has one more entry, `spool`, with the value that `write` writes.
+Bytes heartbeat_with_spool(const std::function<void(MsgpackWriter&)>& write) {
+  Heartbeat heartbeat;
+  heartbeat.self = some_member("a");
+  Bytes bytes = encode(heartbeat);
+  ++bytes[0];  // a fixmap of 8
+  MsgpackWriter out(std::move(bytes));
+  out.str("spool");
+  write(out);
+  return out.take();
+}
+
+TEST(Messages, ASpoolsMarkIsReadWithCareAndMayGrow) {
+  const auto without_store = decode_heartbeat(heartbeat_with_spool([](MsgpackWriter& out) {
+    out.map(1);
+    out.str("mark");
+    out.uint(1);
+  }));
+  ASSERT_FALSE(without_store.has_value());
+  EXPECT_EQ(without_store.error().message, "spool: store: missing");
+
+  const auto short_store = decode_heartbeat(heartbeat_with_spool([](MsgpackWriter& out) {
+    out.map(1);
+    out.str("store");
+    out.bin(Bytes(15));
+  }));
+  ASSERT_FALSE(short_store.has_value());
+  EXPECT_EQ(short_store.error().message, "spool: store: not 16 bytes");
+
+  const auto later = decode_heartbeat(heartbeat_with_spool([](MsgpackWriter& out) {
+    out.map(3);
+    out.str("store");
+    out.bin(Bytes(16, 5));
+    out.str("of a later version");
+    out.array(0);
+    out.str("mark");
+    out.uint(7);
+  }));
+  ASSERT_TRUE(later.has_value()) << later.error().message;
+  ASSERT_TRUE(later->spool.has_value());
+  EXPECT_EQ(later->spool->mark, 7u);
+  EXPECT_EQ(later->spool->store.bytes[15], 5);
+  EXPECT_FALSE(later->spool->frozen);
 }
 
 TEST(Messages, WhatOnlyInformsIsCutInsteadOfCostingTheHeartbeat) {

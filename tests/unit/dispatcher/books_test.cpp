@@ -6,7 +6,7 @@ namespace legion::test {
 
 TEST(Books, BalanceIsZeroWhenEveryEventHasOneEntry) {
   Books books;
-  books.published = 15;
+  books.published = 16;
   books.delivered = 1;
   books.filtered = {.where = 1, .stopped = 1, .duplicate = 1, .limited = 1};
   books.expired = 2;
@@ -44,6 +44,7 @@ TEST(Books, LossReasonsHaveNames) {
   EXPECT_EQ(to_string(LossReason::Overflow), "overflow");
   EXPECT_EQ(to_string(LossReason::GateOverflow), "gate_overflow");
   EXPECT_EQ(to_string(LossReason::Shutdown), "shutdown");
+  EXPECT_EQ(to_string(LossReason::Gone), "gone");
 }
 
 }  // namespace legion::test

@@ -386,6 +386,7 @@ void RandomWorld::check_letters() {
         delivery.over = true;
         dead_[letter.subscription.value] += delivery.booked ? 1 : 0;
         break;
+      case DeathReason::Expired: require(false, "a letter for a plain event that expired"); break;
       case DeathReason::Undecodable:
         require(letter.event->defect == letter.death.error, "undecodable without its defect");
         delivery.over = true;

@@ -205,7 +205,7 @@ TEST(HostileFrame, TopicsFollowTheGrammar) {
 }
 
 TEST(HostileFrame, TooLargeIsTooBig) {
-  EXPECT_EQ(error_of(Bytes(limits::message_bytes_max + 1, 'a')), ErrorCode::TooBig);
+  EXPECT_EQ(error_of(Bytes(limits::record_frame_bytes_max + 1, 'a')), ErrorCode::TooBig);
 }
 
 // A frame whose compressed body is `body`.

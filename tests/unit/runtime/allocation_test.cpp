@@ -92,7 +92,7 @@ class HotPath : public testing::Test {
   }
 
   transport::WakeFd wake_ = *transport::WakeFd::create();
-  Intake intake_{"far", PolicyTable{}, {8192, 8192, 8192, 8192}, [this] { wake_.wake(); }};
+  Intake intake_{"far", PolicyTable{}, {8192, 8192, 8192, 8192}, 64 << 20, [this] { wake_.wake(); }};
   Egress egress_{{"far", 7}, {}};
   FramePool memory_;
   Ledger ledger_{"here", Origin{"here", 1}, 1};
@@ -101,7 +101,7 @@ class HotPath : public testing::Test {
   Route route_;
   Event event_;
   std::vector<UnnumberedFrame> frames_;
-  std::vector<NumberAsked> asked_;
+  std::vector<Asked> asked_;
   std::uint64_t published_ = 0;
 };
 

@@ -3,12 +3,21 @@
 
 #include <gtest/gtest.h>
 
+#include <legion/core/journal.hpp>
 #include <legion/runtime/intake.hpp>
 
 namespace legion {
 namespace {
 
 constexpr WallTime now{1'700'000'000'000'000'000};
+
+/// Of a mesh without a spool, with `rules` besides.
+PolicyTable live_policy(std::vector<TopicRule> rules = {}) {
+  TopicRule everything;
+  everything.spools = 0;
+  rules.push_back(std::move(everything));
+  return PolicyTable(std::move(rules));
+}
 
 class IntakeTest : public testing::Test {
  protected:
@@ -24,7 +33,7 @@ class IntakeTest : public testing::Test {
   /// The events that wait, in frames.
   static std::vector<FramePtr> take(Intake& intake, Priority lane, std::size_t events_max = 1000) {
     std::vector<UnnumberedFrame> taken;
-    std::vector<NumberAsked> asked;
+    std::vector<Asked> asked;
     const std::size_t count = intake.take(lane, events_max, taken, asked);
     std::size_t sum = 0;
     std::vector<FramePtr> frames;
@@ -39,7 +48,7 @@ class IntakeTest : public testing::Test {
   std::vector<FramePtr> take(Priority lane) { return take(intake_, lane); }
 
   int wakes_ = 0;
-  Intake intake_{"alpha", PolicyTable{}, {64, 64, 64, 64}, [this] { ++wakes_; }};
+  Intake intake_{"alpha", PolicyTable{}, {64, 64, 64, 64}, 1 << 20, [this] { ++wakes_; }};
 };
 
 TEST_F(IntakeTest, PutsAnEventOnTheLaneOfItsTypeAndWakesTheLoop) {
@@ -86,7 +95,7 @@ TEST_F(IntakeTest, RefusesMoreThanThePolicyAllowsForTheType) {
   TopicRule rule;
   rule.prefix = *Filter::parse("test.");
   rule.max_bytes = 100;
-  Intake small("alpha", PolicyTable({rule}), {64, 64, 64, 64}, [] {});
+  Intake small("alpha", live_policy({rule}), {64, 64, 64, 64}, 1 << 20, [] {});
   Event big = event("test.tick");
   big.data = Bytes{0xc4, 200};
   big.data.resize(202);
@@ -120,7 +129,7 @@ TEST_F(IntakeTest, ClosesToTheOutsideFirst) {
 }
 
 TEST_F(IntakeTest, BoundsEachLaneByItsOwnCapacity) {
-  Intake uneven("alpha", PolicyTable{}, {16, 16, 64, 16}, [] {});
+  Intake uneven("alpha", live_policy(), {16, 16, 64, 16}, 1 << 20, [] {});
   int normal = 0;
   while (uneven.publish(event("test.tick"), "desk", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now)) ++normal;
   int critical = 0;
@@ -135,7 +144,7 @@ TEST_F(IntakeTest, AddsTheTimeToLiveOfTheTypeToEventsWithoutOne) {
   TopicRule rule;
   rule.prefix = *Filter::parse("test.");
   rule.ttl = 5s;
-  Intake timed("alpha", PolicyTable({rule}), {64, 64, 64, 64}, [] {});
+  Intake timed("alpha", live_policy({rule}), {64, 64, 64, 64}, 1 << 20, [] {});
   ASSERT_TRUE(timed.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   const auto frames = take(timed, Priority::Normal);
   ASSERT_EQ(frames.size(), 1u);
@@ -157,7 +166,7 @@ TEST_F(IntakeTest, WhatPilesUpOfOneStreamLeavesInOneFrameAndStreamsTakeTurns) {
 }
 
 TEST_F(IntakeTest, TakesWholeFramesUntilItHasEnough) {
-  Intake roomy("alpha", PolicyTable{}, {4096, 4096, 4096, 4096}, [] {});
+  Intake roomy("alpha", live_policy(), {4096, 4096, 4096, 4096}, 1 << 20, [] {});
   Event big = event("test.tick");
   big.data = Bytes{0xc5, 0x03, 0xe8};
   big.data.resize(3 + 1000);
@@ -173,16 +182,16 @@ TEST_F(IntakeTest, TakesWholeFramesUntilItHasEnough) {
 }
 
 TEST_F(IntakeTest, SaysWhoAskedForANumberWhenTheFrameOfTheEventIsTaken) {
-  Intake roomy("alpha", PolicyTable{}, {64, 64, 64, 64}, [] {});
+  Intake roomy("alpha", live_policy(), {64, 64, 64, 64}, 1 << 20, [] {});
   const auto ask = [&](std::string type) {
     const auto from = PublishOptions::PriorityFrom::Policy;
-    return roomy.publish(event(std::move(type)), "desk", Publisher::Agent, from, {.call = [](std::string) {}}, now);
+    return roomy.publish(event(std::move(type)), "desk", Publisher::Agent, from, Askers{Asker{.call = [](Confirm) {}}}, now);
   };
   EXPECT_TRUE(roomy.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   EXPECT_TRUE(ask("test.tick"));
   EXPECT_TRUE(ask("test.tock"));
   std::vector<UnnumberedFrame> frames;
-  std::vector<NumberAsked> asked;
+  std::vector<Asked> asked;
   EXPECT_EQ(roomy.take(Priority::Normal, 1, frames, asked), 2u);
   ASSERT_EQ(asked.size(), 1u);
   EXPECT_EQ(asked[0].place.frame, frames[0].serial);
@@ -195,7 +204,7 @@ TEST_F(IntakeTest, SaysWhoAskedForANumberWhenTheFrameOfTheEventIsTaken) {
 TEST_F(IntakeTest, PublishersOfSeveralThreadsLoseNothingAndEachKeepsItsOrder) {
   constexpr int threads = 4;
   constexpr std::int64_t each = 5000;
-  Intake shared("alpha", PolicyTable{}, {512, 512, 512, 512}, [] {});
+  Intake shared("alpha", live_policy(), {512, 512, 512, 512}, 1 << 20, [] {});
   std::vector<std::jthread> publishers;
   for (int t = 0; t < threads; ++t) {
     publishers.emplace_back([&shared, t] {
@@ -217,6 +226,71 @@ TEST_F(IntakeTest, PublishersOfSeveralThreadsLoseNothingAndEachKeepsItsOrder) {
     }
   }
   EXPECT_EQ(last.size(), std::size_t{threads});
+}
+
+// --- the confirmed journal's room -----------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, AConfirmedEventWithoutRoomInTheJournalWouldBlockAndOthersDoNot) {
+  Intake intake("alpha", PolicyTable{}, {1000, 1000, 1000, 1000}, 16 * 1024, [] {});
+  const auto put = [&](const char* type, Publisher publisher = Publisher::Agent) {
+    return intake.publish(event(type), "desk", publisher, PublishOptions::PriorityFrom::Policy, {}, now).status;
+  };
+  int taken = 0;
+  while (put("risk.alert") == PublishStatus::Queued) ++taken;
+  EXPECT_GT(taken, 10);
+  EXPECT_LT(taken, 100);
+  EXPECT_EQ(put("risk.alert"), PublishStatus::WouldBlock);
+  EXPECT_EQ(put("market.depth_snapshot"), PublishStatus::Queued);       // captured
+  EXPECT_EQ(put("system.error", Publisher::Node), PublishStatus::Queued);  // from the share of the node's own events
+
+  // What publish() took is given back to the byte.
+  std::vector<UnnumberedFrame> frames;
+  std::vector<Asked> asked;
+  for (const Priority lane : all_priorities) intake.take(lane, 1000, frames, asked);
+  for (const UnnumberedFrame& frame : frames) intake.give_back(Intake::reserved(frame));
+  EXPECT_EQ(intake.confirmed_room(), 15 * 1024);
+}
+
+TEST_F(IntakeTest, AnEventTheQueueRefusesTakesNoRoomInTheJournal) {
+  Intake intake("alpha", PolicyTable{}, {16, 16, 16, 16}, 1 << 20, [] {});
+  PublishResult last;
+  for (int i = 0; i < 40; ++i) {
+    last = intake.publish(event("risk.alert"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
+  }
+  EXPECT_EQ(last.status, PublishStatus::WouldBlock);
+  std::vector<UnnumberedFrame> frames;
+  std::vector<Asked> asked;
+  intake.take(Priority::Critical, 1000, frames, asked);
+  for (const UnnumberedFrame& frame : frames) intake.give_back(Intake::reserved(frame));
+  EXPECT_EQ(intake.confirmed_room(), (1 << 20) - (1 << 16));
+}
+
+TEST_F(IntakeTest, TheReservationOfAFrameCoversWhatTheJournalTakesForIt) {
+  for (const std::size_t events : {std::size_t{1}, std::size_t{7}, std::size_t{60}}) {
+    Intake intake(std::string(limits::node_name_bytes_max, 'n'), PolicyTable{}, {64, 64, 64, 64}, 1 << 20, [] {});
+    for (std::size_t i = 0; i < events; ++i) {
+      intake.publish(event("risk.alert"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
+    }
+    std::vector<UnnumberedFrame> frames;
+    std::vector<Asked> asked;
+    intake.take(Priority::Critical, 1000, frames, asked);
+    for (const UnnumberedFrame& frame : frames) {
+      EXPECT_GE(Intake::reserved(frame), Journal::cost(frame.bytes.size())) << events;
+    }
+  }
+}
+
+TEST_F(IntakeTest, AConfirmOfATypeThatIsNotConfirmedIsInvalid) {
+  const auto ask = [&](const char* type, Asker::When when) {
+    Askers askers;
+    askers[0] = {[](Confirm) {}, when};
+    return intake_.publish(event(type), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, std::move(askers),
+                           now);
+  };
+  EXPECT_EQ(ask("market.depth_snapshot", Asker::When::Confirmed).status, PublishStatus::Invalid);
+  EXPECT_NE(ask("market.depth_snapshot", Asker::When::Confirmed).detail.find("captured"), std::string::npos);
+  EXPECT_TRUE(ask("market.depth_snapshot", Asker::When::Settled));
+  EXPECT_TRUE(ask("risk.alert", Asker::When::Confirmed));
 }
 
 }  // namespace

@@ -1,0 +1,227 @@
+// From nothing to active: a spool, the name, the cursor.
+#include <algorithm>
+
+#include <legion/core/durable_state.hpp>
+
+namespace legion {
+
+namespace {
+
+constexpr std::string_view ended_text = "the node ended while it was handled";
+
+}  // namespace
+
+/// Works on it until the cursor of every spool that answers is here.
+void DurableSubscriptions::State::seek(Subscription& sub) {
+  if (intake == Intake::Draining) return;
+  const bool any_reachable = std::ranges::any_of(spools, &Spool::is_reachable);
+  if (!any_reachable) {
+    if (sub.phase == DurablePhase::Loading) sub.phase = DurablePhase::Waiting;
+    if (sub.phase == DurablePhase::Waiting) sub.trouble = spools.empty() ? "no spool is known" : "no spool is reachable";
+    return;
+  }
+  if (sub.phase == DurablePhase::Refused && now.steady < sub.refused_until) return;
+  if (sub.phase == DurablePhase::Waiting) {
+    sub.phase = DurablePhase::Loading;
+    sub.trouble = "asks the spools";
+  }
+  keep_claims(sub);
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) ask_cursor(sub, spool);
+  decide_beginning(sub);
+}
+
+void DurableSubscriptions::State::keep_claims(Subscription& sub) {
+  const auto number = sub.number;
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
+    SpoolView& view = sub.spools[spool];
+    const bool may_ask = spools[spool].is_reachable() && now.steady >= view.claim_not_before;
+    if (!may_ask || view.claim == SpoolView::Claim::Granted || view.claim == SpoolView::Claim::Asked) continue;
+    view.claim = SpoolView::Claim::Asked;
+    ask(spool, {.subscription = number, .kind = Query::Kind::Claim}, AskClaim{sub.spec.durable});
+  }
+}
+
+void DurableSubscriptions::State::ask_cursor(Subscription& sub, std::uint32_t spool) {
+  SpoolView& view = sub.spools[spool];
+  const bool may_ask = spools[spool].is_reachable() && now.steady >= view.load_not_before;
+  if (!may_ask || view.claim != SpoolView::Claim::Granted || view.load != SpoolView::Load::No) return;
+  view.load = SpoolView::Load::Asked;
+  ask(spool, {.subscription = sub.number, .kind = Query::Kind::Cursor}, AskCursor{sub.spec.durable});
+}
+
+void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<CursorRecord> merged,
+                                              std::vector<AttemptRecord> attempts) {
+  Subscription& sub = subs[query.subscription];
+  sub.spools[query.spool].load = SpoolView::Load::Done;
+  if (sub.phase == DurablePhase::Active) return supersede(sub, merged);
+  if (merged) {
+    merged->subscription = sub.spec.durable;
+    merge(sub.loaded, *merged);
+  }
+  for (AttemptRecord& attempt : attempts) {
+    AttemptRecord& known = sub.attempts[attempt.event];
+    if (known.attempts < attempt.attempts) known = std::move(attempt);
+  }
+  tick(sub);
+}
+
+/// A spool that was away when this subscription began may know a later life of its cursor than the one that is in force.
+void DurableSubscriptions::State::supersede(Subscription& sub, const std::optional<CursorRecord>& merged) {
+  if (!merged || merged->generation <= sub.generation) return;
+  log(DurableLog::Level::Warning, "durable subscription " + sub.spec.durable + ": a spool has a cursor of a later generation (" +
+                                      std::to_string(merged->generation.counter) + "@" + merged->generation.node +
+                                      "); the one in force replaces it");
+  sub.generation = {merged->generation.counter + 1, config.node};
+  write_whole(sub);
+}
+
+bool DurableSubscriptions::State::all_loaded(const Subscription& sub, Of which) const {
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
+    const bool counts = which == Of::Reachable ? spools[spool].is_reachable() : is_known(spool);
+    if (counts && sub.spools[spool].load != SpoolView::Load::Done) return false;
+  }
+  return true;
+}
+
+/// Whether it goes on waiting for spools that do not answer.
+bool DurableSubscriptions::State::is_patient(Subscription& sub) {
+  if (!sub.waits_since) sub.waits_since = now.steady;
+  return now.steady - *sub.waits_since < config.spool_patience;
+}
+
+void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
+  const bool any = std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
+  if (!any) return;
+  const bool is_known_cursor = sub.loaded.generation.counter > 0;
+  // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out.
+  if (!all_loaded(sub, is_known_cursor ? Of::Reachable : Of::Known) && is_patient(sub)) {
+    sub.trouble = "waits for every spool to say where it was";
+    return;
+  }
+  sub.waits_since.reset();
+  sub.refusal.clear();
+  if (sub.reset_to) return create(sub, *std::exchange(sub.reset_to, std::nullopt), {});
+  if (sub.loaded.form == CursorRecord::Form::Whole && is_known_cursor) {
+    if (sub.loaded.filter == sub.spec.filter.text()) return activate(sub);
+    log(DurableLog::Level::Info, "durable subscription " + sub.spec.durable + ": its filter was " + sub.loaded.filter);
+    return create(sub, sub.spec.start, sub.loaded);
+  }
+  create(sub, sub.spec.start, {});
+}
+
+void DurableSubscriptions::State::refuse(Subscription& sub, std::string why) {
+  if (sub.refusal != why) {
+    sub.refusal = why;
+    log(DurableLog::Level::Error, "durable subscription " + sub.spec.durable + ": another node has it: " + why);
+  }
+  for (SpoolView& view : sub.spools) {
+    view = {};
+    view.claim_not_before = now.steady + config.claim_every;
+  }
+  give_up_streams(sub);
+  sub.phase = DurablePhase::Refused;
+  sub.trouble = std::move(why);
+  sub.refused_until = now.steady + config.claim_every;
+}
+
+/// What is under way goes on; its numbers are used again once it is over.
+void DurableSubscriptions::State::give_up_streams(Subscription& sub) {
+  for (const auto& [id, key] : sub.streams) {
+    Stream& stream = *slots[key].stream;
+    suspects -= static_cast<std::uint64_t>(std::ranges::count_if(
+        stream.again, [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; }));
+    stream.again.clear();
+    stream.held.clear();
+    stream.offered.clear();
+    if (stream.under_way == 0) {
+      give_back_slot(key);
+    } else {
+      slots[key].use = Slot::Use::Retired;
+    }
+  }
+  sub.streams.clear();
+  sub.by_hint.clear();
+  sub.repair_queue.clear();
+  sub.lacking.clear();
+  for (auto& queue : sub.room_queue) queue.clear();
+  sub.dirty.clear();
+  sub.held_bytes = 0;
+  sub.moved = 0;
+  sub.creation.reset();
+  sub.loaded = {};
+  sub.loaded.subscription = sub.spec.durable;
+  sub.attempts.clear();
+  sub.waits_since.reset();
+}
+
+void DurableSubscriptions::State::activate(Subscription& sub) {
+  sub.phase = DurablePhase::Active;
+  sub.trouble.clear();
+  sub.generation = sub.loaded.generation;
+  sub.written_at = now.steady;
+  for (StreamCursor& cursor : sub.loaded.streams) {
+    if (!sub.spec.filter.matches(cursor.stream.type) || sub.streams.contains(cursor.stream)) continue;
+    Stream& stream = add_stream(sub, cursor.stream);
+    stream.progress = durable::Progress(cursor.done, std::move(cursor.ahead));
+    stream.next = cursor.done + 1;
+    stream.known = stream.next;
+    if (!stream.progress.ahead().empty()) stream.known = stream.progress.ahead().back().second + 1;
+  }
+  sub.loaded.streams.clear();
+  want_all_tails(sub);
+  take_up_attempts(sub);
+  log(DurableLog::Level::Info, "durable subscription " + sub.spec.durable + " goes on with generation " +
+                                   std::to_string(sub.generation.counter) + "@" + sub.generation.node + ", " +
+                                   std::to_string(sub.streams.size()) + " streams");
+  ask_tails(sub);
+  if (probation == Probation::Yes) watch_suspects();
+  for (const auto& [id, key] : std::vector(sub.streams.begin(), sub.streams.end())) pump(sub, *slots[key].stream);
+}
+
+/// What the records say, and over it what the process before this one had in hands: that is known to the event.
+void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
+  const auto entry_of = [&](const EventId& id) -> Again* {
+    const StreamId stream_id{{id.node, id.incarnation}, id.lane, id.type, id.shard};
+    const bool is_kept = config.is_journalled(id.type) || sub.streams.contains(stream_id);
+    if (!is_kept || !sub.spec.filter.matches(id.type) || id.sequence > highest_sequence) return nullptr;
+    Stream& stream = stream_of(sub, stream_id, no_stream);
+    if (stream.progress.contains(id.sequence)) return nullptr;
+    stream.known = std::max(stream.known, id.sequence + 1);
+    return &stream.again[id.sequence];
+  };
+  for (const auto& [event, record] : sub.attempts) {
+    const auto id = EventId::parse(event);
+    Again* again = id ? entry_of(*id) : nullptr;
+    if (again != nullptr) again->so_far = {attempts_made(record.attempts), record.error, record.first, record.last};
+  }
+  sub.attempts.clear();
+  std::erase_if(in_flight, [&](const InFlightEntry& entry) {
+    if (entry.subscription != sub.spec.durable) return false;
+    const StreamId& stream = entry.stream;
+    Again* again = entry_of({stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
+                             entry.sequence});
+    if (again == nullptr) return false;  // perhaps of a requeue
+    take_up_entry(entry, again->so_far);
+    if (entry.stage == InFlightEntry::Stage::InHands && again->suspect == Again::Suspect::No) {
+      again->suspect = Again::Suspect::Yes;
+      ++suspects;
+    }
+    return true;
+  });
+}
+
+/// An attempt is recorded before it is made. Of one that was made and not answered well there is an entry; without one
+/// it was not made, or what came of it is to be done again.
+std::uint32_t DurableSubscriptions::State::attempts_made(std::uint32_t recorded) const {
+  return past == Past::Known && recorded > 0 ? recorded - 1 : recorded;
+}
+
+void DurableSubscriptions::State::take_up_entry(const InFlightEntry& entry, Earlier& so_far) const {
+  so_far.attempts = entry.attempt;
+  if (so_far.first == WallTime{}) so_far.first = now.wall;
+  if (entry.stage == InFlightEntry::Stage::Failed) return;
+  so_far.last = now.wall;
+  so_far.error = ended_text;
+}
+
+}  // namespace legion

@@ -1,0 +1,278 @@
+#include <legion/runtime/durable_control.hpp>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include <legion/base/text.hpp>
+#include <legion/base/units.hpp>
+#include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/clock.hpp>
+#include <legion/runtime/control_params.hpp>
+
+namespace legion {
+
+namespace {
+
+constexpr std::size_t streams_told_max = 64;
+constexpr std::uint64_t requeues_max_default = 3;
+constexpr std::size_t purge_keys_max = 10000;
+
+std::string stream_text(const StreamId& stream) {
+  return stream.origin.node + ':' + std::to_string(stream.origin.incarnation) + ':' +
+         std::to_string(lane_index(stream.lane)) + ':' + stream.type + ':' + std::to_string(stream.shard);
+}
+
+/// `node:incarnation:lane:type:shard`, an event id without its sequence.
+Result<StreamId> parse_stream(const std::string& text) {
+  const auto id = EventId::parse(text + ":1");
+  if (!id) return fail(ErrorCode::BadData, "params.stream: '" + text + "' is not node:incarnation:lane:type:shard");
+  return StreamId{{id->node, id->incarnation}, id->lane, id->type, id->shard};
+}
+
+Result<DurableStart> parse_start(const std::string& text) {
+  if (text == "now") return StartNow{};
+  if (text == "beginning") return StartBeginning{};
+  if (auto id = EventId::parse(text)) return StartEvent{std::move(*id)};
+  if (const auto time = parse_time(text)) return StartTime{*time};
+  return fail(ErrorCode::InvalidArgument, "params.start: '" + text + "' is neither now, beginning, a time nor an event id");
+}
+
+void write(MsgpackWriter& out, const DurableStreamFigures& stream) {
+  out.map(6);
+  out.str("stream");
+  out.str(stream_text(stream.stream));
+  out.str("done");
+  out.uint(stream.done);
+  out.str("next");
+  out.uint(stream.next);
+  out.str("pending");
+  out.uint(stream.pending);
+  out.str("under_way");
+  out.uint(stream.under_way);
+  out.str("stalled");
+  out.str(stream.stalled);
+}
+
+void write(MsgpackWriter& out, const DurableFigures& figures, WallTime now) {
+  out.map(16);
+  const auto text = [&](std::string_view key, std::string_view value) {
+    out.str(key);
+    out.str(value);
+  };
+  const auto number = [&](std::string_view key, std::uint64_t value) {
+    out.str(key);
+    out.uint(value);
+  };
+  text("name", figures.name);
+  text("agent", figures.agent);
+  text("filter", figures.filter);
+  text("phase", to_string(figures.phase));
+  text("trouble", figures.trouble);
+  text("generation", figures.generation.counter == 0
+                         ? std::string()
+                         : std::to_string(figures.generation.counter) + '@' + figures.generation.node);
+  number("pending", figures.pending);
+  number("under_way", figures.under_way);
+  number("held_bytes", figures.held_bytes);
+  number("lost", figures.lost);
+  number("retrying", figures.retrying);
+  number("letters", figures.letters);
+  number("repaired", figures.repaired);
+  number("streams_total", figures.streams_total);
+  out.str("oldest_age_ms");
+  if (figures.oldest) {
+    out.uint(static_cast<std::uint64_t>(std::max<std::int64_t>(0, (now - *figures.oldest) / 1ms)));
+  } else {
+    out.nil();
+  }
+  out.str("streams");
+  out.array(figures.streams.size());
+  for (const DurableStreamFigures& stream : figures.streams) write(out, stream);
+}
+
+Bytes text_answer(const std::string& text) {
+  MsgpackWriter out;
+  out.str(text);
+  return out.take();
+}
+
+/// Several requests that make up one answer: how many went well.
+struct Counting {
+  std::size_t missing = 0;
+  std::uint64_t done = 0;
+  Error first_error;
+  DurableControl::Answer answer;
+
+  void on_answer(const Result<std::string>& result) {
+    if (result) {
+      ++done;
+    } else if (first_error.message.empty()) {
+      first_error = result.error();
+    }
+    if (--missing == 0) finish();
+  }
+  void finish() {
+    if (done == 0 && !first_error.message.empty()) return answer(std::unexpected(first_error));
+    MsgpackWriter out;
+    out.map(1);
+    out.str("done");
+    out.uint(done);
+    answer(out.take());
+  }
+};
+
+}  // namespace
+
+bool DurableControl::knows(std::string_view method) {
+  constexpr std::array<std::string_view, 4> methods{"pending", "requeue", "subscription", "purge"};
+  return std::ranges::find(methods, method) != methods.end();
+}
+
+void DurableControl::handle(Now now, std::string_view method, BytesView params, Answer answer) {
+  if (method == "pending") return pending(std::move(answer));
+  if (method == "requeue") return requeue(now, params, std::move(answer));
+  if (method == "subscription") return subscription(now, params, std::move(answer));
+  if (method == "purge") return purge(now, params, std::move(answer));
+  answer(fail(ErrorCode::NotFound, "no such method: " + std::string(method.substr(0, 64))));
+}
+
+RequestId DurableControl::expect(Answer answer) {
+  return host_.expect_answer([answer = std::move(answer)](Result<std::string> result) {
+    if (result) {
+      answer(text_answer(*result));
+    } else {
+      answer(std::unexpected(result.error()));
+    }
+  });
+}
+
+void DurableControl::pending(Answer answer) const {
+  const std::vector<DurableFigures> all = host_.subscriptions().figures(streams_told_max);
+  const WallTime now = read_clocks().wall;
+  MsgpackWriter out;
+  out.array(all.size());
+  for (const DurableFigures& figures : all) write(out, figures, now);
+  answer(out.take());
+}
+
+void DurableControl::requeue(Now now, BytesView params, Answer answer) {
+  const auto read = ControlParams::read(params);
+  if (!read) return answer(std::unexpected(read.error()));
+  const auto raw = read->raw("letter");
+  if (!raw) return answer(std::unexpected(raw.error()));
+  auto record = decode_spool_record(*raw);
+  if (!record) return answer(fail(record.error().code, "params.letter: " + record.error().message));
+  auto* letter = std::get_if<LetterRecord>(&*record);
+  if (letter == nullptr) return answer(fail(ErrorCode::BadData, "params.letter: a record of another kind"));
+  std::uint64_t requeues_max = requeues_max_default;
+  if (read->has("max_requeues")) {
+    const auto given = read->number("max_requeues");
+    if (!given) return answer(std::unexpected(given.error()));
+    requeues_max = *given;
+  }
+  if (letter->requeues >= requeues_max) {
+    return answer(fail(ErrorCode::Refused, "it was requeued " + std::to_string(letter->requeues) + " times before"));
+  }
+  host_.subscriptions().on_requeue(now, expect(std::move(answer)), std::move(*letter));
+  host_.carry_out(now);
+}
+
+void DurableControl::subscription(Now now, BytesView params, Answer answer) {
+  const auto read = ControlParams::read(params);
+  if (!read) return answer(std::unexpected(read.error()));
+  const auto name = read->text("name");
+  if (!name) return answer(std::unexpected(name.error()));
+  const auto action = read->text("action");
+  if (!action) return answer(std::unexpected(action.error()));
+  const auto start_text = read->text_if_any("start");
+  if (!start_text) return answer(std::unexpected(start_text.error()));
+  const auto stream = read->text_if_any("stream");
+  if (!stream) return answer(std::unexpected(stream.error()));
+  std::optional<std::uint64_t> through;
+  if (read->has("through")) {
+    const auto given = read->number("through");
+    if (!given) return answer(std::unexpected(given.error()));
+    through = *given;
+  }
+  if (*action == "rm") {
+    host_.subscriptions().on_remove(now, expect(std::move(answer)), *name);
+  } else if (*action == "reset") {
+    auto start = parse_start(start_text->empty() ? "now" : *start_text);
+    if (!start) return answer(std::unexpected(start.error()));
+    host_.subscriptions().on_reset(now, expect(std::move(answer)), *name, std::move(*start));
+  } else if (*action == "skip") {
+    skip(now, *name, *stream, through, std::move(answer));
+  } else {
+    return answer(fail(ErrorCode::InvalidArgument, "params.action: '" + action->substr(0, 32) + "' is not rm, reset or skip"));
+  }
+  host_.carry_out(now);
+}
+
+/// Without a stream: every one that stands still.
+void DurableControl::skip(Now now, const std::string& name, const std::string& text, std::optional<std::uint64_t> through,
+                          Answer answer) {
+  std::vector<StreamId> streams;
+  if (!text.empty()) {
+    auto stream = parse_stream(text);
+    if (!stream) return answer(std::unexpected(stream.error()));
+    streams.push_back(std::move(*stream));
+  } else {
+    for (const DurableFigures& figures : host_.subscriptions().figures(SIZE_MAX)) {
+      if (figures.name != name) continue;
+      for (const DurableStreamFigures& stream : figures.streams) {
+        if (!stream.stalled.empty()) streams.push_back(stream.stream);
+      }
+    }
+  }
+  if (streams.empty()) return answer(fail(ErrorCode::NotFound, "no stream of '" + name + "' stands still here"));
+  // Shared by the requests it consists of.
+  const auto counting = std::make_shared<Counting>();
+  counting->missing = streams.size();
+  counting->answer = std::move(answer);
+  for (const StreamId& stream : streams) {
+    const RequestId request = host_.expect_answer([counting](const Result<std::string>& one) { counting->on_answer(one); });
+    host_.subscriptions().on_skip(now, request, name, stream, through);
+  }
+}
+
+/// Letters by key, of whichever node: any node may say that nobody wants them any more.
+void DurableControl::purge(Now now, BytesView params, Answer answer) {
+  const auto read = ControlParams::read(params);
+  if (!read) return answer(std::unexpected(read.error()));
+  const auto raw = read->raw("keys");
+  if (!raw) return answer(std::unexpected(raw.error()));
+  MsgpackReader reader(*raw);
+  const auto count = reader.read_array();
+  if (!count) return answer(fail(ErrorCode::BadData, "params.keys: " + count.error().message));
+  if (*count > purge_keys_max) {
+    return answer(fail(ErrorCode::TooBig, "params.keys: at most " + std::to_string(purge_keys_max)));
+  }
+  std::vector<LetterRecord> letters;
+  for (std::size_t i = 0; i < *count; ++i) {
+    LetterRecord letter;
+    if (const auto shape = reader.expect_array(3); !shape) return answer(fail(ErrorCode::BadData, "params.keys: expected [event, agent, round]"));
+    const auto event = reader.read_string();
+    const auto agent = event ? reader.read_string() : event;
+    if (!agent) return answer(fail(ErrorCode::BadData, "params.keys: " + agent.error().message));
+    const auto round = reader.read_uint();
+    if (!round) return answer(fail(ErrorCode::BadData, "params.keys: " + round.error().message));
+    letter.event = std::string(*event);
+    letter.agent = std::string(*agent);
+    letter.round = static_cast<std::uint32_t>(*round);
+    letters.push_back(std::move(letter));
+  }
+  // Shared by the requests it consists of.
+  const auto counting = std::make_shared<Counting>();
+  counting->missing = letters.size();
+  counting->answer = std::move(answer);
+  if (letters.empty()) return counting->finish();
+  for (LetterRecord& letter : letters) {
+    const RequestId request = host_.expect_answer([counting](const Result<std::string>& one) { counting->on_answer(one); });
+    host_.subscriptions().on_purge(now, request, std::move(letter));
+  }
+  host_.carry_out(now);
+}
+
+}  // namespace legion

@@ -1,0 +1,98 @@
+// The durable subscriptions of a node at work: asks the spools, keeps the records coming, feeds the dispatcher.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <legion/base/log.hpp>
+#include <legion/core/durable.hpp>
+#include <legion/runtime/dispatch_pool.hpp>
+#include <legion/runtime/outbound.hpp>
+#include <legion/runtime/spool_asker.hpp>
+
+namespace legion {
+
+/// Thread: the loop's. Order: what DurableSubscriptions wants is done in the order it says so. Bounds: its own; records
+/// that find no room in the journal wait here, and nothing is recorded before them.
+class DurableHost {
+ public:
+  struct Setup {
+    transport::Context& context;
+    transport::Poller& poller;
+    DispatchPool& pool;
+    Outbound& outbound;
+    Origin self;
+    BootId boot;
+    Duration redial_max;
+    Duration connect_timeout;
+    LogSink log;
+  };
+  DurableHost(Setup setup, DurableConfig config);
+  ~DurableHost();
+
+  DurableSubscriptions& subscriptions() { return subscriptions_; }
+  const DurableSubscriptions& subscriptions() const { return subscriptions_; }
+
+  /// A spool of the roster; `uri` is numeric.
+  void connect(const std::string& name, const std::string& uri);
+  void disconnect(Now now, const std::string& name);
+  /// What its last heartbeat says of its store.
+  void on_mark(const std::string& name, std::uint64_t mark);
+
+  void on_turn(Now now);
+  void on_tick(Now now);
+  /// Positions of the confirmed journal up to `through` are on one spool.
+  void on_durable(Now now, Position through);
+  /// Carries out what the subscriptions decided.
+  void carry_out(Now now);
+
+  /// Called with every letter of a durable delivery, before it is recorded.
+  std::function<void(const DeadLetter&)> on_letter;
+
+  using OnAnswer = std::function<void(Result<std::string>)>;
+  /// For requests of operators: a number whose answer goes to `on_answer`.
+  RequestId expect_answer(OnAnswer on_answer);
+
+  /// No record waits to be confirmed.
+  bool settled() const { return unrecorded_.empty() && unwritten_.empty(); }
+
+ private:
+  struct Spool {
+    std::unique_ptr<SpoolAsker> asker;
+    KnownSpool known;
+  };
+  struct Unwritten {
+    Bytes event;  // encoded
+    RecordToken token = 0;
+  };
+
+  void tell_spools(Now now);
+  void ask(Now now, const SpoolQuery& query);
+  void write(Now now, const WriteRecord& record);
+  void write_waiting(Now now);
+  void carry_out(Now now, DurableEffect& effect);
+  template <class Answer>
+  void ask(Now now, SpoolAsker& asker, QueryId id, SpoolQuestion<Answer> question,
+           std::function<void(Now, QueryId, Answer)> on_answer);
+  void ask_cursor(Now now, SpoolAsker& asker, QueryId id, const std::string& name);
+  void ask_attempts(Now now, const std::string& spool, QueryId id, std::string name, std::optional<CursorRecord> cursor,
+                    std::vector<AttemptRecord> so_far);
+
+  Setup setup_;
+  Duration query_timeout_;
+  DurableSubscriptions subscriptions_;
+  std::map<std::string, Spool> spools_;
+  bool spools_changed_ = false;
+  Now now_;
+  std::deque<Unwritten> unwritten_;                            // found no room in the journal
+  std::deque<std::pair<Position, RecordToken>> unrecorded_;    // in the journal, not confirmed
+  std::map<RequestId, OnAnswer> requests_;
+  RequestId next_request_ = 1;
+};
+
+}  // namespace legion

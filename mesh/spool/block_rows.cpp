@@ -1,0 +1,65 @@
+#include <legion/spool/block_rows.hpp>
+
+#include <algorithm>
+
+namespace legion::spool {
+namespace {
+
+void copy_digest(BytesView bytes, Digest& digest) {
+  if (bytes.size() == digest.size()) std::ranges::copy(bytes, digest.begin());
+}
+
+Result<void> read_body(Query& body, LoadedBlock& block) {
+  return guarded("body", [&]() -> Result<void> {
+    Rows rows = body.rows(block.row.first);
+    if (!rows.next()) return fail(ErrorCode::BadData, "its body is gone");
+    const BytesView bloom = rows.blob(0);
+    block.row.bloom.assign(bloom.begin(), bloom.end());
+    block.row.data = rows.blob(1);
+    const std::uint64_t checksum = block_checksum(block.row);
+    Result<void> read{};
+    if (checksum != block.row.checksum) {
+      read = fail(ErrorCode::BadData, "checksum");
+    } else {
+      read = decompress_block(block.row.data, block.row.content_bytes, block.content);
+    }
+    block.row.data = {};
+    return read;
+  });
+}
+
+}  // namespace
+
+BlockRow read_block_row(const Rows& rows) {
+  BlockRow row;
+  row.first = rows.count(0);
+  row.last = rows.count(1);
+  row.frames = rows.count(2);
+  row.events = rows.count(3);
+  row.content_bytes = rows.count(4);
+  row.stored_bytes = rows.count(5);
+  row.times = {rows.number(6), rows.number(7)};
+  row.recorded = {rows.number(8), rows.number(9)};
+  row.lanes = static_cast<std::uint8_t>(rows.number(10));
+  row.flags = static_cast<std::uint8_t>(rows.number(11));
+  row.checksum = rows.count(12);
+  copy_digest(rows.blob(13), row.chain_before);
+  copy_digest(rows.blob(14), row.chain_after);
+  const BytesView contents = rows.blob(15);
+  row.encoded_contents.assign(contents.begin(), contents.end());
+  return row;
+}
+
+Result<LoadedBlock> load_block(Query& body, BlockRow row) {
+  LoadedBlock block{std::move(row), {}, {}};
+  if (auto read = read_body(body, block); !read) return std::unexpected(std::move(read.error()));
+  auto index = decode_block(block.content, block.row.first);
+  if (!index) return std::unexpected(std::move(index.error()));
+  if (index->last_number() != block.row.last || index->frames.size() != block.row.frames) {
+    return fail(ErrorCode::BadData, "not the commit numbers that its row says");
+  }
+  block.index = std::move(*index);
+  return block;
+}
+
+}  // namespace legion::spool

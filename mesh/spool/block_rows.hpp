@@ -1,0 +1,38 @@
+// Blocks as rows: reading one and checking that it is whole.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <legion/spool/block_builder.hpp>
+#include <legion/spool/database.hpp>
+
+namespace legion::spool {
+
+#define LEGION_BLOCK_COLUMNS                                                                                      \
+  "first, last, frames, events, raw_bytes, stored_bytes, time_min, time_max, recorded_min, recorded_max, lanes, " \
+  "flags, checksum, chain_before, chain_after, contents"
+
+/// A row of table block: everything but `contents` decoded, bloom and data.
+struct BlockRow : SealedBlock {
+  std::uint64_t stored_bytes = 0;
+  bool has(BlockFlag flag) const { return (flags & flag) != 0; }
+};
+
+/// Of a query for LEGION_BLOCK_COLUMNS.
+BlockRow read_block_row(const Rows& rows);
+
+struct LoadedBlock {
+  BlockRow row;
+  Bytes content;
+  BlockIndex index;
+  BytesView bytes_of(const BlockFrame& frame) const { return BytesView(content).subspan(frame.offset, frame.bytes); }
+};
+
+/// `body` is a query for filter and data of a block. Damage never throws.
+/// Errors: BadData (what is wrong with it), Io.
+Result<LoadedBlock> load_block(Query& body, BlockRow row);
+inline constexpr const char* select_body = "SELECT filter, data FROM body WHERE block = ?";
+inline constexpr const char* select_filter = "SELECT filter FROM body WHERE block = ?";
+
+}  // namespace legion::spool

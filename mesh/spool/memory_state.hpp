@@ -1,0 +1,73 @@
+// What a MemoryStore holds. Internal to this layer.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <legion/spool/audit_chain.hpp>
+#include <legion/spool/memory_store.hpp>
+#include <legion/spool/record_merge.hpp>
+
+namespace legion {
+
+struct MemoryStore::State {
+  struct StoredEventFrame {
+    CommitNumber number = 0;
+    std::uint64_t append = 0;  ///< which call brought it
+    StreamId stream;
+    std::uint64_t first = 0, last = 0;  ///< sequences
+    JournalKind journal = JournalKind::Captured;
+    Position position = 0;
+    std::uint8_t held_for = 0;
+    WallTime recorded{};
+    SharedBytes bytes;
+    bool has(std::uint64_t sequence) const { return first <= sequence && sequence <= last; }
+  };
+  struct Void {
+    Position last = 0;
+    std::vector<StreamSpan> spans;
+  };
+  /// Sequences that a void stood for; the last of its positions.
+  struct VoidSpan {
+    StreamSpan span;
+    Position position = 0;
+  };
+  struct Journal {
+    std::map<Position, CommitNumber> held;  ///< 0: a void
+    std::map<Position, Void> voids;         ///< by first position
+    std::vector<VoidSpan> void_spans;
+    Position floor = 0;
+    std::array<Position, 4> released{};
+    std::optional<Position> final;
+    Position through() const;
+  };
+  struct Life {
+    std::optional<BootId> boot;
+    std::array<Journal, 2> journals;
+  };
+
+  Journal& journal(const Origin& origin, JournalKind kind) { return lives[origin].journals[journal_index(kind)]; }
+  const Journal* find(const Origin& origin, JournalKind kind) const;
+  bool has_later_life(const Origin& origin) const;
+  bool is_over(const Origin& origin) const;
+  bool is_complete(const Origin& origin, JournalKind kind) const;
+  void trim(const std::vector<CommitNumber>& numbers);
+
+  StoreId id;
+  std::optional<std::string> frozen;
+  std::vector<StoredEventFrame> frames;  ///< by number
+  std::map<Origin, Life> lives;
+  std::map<StreamId, std::uint64_t> trimmed;
+  std::map<std::string, std::optional<CursorState>> cursors;
+  std::map<std::pair<std::string, std::string>, AttemptRecord> attempts;  ///< by subscription and event
+  std::map<std::string, std::optional<spool::KeptLetter>> letters;
+  std::map<std::string, CommitNumber> marks;
+  CommitNumber next = 1;
+  std::uint64_t appends = 0;
+  Digest chain{};
+};
+
+}  // namespace legion
