@@ -184,8 +184,14 @@ class Tail : public Verb {
 
   ObserverHandler handler_for(Session& session, EventStream& stream) {
     ObserverHandler handler;
-    handler.on_covered = [&session](const Member& node) {
-      session.detail(node.name + " is covered from " + format_time(session.world().now().wall));
+    // Where the past is shown too, it matters from when on nothing depends on the spool.
+    handler.on_covered = [&session, reads_past = reads_past()](const Member& node) {
+      const std::string text = node.name + " is covered from " + format_time(session.world().now().wall);
+      if (reads_past) {
+        session.note(text);
+      } else {
+        session.detail(text);
+      }
     };
     handler.on_all_covered = [&session, &stream](std::size_t nodes) {
       std::string names;

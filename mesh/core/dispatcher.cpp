@@ -134,6 +134,22 @@ const std::string& Dispatcher::agent_name(AgentId agent) const { return state_->
 
 AgentState Dispatcher::agent_state(AgentId agent) const { return state_->agent(agent).state; }
 
+std::size_t Dispatcher::capacity(AgentId agent, Priority lane) const {
+  return state_->agents[agent.value].spec.lanes[lane_index(lane)].capacity;
+}
+
+std::size_t Dispatcher::room(AgentId id, Priority lane) const {
+  const dispatch::Agent& agent = state_->agents[id.value];
+  const std::size_t capacity = agent.spec.lanes[lane_index(lane)].capacity;
+  const std::size_t depth = agent.depth[lane_index(lane)] - agent.kept[lane_index(lane)];
+  return capacity - std::min(capacity, depth);
+}
+
+std::size_t Dispatcher::held(AgentId id, Priority lane) const {
+  const dispatch::Agent& agent = state_->agents[id.value];
+  return agent.depth[lane_index(lane)] + agent.in_flight.size;
+}
+
 AgentId Dispatcher::agent_of(SubscriptionId subscription) const {
   return state_->handler(subscription).agent;
 }

@@ -26,8 +26,8 @@ namespace legion {
 /// Priority: highest lane first; of 64 consecutive events handed over at least one is from each lane that has runnable
 ///   work throughout.
 /// Bounds: per agent and lane at most capacity deliveries plus those that came back from in flight (concurrency, or one
-///   run), durable ones not counted, which the caller bounds; deliveries waiting for an earlier tier are bounded by the mailboxes of that tier. drain_letters() is to be
-///   called after every batch of calls.
+///   run), durable ones not counted, which the caller bounds; deliveries waiting for an earlier tier are bounded by the
+///   mailboxes of that tier. drain_letters() and drain_durable() are to be called after every batch of calls.
 class Dispatcher {
  public:
   /// `seed` feeds the retry jitter.
@@ -45,7 +45,8 @@ class Dispatcher {
   void on_run(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count, StreamKey stream,
               std::span<const Route> routes);
   /// One event to one durable delivery (and gates), which was handed over before: its attempts go on from there.
-  void on_again(Now now, const FramePtr& frame, std::uint32_t event, std::span<const Route> routes, const Earlier& earlier);
+  void on_again(Now now, const FramePtr& frame, std::uint32_t event, std::span<const Route> routes,
+                const Earlier& earlier);
   /// Whether on_run() with these routes, or next() after it, looks at the events themselves: several tiers, two handlers
   /// of one agent, or an agent that gets no runs. The owner then decodes them before it takes its lock.
   bool needs_events(std::span<const Route> routes) const;
@@ -110,6 +111,12 @@ class Dispatcher {
   DispatcherStats stats() const;
   /// Deliveries held in the mailboxes of each lane, without the rest of stats().
   std::array<std::uint64_t, limits::lane_count> lane_depths() const;
+
+  std::size_t capacity(AgentId agent, Priority lane) const;
+  /// Plain events of this lane that the agent's mailbox takes before it drops one.
+  std::size_t room(AgentId agent, Priority lane) const;
+  /// Events of this lane in the agent's mailbox and in its hands.
+  std::size_t held(AgentId agent, Priority lane) const;
 
   std::size_t agent_count() const;
   std::size_t subscription_count() const;

@@ -117,7 +117,8 @@ Books DurableSubscriptions::books(SubscriptionId subscription) const {
 
 std::optional<std::string> DurableSubscriptions::check() const { return state_->check(); }
 
-// --- what several parts share -----------------------------------------------------------------------------------------
+// --- what several parts share
+// -----------------------------------------------------------------------------------------
 
 void DurableSubscriptions::State::take_spools(std::vector<KnownSpool> given) {
   bool changed = false;
@@ -238,7 +239,8 @@ void DurableSubscriptions::State::give_back_slot(StreamKey key) {
 }
 
 durable::Subscription* DurableSubscriptions::State::find(std::string_view name) {
-  const auto found = std::ranges::find(subs, name, [](const Subscription& sub) -> std::string_view { return sub.spec.durable; });
+  const auto found =
+      std::ranges::find(subs, name, [](const Subscription& sub) -> std::string_view { return sub.spec.durable; });
   return found == subs.end() ? nullptr : &*found;
 }
 

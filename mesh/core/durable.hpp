@@ -18,18 +18,18 @@ namespace legion {
 /// Decides what is offered to the dispatcher when, what is asked of which spool, and what is recorded.
 ///
 /// A live frame that comes in step is offered at once, together with the plain subscriptions. Whatever is missing (from
-/// the start, by a lost frame, for want of room) is read from a spool, in order; live frames are held meanwhile within a
-/// bound and beyond it left to be read later. A gap closes as lost only when every known spool says never; until then
+/// the start, by a lost frame, for want of room) is read from a spool, in order; live frames are held meanwhile within
+/// a bound and beyond it left to be read later. A gap closes as lost only when every known spool says never; until then
 /// its stream stands still, and only it. What an event was that was in hands when the process died is handed over
 /// alone: while there is such a suspect nothing else durable is, for at most DurableConfig::suspect_patience.
 ///
 /// Thread: none of its own; the loop's. `now` does not go back on the steady clock.
-/// Order: per subscription and stream events are offered in order, each once in a life of the node. take_effects() after
-/// every batch of inputs, carried out in order before further inputs. A letter is written before the cursor passes its
-/// event; an attempt from the second on is confirmed before it is permitted.
-/// Bounds: per subscription DurableConfig::buffer_bytes of held frames, a page more, and `capacity` events a lane under
-/// way in the dispatcher; per stream at most limits::cursor_ahead_max events between the cursor and what is offered.
-/// Errors: what a spool answers that does not fit is logged and counts as not having it.
+/// Order: per subscription and stream events are offered in order, each once in a life of the node. take_effects()
+/// after every batch of inputs, carried out in order before further inputs. A letter is written before the cursor
+/// passes its event; an attempt from the second on is confirmed before it is permitted. Bounds: per subscription
+/// DurableConfig::buffer_bytes of held frames, a page more, and `capacity` events a lane under way in the dispatcher;
+/// per stream at most limits::cursor_ahead_max events between the cursor and what is offered. Errors: what a spool
+/// answers that does not fit is logged and counts as not having it.
 class DurableSubscriptions {
  public:
   explicit DurableSubscriptions(DurableConfig config);
@@ -44,7 +44,7 @@ class DurableSubscriptions {
   /// every recorded attempt counts as made.
   void on_start_in_flight(std::vector<InFlightEntry> entries);
 
-  // --- what arrives live ------------------------------------------------------------------------------------------------
+  // --- what arrives live ---------------------------------------------------------------------------------------------
   /// A frame for this subscription whose events from `skip` on are new here; also what is published on this node.
   /// `hint`: a small number that usually names the same stream (the ledger's). Returns the number for
   /// Route::durable when all its new events are to be offered to the subscription now, by the caller, together with the
@@ -54,7 +54,7 @@ class DurableSubscriptions {
   /// A tail marker, or a tail in an echo or in an answer about a dead origin.
   void on_tail(Now now, const StreamId& stream, std::uint64_t next);
 
-  // --- spools -----------------------------------------------------------------------------------------------------------
+  // --- spools --------------------------------------------------------------------------------------------------------
   /// All of them; whenever something changed, and with every heartbeat of a spool.
   void on_spools(Now now, std::vector<KnownSpool> spools);
   // Exactly one answer to a query; what comes later, or after a timeout, is ignored.
@@ -71,7 +71,7 @@ class DurableSubscriptions {
   /// The record, and every one written before it, is durable as often as records have to be.
   void on_recorded(Now now, RecordToken token);
 
-  // --- the dispatcher ---------------------------------------------------------------------------------------------------
+  // --- the dispatcher ------------------------------------------------------------------------------------------------
   void on_reports(Now now, DurableReports reports);
   /// Letters of plain deliveries: recorded while a spool is known.
   void on_plain_letters(Now now, std::vector<DeadLetter> letters);
@@ -82,7 +82,7 @@ class DurableSubscriptions {
   /// Writes what is not written.
   void close(Now now);
 
-  // --- operators --------------------------------------------------------------------------------------------------------
+  // --- operators -----------------------------------------------------------------------------------------------------
   // Answered by RequestAnswer. Errors: NotFound, Refused, InvalidArgument, WouldBlock, BadData.
   /// Begins anew, under a higher generation.
   void on_reset(Now now, RequestId request, const std::string& name, DurableStart start);

@@ -18,8 +18,7 @@ void DurableSubscriptions::on_claim_refused(Now now, QueryId id, const std::stri
   state_->now = now;
   const auto query = state_->take_query(id, durable::Query::Kind::Claim);
   if (!query) return;
-  state_->refuse(state_->subs[query->subscription],
-                 state_->spools[query->spool].known.name + " says: " + holder);
+  state_->refuse(state_->subs[query->subscription], state_->spools[query->spool].known.name + " says: " + holder);
 }
 
 void DurableSubscriptions::on_cursor(Now now, QueryId id, std::optional<CursorRecord> merged,
@@ -104,7 +103,8 @@ void DurableSubscriptions::State::query_failed(QueryId id, const std::string& wh
     case Query::Kind::Stream: break;
   }
   const Slot& slot = slots[query->stream];
-  if (slot.use == Slot::Use::Stream && slot.stream->query == id) stream_query_failed(*sub, *slot.stream, query->spool, why);
+  if (slot.use == Slot::Use::Stream && slot.stream->query == id)
+    stream_query_failed(*sub, *slot.stream, query->spool, why);
   ask_streams(*sub);
 }
 

@@ -10,8 +10,8 @@
 
 namespace legion::durable {
 
-/// Ordered; none holds all events of another. The frames at the front that follow each other without a hole are the run;
-/// everything about it is known without walking it.
+/// Ordered; none holds all events of another. The frames at the front that follow each other without a hole are the
+/// run; everything about it is known without walking it.
 ///
 /// Bounds: the owner's, by bytes().
 class FrameBuffer {

@@ -67,7 +67,8 @@ void DurableSubscriptions::State::begin_scan(Subscription& sub) {
   }
 }
 
-void DurableSubscriptions::State::take_found(Subscription& sub, std::uint32_t spool, std::optional<std::uint64_t> commit) {
+void DurableSubscriptions::State::take_found(Subscription& sub, std::uint32_t spool,
+                                             std::optional<std::uint64_t> commit) {
   Creation& creation = *sub.creation;
   const EventId& event = std::get<StartEvent>(creation.start).event;
   if (!commit) {
@@ -186,8 +187,8 @@ void DurableSubscriptions::State::ask_tails(Subscription& sub) {
   }
 }
 
-void DurableSubscriptions::State::take_tails(Subscription& sub, const Query& query, const std::vector<StoredTail>& tails,
-                                             More more) {
+void DurableSubscriptions::State::take_tails(Subscription& sub, const Query& query,
+                                             const std::vector<StoredTail>& tails, More more) {
   SpoolView& view = sub.spools[query.spool];
   if (view.tails != SpoolView::Tails::Asked) return;
   for (const StoredTail& tail : tails) {

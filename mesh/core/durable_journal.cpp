@@ -53,7 +53,8 @@ void DurableSubscriptions::State::write_whole(Subscription& sub) {
   for (const auto& [id, key] : sub.streams) {
     const Stream& stream = *slots[key].stream;
     const bool has_moved = stream.progress.done() > 0 || !stream.progress.ahead().empty();
-    if (has_moved && stream.kept == Stream::Kept::Yes) streams.push_back({id, stream.progress.done(), stream.progress.ahead()});
+    if (has_moved && stream.kept == Stream::Kept::Yes)
+      streams.push_back({id, stream.progress.done(), stream.progress.ahead()});
   }
   std::ranges::sort(streams, {}, &StreamCursor::stream);
   write_streams(sub, CursorRecord::Form::Whole, streams, Written::Kind::Cursor);
@@ -73,10 +74,12 @@ void DurableSubscriptions::State::write_attempt(Subscription& sub, Stream& strea
   const EventId event{id.origin.node, id.origin.incarnation, id.lane, id.type, id.shard, sequence};
   about.subscription = stream.subscription;
   about.stream = stream.key;
+  about.serial = stream.serial;
   about.sequence = sequence;
   about.bytes = record_overhead + so_far.error.size();
-  write(AttemptRecord{sub.spec.durable, event.to_string(), so_far.attempts + 1, so_far.error, so_far.first, so_far.last},
-        std::move(about));
+  write(
+      AttemptRecord{sub.spec.durable, event.to_string(), so_far.attempts + 1, so_far.error, so_far.first, so_far.last},
+      std::move(about));
 }
 
 void DurableSubscriptions::State::on_failure(const AttemptFailed& failure) {
@@ -98,8 +101,8 @@ void DurableSubscriptions::State::on_failure(const AttemptFailed& failure) {
 LetterRecord DurableSubscriptions::State::letter_record(const DurableHandler& handler, const Frame& frame,
                                                         std::uint32_t index, LetterDeath death) const {
   const FrameHeader& header = frame.header();
-  const EventId id{std::string(header.origin), header.incarnation, header.lane, std::string(header.type), header.shard,
-                   header.first_sequence + index};
+  const EventId id{std::string(header.origin), header.incarnation, header.lane,
+                   std::string(header.type),   header.shard,       header.first_sequence + index};
   LetterRecord letter;
   letter.event = id.to_string();
   letter.agent = handler.agent;
@@ -124,7 +127,8 @@ void DurableSubscriptions::State::take_letter(const DeadLetter& letter) {
     requeues.at(slots[letter.durable].letter).death = death_of(letter);
     return;
   }
-  LetterRecord record = letter_record(handlers[letter.subscription.value], *letter.frame, letter.index, death_of(letter));
+  LetterRecord record =
+      letter_record(handlers[letter.subscription.value], *letter.frame, letter.index, death_of(letter));
   if (Subscription* sub = sub_of(letter.subscription)) {
     ++sub->letters;
     sub->writes_at_once = true;
@@ -141,7 +145,8 @@ void DurableSubscriptions::State::write_letter(LetterRecord record) {
 void DurableSubscriptions::on_plain_letters(Now now, std::vector<DeadLetter> letters) {
   State& state = *state_;
   state.now = now;
-  if (std::ranges::none_of(state.spools, [](const durable::Spool& spool) { return spool.present == durable::Spool::Present::Yes; })) {
+  if (std::ranges::none_of(state.spools,
+                           [](const durable::Spool& spool) { return spool.present == durable::Spool::Present::Yes; })) {
     return;
   }
   std::size_t left_out = 0;
@@ -153,8 +158,9 @@ void DurableSubscriptions::on_plain_letters(Now now, std::vector<DeadLetter> let
     }
   }
   if (left_out == 0) return;
-  state.log(DurableLog::Level::Error, std::to_string(left_out) + " dead letters of plain subscriptions are not recorded: "
-                                      "no spool confirms what was written before");
+  state.log(DurableLog::Level::Error, std::to_string(left_out) +
+                                          " dead letters of plain subscriptions are not recorded: "
+                                          "no spool confirms what was written before");
 }
 
 void DurableSubscriptions::State::on_written(RecordToken token) {
@@ -188,7 +194,7 @@ void DurableSubscriptions::State::after_written(RecordToken token, const Written
     case Written::Kind::AttemptAgain: break;
   }
   const Slot& slot = slots[about.stream];
-  if (slot.use != Slot::Use::Stream || slot.stream->subscription != about.subscription) return;
+  if (slot.use != Slot::Use::Stream || slot.stream->serial != about.serial) return;
   const auto again = slot.stream->again.find(about.sequence);
   if (again == slot.stream->again.end()) return;
   again->second.written = Again::Written::Yes;

@@ -18,12 +18,14 @@ durable::Stream& DurableSubscriptions::State::add_stream(Subscription& sub, Stre
   stream = std::make_unique<Stream>();
   stream->subscription = sub.number;
   stream->key = key;
+  stream->serial = ++last_serial;
   stream->id = id;
   sub.streams.emplace(std::move(id), key);
   return *stream;
 }
 
-durable::Stream& DurableSubscriptions::State::stream_of(Subscription& sub, durable::StreamIdView id, std::uint32_t hint) {
+durable::Stream& DurableSubscriptions::State::stream_of(Subscription& sub, durable::StreamIdView id,
+                                                        std::uint32_t hint) {
   if (hint < sub.by_hint.size() && sub.by_hint[hint] != no_stream) {
     Stream& stream = *slots[sub.by_hint[hint]].stream;
     if (durable::StreamIdView(stream.id) == id) return stream;
@@ -104,7 +106,8 @@ std::uint64_t DurableSubscriptions::State::least_room(const Subscription& sub, s
 }
 
 /// Frames beyond `bytes_max` are left out, unless they are what comes next: they are read from a spool later.
-void DurableSubscriptions::State::hold(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint64_t bytes_max) {
+void DurableSubscriptions::State::hold(Subscription& sub, Stream& stream, const FramePtr& frame,
+                                       std::uint64_t bytes_max) {
   const std::uint64_t before = stream.held.bytes();
   if (sub.held_bytes + durable::FrameBuffer::cost(*frame) <= bytes_max) stream.held.add(frame);
   sub.held_bytes += stream.held.bytes() - before;
@@ -150,7 +153,8 @@ std::uint64_t DurableSubscriptions::State::offerable(const Stream& stream, std::
   last = std::min(last, stream.progress.end_of_hole(stream.next));
   const auto again = stream.again.lower_bound(stream.next);
   if (again != stream.again.end()) last = std::min(last, again->first - 1);
-  if (stream.skip_first > stream.next && stream.skip_through > stream.next) last = std::min(last, stream.skip_first - 1);
+  if (stream.skip_first > stream.next && stream.skip_through > stream.next)
+    last = std::min(last, stream.skip_first - 1);
   return last - stream.next + 1;
 }
 
@@ -212,8 +216,8 @@ std::vector<Route> DurableSubscriptions::State::routes_to(const DurableHandler& 
   return routes;
 }
 
-void DurableSubscriptions::State::went_out(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint64_t first,
-                                           std::uint64_t count) {
+void DurableSubscriptions::State::went_out(Subscription& sub, Stream& stream, const FramePtr& frame,
+                                           std::uint64_t first, std::uint64_t count) {
   stream.next = first + count;
   stream.under_way += count;
   sub.under_way[lane_index(stream.id.lane)] += count;

@@ -7,7 +7,9 @@ namespace legion {
 
 namespace {
 
-Error no_such(const std::string& name) { return {ErrorCode::NotFound, "no durable subscription " + name + " on this node"}; }
+Error no_such(const std::string& name) {
+  return {ErrorCode::NotFound, "no durable subscription " + name + " on this node"};
+}
 
 }  // namespace
 
@@ -48,9 +50,7 @@ void DurableSubscriptions::State::reset(Subscription& sub, RequestId request, Du
       sub.reset_to = std::move(start);
       sub.reset_requests.push_back(request);
       return;
-    case DurablePhase::Creating:
-      sub.reset_requests = std::move(sub.creation->requests);
-      break;
+    case DurablePhase::Creating: sub.reset_requests = std::move(sub.creation->requests); break;
     case DurablePhase::Active: break;
   }
   sub.reset_requests.push_back(request);
@@ -70,7 +70,8 @@ void DurableSubscriptions::State::skip(Subscription& sub, RequestId request, con
   const std::uint64_t gap = stream.held.run_end(stream.next);
   std::uint64_t first = stream.next;
   if (!through) {
-    if (gap >= stream.known) return answer(request, fail(ErrorCode::InvalidArgument, "nothing of this stream is missing"));
+    if (gap >= stream.known)
+      return answer(request, fail(ErrorCode::InvalidArgument, "nothing of this stream is missing"));
     first = gap;
     through = stream.held.beyond_run(stream.next).value_or(stream.known) - 1;
   }
@@ -127,7 +128,8 @@ DurableFigures DurableSubscriptions::State::figures_of(const Subscription& sub, 
     const std::uint64_t pending = stream.known - 1 - std::min(stream.known - 1, over);
     figures.pending += pending;
     figures.retrying += stream.again.size() + stream.failing.size();
-    if (const auto time = oldest_of(stream); time && (!figures.oldest || *time < *figures.oldest)) figures.oldest = time;
+    if (const auto time = oldest_of(stream); time && (!figures.oldest || *time < *figures.oldest))
+      figures.oldest = time;
     figures.streams.push_back({.stream = id,
                                .done = stream.progress.done(),
                                .next = stream.known,
@@ -174,7 +176,8 @@ std::optional<std::string> DurableSubscriptions::State::check() const {
       if (stream.repair == Stream::Repair::Asked) ++asked;
       if (stream.next <= stream.progress.done()) return name + "offers what is done";
       const std::uint64_t over = stream.progress.done() + stream.progress.ahead_count();
-      if (stream.next - 1 < over && stream.progress.ahead().back().second < stream.next) return name + "done, never offered";
+      if (stream.next - 1 < over && stream.progress.ahead().back().second < stream.next)
+        return name + "done, never offered";
       if (stream.kept == Stream::Kept::Yes && stream.progress.ahead_count() > limits::cursor_ahead_max) {
         return name + "too much is done ahead";
       }

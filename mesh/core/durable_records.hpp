@@ -33,7 +33,11 @@ struct StreamIdView {
   StreamIdView(const StreamId& id)  // NOLINT: both forms are one key
       : node(id.origin.node), incarnation(id.origin.incarnation), lane(id.lane), type(id.type), shard(id.shard) {}
   StreamIdView(const FrameHeader& header)  // NOLINT: both forms are one key
-      : node(header.origin), incarnation(header.incarnation), lane(header.lane), type(header.type), shard(header.shard) {}
+      : node(header.origin),
+        incarnation(header.incarnation),
+        lane(header.lane),
+        type(header.type),
+        shard(header.shard) {}
   friend bool operator==(const StreamIdView&, const StreamIdView&) = default;
   StreamId owned() const { return {{std::string(node), incarnation}, lane, std::string(type), shard}; }
 };
@@ -72,6 +76,7 @@ struct Stream {
   StreamId id;
   std::uint32_t subscription = 0;
   StreamKey key = no_stream;
+  std::uint64_t serial = 0;  ///< of all streams there ever were: keys are used again
   Progress progress;
   std::uint64_t next = 1;       ///< everything below is under way or over
   std::uint64_t known = 1;      ///< events below exist
@@ -86,7 +91,10 @@ struct Stream {
   std::set<std::uint64_t> failing;  ///< sequences whose attempt failed in this life
   std::uint64_t skip_first = 1, skip_through = 0;  ///< an operator gave up what of this is not offered
 
-  enum class Kept : std::uint8_t { Yes, No } kept = Kept::Yes;  ///< No: nobody journals it, so there is nothing to repair
+  enum class Kept : std::uint8_t {
+    Yes,
+    No
+  } kept = Kept::Yes;  ///< No: nobody journals it, so there is nothing to repair
   enum class Repair : std::uint8_t { Idle, Queued, Asked } repair = Repair::Idle;
   QueryId query = 0;
   std::uint64_t asked_first = 0, asked_last = 0;
@@ -206,6 +214,7 @@ struct Written {
   } kind{};
   std::uint32_t subscription = 0;
   StreamKey stream = no_stream;
+  std::uint64_t serial = 0;      ///< of the stream
   std::uint64_t sequence = 0;
   TaskId permit = 0;
   std::size_t bytes = 0;

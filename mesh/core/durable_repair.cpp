@@ -68,7 +68,8 @@ const durable::Verdict* DurableSubscriptions::State::verdict_of(const Stream& st
 }
 
 /// The one that gave before, else the next that has not said that it has nothing.
-std::optional<std::uint32_t> DurableSubscriptions::State::choose_spool(const Stream& stream, std::uint64_t first) const {
+std::optional<std::uint32_t> DurableSubscriptions::State::choose_spool(const Stream& stream,
+                                                                       std::uint64_t first) const {
   for (std::uint32_t tried = 0; tried < spools.size(); ++tried) {
     const auto spool = static_cast<std::uint32_t>((stream.good_spool + tried) % spools.size());
     if (spools[spool].is_reachable() && verdict_of(stream, spool, first) == nullptr) return spool;
@@ -76,7 +77,8 @@ std::optional<std::uint32_t> DurableSubscriptions::State::choose_spool(const Str
   return std::nullopt;
 }
 
-void DurableSubscriptions::State::take_page(Subscription& sub, Stream& stream, const Query& query, StreamAnswer answer) {
+void DurableSubscriptions::State::take_page(Subscription& sub, Stream& stream, const Query& query,
+                                            StreamAnswer answer) {
   stream.repair = Stream::Repair::Idle;
   std::uint64_t position = stream.asked_first;
   bool any_frame = false;
@@ -143,7 +145,8 @@ Result<void> DurableSubscriptions::State::take_part(Subscription& sub, Stream& s
 void DurableSubscriptions::State::missing(Stream& stream, std::uint32_t spool, std::uint64_t first, std::uint64_t last,
                                           std::string why) {
   stream.pause = std::clamp(2 * stream.pause, config.ask_again_min, config.ask_again_max);
-  note_verdict(stream, {spool, first, std::max(first, last), Verdict::Kind::Missing, std::move(why), now.steady + stream.pause});
+  note_verdict(
+      stream, {spool, first, std::max(first, last), Verdict::Kind::Missing, std::move(why), now.steady + stream.pause});
 }
 
 void DurableSubscriptions::State::note_verdict(Stream& stream, Verdict verdict) {
@@ -154,11 +157,12 @@ void DurableSubscriptions::State::note_verdict(Stream& stream, Verdict verdict) 
   if (stream.verdicts.size() < durable::verdicts_max) stream.verdicts.push_back(std::move(verdict));
 }
 
-/// When every known spool says never of what comes next, it is lost. What is under way is waited for, so that the cursor
-/// has no holes on its account.
+/// When every known spool says never of what comes next, it is lost. What is under way is waited for, so that the
+/// cursor has no holes on its account.
 bool DurableSubscriptions::State::close_gap(Subscription& sub, Stream& stream) {
   stream.next = stream.progress.next_open(stream.next);
-  if (stream.under_way > 0 || stream.held.run_end(stream.next) != stream.next || stream.next >= stream.known) return false;
+  if (stream.under_way > 0 || stream.held.run_end(stream.next) != stream.next || stream.next >= stream.known)
+    return false;
   std::uint64_t last = stream.held.beyond_run(stream.next).value_or(stream.known) - 1;
   last = std::min(last, stream.progress.end_of_hole(stream.next));
   std::optional<std::string> why;
@@ -193,6 +197,7 @@ void DurableSubscriptions::State::note_gap(Subscription& sub, Stream& stream) {
     }
   }
   stream.not_before = again.value_or(now.steady);
+  if (stream.under_way > 0) return;  // it does not stand still
   if (!stream.gap_since) stream.gap_since = now.steady;
   if (now.steady - *stream.gap_since < config.stalled_after || !stream.stalled.empty()) return;
   stream.stalled = why_stalled(stream);

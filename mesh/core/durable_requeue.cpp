@@ -52,7 +52,8 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
     return answer(request, fail(ErrorCode::Refused, "it is " + std::string(to_string(letter.state))));
   }
   if (letter.requeues >= config.max_requeues) {
-    return answer(request, fail(ErrorCode::Refused, "it was requeued " + std::to_string(letter.requeues) + " times already"));
+    return answer(request,
+                  fail(ErrorCode::Refused, "it was requeued " + std::to_string(letter.requeues) + " times already"));
   }
   if (requeues.size() >= requeues_max || intake == Intake::Draining) {
     return answer(request, fail(ErrorCode::WouldBlock, "too many are on their way"));
@@ -86,14 +87,15 @@ std::optional<std::uint32_t> DurableSubscriptions::State::target_of(const Letter
                                                                     const FrameHeader& header) const {
   std::optional<std::uint32_t> found;
   for (const DurableHandler& handler : handlers) {
-    if (handler.agent != letter.agent || !handler.filter.matches(header.type)) continue;
+    if (handler.agent != letter.agent || !handler.filter.matches(original_type(header.type))) continue;
     if (handler.durable == letter.subscription) return handler.subscription.value;
     if (!found) found = handler.subscription.value;
   }
   return found;
 }
 
-durable::Requeue& DurableSubscriptions::State::begin_requeue(LetterRecord letter, FramePtr frame, std::uint32_t handler) {
+durable::Requeue& DurableSubscriptions::State::begin_requeue(LetterRecord letter, FramePtr frame,
+                                                             std::uint32_t handler) {
   const std::string key = letter.key();
   const StreamKey slot = take_slot(Slot::Use::Requeue);
   slots[slot].letter = key;
@@ -112,10 +114,8 @@ durable::Requeue& DurableSubscriptions::State::begin_requeue(LetterRecord letter
 /// Before the next hand-over; `permit` of a retry, else 0.
 void DurableSubscriptions::State::write_requeued(Requeue& requeue, TaskId permit) {
   requeue.letter.attempts = requeue.so_far.attempts + 1;
-  write(requeue.letter, {.kind = Written::Kind::Requeued,
-                         .permit = permit,
-                         .bytes = record_overhead,
-                         .letter = requeue.letter.key()});
+  write(requeue.letter,
+        {.kind = Written::Kind::Requeued, .permit = permit, .bytes = record_overhead, .letter = requeue.letter.key()});
 }
 
 void DurableSubscriptions::State::on_requeued_written(const Written& about) {
@@ -142,7 +142,8 @@ void DurableSubscriptions::State::offer_requeues() {
     std::optional<Earlier> earlier;
     if (requeue.so_far.attempts > 0) earlier = requeue.so_far;
     effects.push_back(DurableOffer{requeue.frame, 0, 1,
-                                   routes_to(handler, requeue.key, requeue.frame->header().type, Booked::No),
+                                   routes_to(handler, requeue.key, original_type(requeue.frame->header().type),
+                                             Booked::No),
                                    std::move(earlier)});
     ++offers_pending;
   }
@@ -232,9 +233,9 @@ void DurableSubscriptions::State::take_up_letter(LetterRecord letter) {
   // The first one is recorded with the requeue, so that alone says nothing.
   requeue.so_far.attempts = recorded == 1 ? 0 : attempts_made(recorded);
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    const bool is_it = entry.agent == requeue.letter.agent && entry.sequence == id.sequence && entry.stream.origin.node == id.node &&
-                       entry.stream.origin.incarnation == id.incarnation && entry.stream.type == id.type &&
-                       entry.stream.lane == id.lane && entry.stream.shard == id.shard;
+    const bool is_it = entry.agent == requeue.letter.agent && entry.sequence == id.sequence &&
+                       entry.stream.origin.node == id.node && entry.stream.origin.incarnation == id.incarnation &&
+                       entry.stream.type == id.type && entry.stream.lane == id.lane && entry.stream.shard == id.shard;
     if (!is_it) return false;
     take_up_entry(entry, requeue.so_far);
     if (entry.stage == InFlightEntry::Stage::InHands && requeue.suspect == Again::Suspect::No) {

@@ -17,7 +17,8 @@ void DurableSubscriptions::State::seek(Subscription& sub) {
   const bool any_reachable = std::ranges::any_of(spools, &Spool::is_reachable);
   if (!any_reachable) {
     if (sub.phase == DurablePhase::Loading) sub.phase = DurablePhase::Waiting;
-    if (sub.phase == DurablePhase::Waiting) sub.trouble = spools.empty() ? "no spool is known" : "no spool is reachable";
+    if (sub.phase == DurablePhase::Waiting)
+      sub.trouble = spools.empty() ? "no spool is known" : "no spool is reachable";
     return;
   }
   if (sub.phase == DurablePhase::Refused && now.steady < sub.refused_until) return;
@@ -54,6 +55,10 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
   Subscription& sub = subs[query.subscription];
   sub.spools[query.spool].load = SpoolView::Load::Done;
   if (sub.phase == DurablePhase::Active) return supersede(sub, merged);
+  if (sub.phase == DurablePhase::Creating && merged && sub.creation->written == 0 && sub.creation->requests.empty()) {
+    sub.creation.reset();  // it is not new after all
+    sub.phase = DurablePhase::Loading;
+  }
   if (merged) {
     merged->subscription = sub.spec.durable;
     merge(sub.loaded, *merged);
@@ -65,10 +70,12 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
   tick(sub);
 }
 
-/// A spool that was away when this subscription began may know a later life of its cursor than the one that is in force.
+/// A spool that was away when this subscription began may know a later life of its cursor than the one that is in
+/// force.
 void DurableSubscriptions::State::supersede(Subscription& sub, const std::optional<CursorRecord>& merged) {
   if (!merged || merged->generation <= sub.generation) return;
-  log(DurableLog::Level::Warning, "durable subscription " + sub.spec.durable + ": a spool has a cursor of a later generation (" +
+  log(DurableLog::Level::Warning, "durable subscription " + sub.spec.durable +
+                                      ": a spool has a cursor of a later generation (" +
                                       std::to_string(merged->generation.counter) + "@" + merged->generation.node +
                                       "); the one in force replaces it");
   sub.generation = {merged->generation.counter + 1, config.node};
@@ -90,7 +97,8 @@ bool DurableSubscriptions::State::is_patient(Subscription& sub) {
 }
 
 void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
-  const bool any = std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
+  const bool any =
+      std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
   if (!any) return;
   const bool is_known_cursor = sub.loaded.generation.counter > 0;
   // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out.
@@ -198,8 +206,8 @@ void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
     if (entry.subscription != sub.spec.durable) return false;
     const StreamId& stream = entry.stream;
-    Again* again = entry_of({stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
-                             entry.sequence});
+    Again* again = entry_of(
+        {stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, entry.sequence});
     if (again == nullptr) return false;  // perhaps of a requeue
     take_up_entry(entry, again->so_far);
     if (entry.stage == InFlightEntry::Stage::InHands && again->suspect == Again::Suspect::No) {

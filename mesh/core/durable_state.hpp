@@ -86,7 +86,8 @@ struct DurableSubscriptions::State {
              std::optional<Earlier> earlier);
   bool offer_again(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index);
   void bury(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index, const Earlier& so_far);
-  std::vector<Route> routes_to(const DurableHandler& handler, StreamKey key, std::string_view type, Booked booked) const;
+  std::vector<Route> routes_to(const DurableHandler& handler, StreamKey key, std::string_view type,
+                               Booked booked) const;
   void went_out(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint64_t first, std::uint64_t count);
   void wait_for_room(Subscription& sub, Stream& stream);
   void use_room(Subscription& sub);
@@ -201,6 +202,7 @@ struct DurableSubscriptions::State {
   std::size_t written_bytes = 0;                // of letters and attempts
   QueryId last_query = 0;
   RecordToken last_token = 0;
+  std::uint64_t last_serial = 0;
 
   std::map<std::string, Requeue> requeues;      // by key of the letter
   std::map<std::string, LetterRecord> ended;    // what requeues came to, by key; without payload
@@ -209,13 +211,13 @@ struct DurableSubscriptions::State {
 
   std::vector<InFlightEntry> in_flight;         // not yet taken up
   enum class Past : std::uint8_t { Unknown, Known } past = Past::Unknown;  // what was in flight when the process ended
-  std::uint64_t suspects = 0;                   // events that are not over
+  std::uint64_t suspects = 0;  // events that are not over
   enum class Probation : std::uint8_t { No, Yes } probation = Probation::No;
   std::optional<SteadyTime> probation_since;
   enum class Intake : std::uint8_t { Open, Draining } intake = Intake::Open;
 
   std::vector<DurableEffect> effects;
-  std::size_t offers_pending = 0;               // among the effects
+  std::size_t offers_pending = 0;  // among the effects
 };
 
 }  // namespace legion

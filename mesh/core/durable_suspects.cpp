@@ -9,8 +9,8 @@ namespace legion {
 /// Everything else durable waits, and what stands before a suspect in its stream comes one by one as well.
 bool DurableSubscriptions::State::must_wait_for_suspects(const Stream& stream) const {
   if (probation == Probation::No) return false;
-  const bool has_suspect = std::ranges::any_of(
-      stream.again, [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; });
+  const bool has_suspect =
+      std::ranges::any_of(stream.again, [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; });
   return !has_suspect || under_way() > 0;
 }
 
@@ -41,8 +41,9 @@ void DurableSubscriptions::State::watch_suspects() {
   });
   if (suspects == 0 && !some_to_come) return end_probation();
   if (now.steady - *probation_since > config.suspect_patience) {
-    log(DurableLog::Level::Warning, "durable events that were in hands when this node died are not over after all this "
-                                    "time; the others go on beside them");
+    log(DurableLog::Level::Warning,
+        "durable events that were in hands when this node died are not over after all this "
+        "time; the others go on beside them");
     return end_probation();
   }
   if (under_way() == 0) pump_all();

@@ -41,37 +41,38 @@ using DurableStart = std::variant<StartNow, StartBeginning, StartTime, StartEven
 /// everything.
 struct DurableHandler {
   SubscriptionId subscription{};
-  std::string agent{};             ///< node/agent
+  std::string agent{};  ///< node/agent
   Filter filter{};
   Priority tier = Priority::Normal;
   std::uint32_t max_attempts = 3;
   std::array<std::size_t, limits::lane_count> capacity{1000, 1000, 1000, 1000};  ///< durable events under way at once
-  std::string durable{};           ///< its name; empty: a plain one
+  std::string durable{};  ///< its name; empty: a plain one
   DurableStart start{};
 };
 
 /// A spool of the roster (all but those that left) or of the configuration.
 struct KnownSpool {
-  std::string name;                ///< node name
+  std::string name;  ///< node name
   enum class Reach : std::uint8_t { Unreachable, Reachable } reach = Reach::Unreachable;
-  std::uint64_t mark = 0;          ///< of its last heartbeat; another value: it stored something
+  std::uint64_t mark = 0;  ///< of its last heartbeat; another value: it stored something
 };
 
 struct DurableConfig {
-  std::string node{};              ///< this one
-  Duration cursor_every = 200ms;   ///< a cursor is written at the latest so long after it moved ..
-  std::uint64_t cursor_events = 5000;        ///< .. or so many events later
+  std::string node{};  ///< this one
+  Duration cursor_every = 200ms;  ///< a cursor is written at the latest so long after it moved ..
+  std::uint64_t cursor_events = 5000;  ///< .. or so many events later
   std::uint64_t buffer_bytes = 16ull << 20;  ///< frames held, of each subscription
-  std::uint64_t page_bytes = 512ull << 10;   ///< frames in one answer of a spool
-  std::size_t queries_max = 8;               ///< pages of streams asked for at once, of each subscription
-  std::uint64_t record_bytes = 8ull << 20;   ///< letters and attempts written and not confirmed: more, and nothing is offered
-  Duration ask_again_min = 20ms;   ///< after an answer that had not what was asked for; doubles
+  std::uint64_t page_bytes = 512ull << 10;  ///< frames in one answer of a spool
+  std::size_t queries_max = 8;  ///< pages of streams asked for at once, of each subscription
+  /// Letters and attempts written and not confirmed: with more than this nothing is offered.
+  std::uint64_t record_bytes = 8ull << 20;
+  Duration ask_again_min = 20ms;  ///< after an answer that had not what was asked for; doubles
   Duration ask_again_max = 2s;
-  Duration tails_every = 2s;       ///< at most so often for each spool
-  Duration stalled_after = 2s;     ///< a gap that lasts is shown
-  Duration claim_every = 5s;       ///< after a refusal
-  Duration spool_patience = 10s;   ///< with a beginning that waits for spools that do not answer
-  Duration suspect_patience = 30s; ///< nothing else is handed over meanwhile: see DurableSubscriptions
+  Duration tails_every = 2s;  ///< at most so often for each spool
+  Duration stalled_after = 2s;  ///< a gap that lasts is shown
+  Duration claim_every = 5s;  ///< after a refusal
+  Duration spool_patience = 10s;  ///< with a beginning that waits for spools that do not answer
+  Duration suspect_patience = 30s;  ///< nothing else is handed over meanwhile: see DurableSubscriptions
   Duration query_timeout = 30s;
   std::uint32_t max_requeues = 3;
   /// Whether a type is journalled as far as this node's policies tell. Events of others are taken as they come: their
@@ -79,14 +80,26 @@ struct DurableConfig {
   std::function<bool(std::string_view type)> is_journalled = [](std::string_view) { return true; };
 };
 
-// --- questions to a spool ---------------------------------------------------------------------------------------------
+// --- questions to a spool ------------------------------------------------------------------------------------------
 
 using QueryId = std::uint64_t;
 
-struct AskClaim { std::string subscription; };
-struct AskUnclaim { std::string subscription; };                ///< the answer is of no interest
-struct AskCursor { std::string subscription; };                 ///< the cursor and the attempts
-struct AskLetters { std::string after; std::size_t max = 0; };  ///< in state requeued, of agents "node/.."
+struct AskClaim {
+  std::string subscription;
+};
+/// The answer is of no interest.
+struct AskUnclaim {
+  std::string subscription;
+};
+/// The cursor and the attempts.
+struct AskCursor {
+  std::string subscription;
+};
+/// Those in state requeued, in the order of their keys; those of agents "node/.." are enough.
+struct AskLetters {
+  std::string after;
+  std::size_t max = 0;
+};
 struct AskTails {
   Filter filter;
   std::optional<StreamId> after;
@@ -98,9 +111,12 @@ struct AskStream {
   std::uint64_t last = 0;
   std::size_t bytes = 0;
 };
-struct AskFind { EventId event; };                              ///< its commit number
+/// The commit number of the frame it is in.
+struct AskFind {
+  EventId event;
+};
 struct AskScan {
-  std::uint64_t from = 1;                                       ///< commit number
+  std::uint64_t from = 1;  ///< commit number
   std::optional<WallTime> since;
   Filter filter;
   std::size_t bytes = 0;
@@ -124,8 +140,8 @@ struct StreamAnswer {
     enum class Kind : std::uint8_t { Frame, Never, Missing } kind = Kind::Frame;
     std::uint64_t first = 0;
     std::uint64_t last = 0;
-    std::string why{};   ///< of Never
-    FramePtr frame{};    ///< of Frame
+    std::string why{};  ///< of Never
+    FramePtr frame{};  ///< of Frame
   };
   std::vector<Part> parts;
   std::uint64_t next = 1;
@@ -140,14 +156,14 @@ struct ScanAnswer {
   More more = More::No;
 };
 
-// --- effects ----------------------------------------------------------------------------------------------------------
+// --- effects -------------------------------------------------------------------------------------------------------
 
 /// For Dispatcher::on_run() with no_stream, or on_again() when there is an earlier attempt.
 struct DurableOffer {
   FramePtr frame;
   std::uint32_t first = 0;
   std::uint32_t count = 0;
-  std::vector<Route> routes;        ///< one durable delivery and the gates before it
+  std::vector<Route> routes;  ///< one durable delivery and the gates before it
   std::optional<Earlier> earlier;
 };
 /// For Dispatcher::permit_retry().
@@ -166,67 +182,66 @@ struct LostForGood {
   StreamId stream;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  std::string why;                  ///< "voided", "trimmed", "skipped", ..
+  std::string why;  ///< "voided", "trimmed", "skipped", ..
 };
 /// A stream stands still, or goes on.
 struct StallChanged {
   SubscriptionId subscription{};
   StreamId stream;
-  std::string why;                  ///< empty: it goes on
+  std::string why;  ///< empty: it goes on
 };
 using RequestId = std::uint64_t;
 /// The letter of this event is durable, and the cursor that passes it: its InFlightEntry, if there is one, may go.
 struct InFlightOver {
-  std::string agent;                ///< node/agent
-  std::string event;                ///< id
+  std::string agent;  ///< node/agent
+  std::string event;  ///< id
 };
 /// To an operator's request, exactly one.
 struct RequestAnswer {
   RequestId request = 0;
-  Result<std::string> answer;       ///< one line for a person
+  Result<std::string> answer;  ///< one line for a person
 };
 struct DurableLog {
   enum class Level : std::uint8_t { Info, Warning, Error } level = Level::Info;
   std::string text;
 };
-using DurableEffect =
-    std::variant<DurableOffer, PermitRetry, SpoolQuery, WriteRecord, LostForGood, StallChanged, InFlightOver, RequestAnswer,
-                 DurableLog>;
+using DurableEffect = std::variant<DurableOffer, PermitRetry, SpoolQuery, WriteRecord, LostForGood, StallChanged,
+                                   InFlightOver, RequestAnswer, DurableLog>;
 
-// --- figures ----------------------------------------------------------------------------------------------------------
+// --- figures -------------------------------------------------------------------------------------------------------
 
 enum class DurablePhase : std::uint8_t {
-  Waiting,   ///< for a spool
-  Loading,   ///< claims its name and asks for its cursor
+  Waiting,  ///< for a spool
+  Loading,  ///< claims its name and asks for its cursor
   Creating,  ///< looks for where to begin
   Active,
-  Refused,   ///< another node has the name
-  Removed,   ///< by an operator
+  Refused,  ///< another node has the name
+  Removed,  ///< by an operator
 };
 std::string_view to_string(DurablePhase phase);  ///< "waiting", "loading", ..
 
 struct DurableStreamFigures {
   StreamId stream;
   std::uint64_t done = 0;
-  std::uint64_t next = 1;          ///< as far as anybody said
+  std::uint64_t next = 1;  ///< as far as anybody said
   std::uint64_t pending = 0;
-  std::uint64_t under_way = 0;     ///< of pending: offered to the dispatcher
-  std::string stalled;             ///< why; empty: it is not
+  std::uint64_t under_way = 0;  ///< of pending: offered to the dispatcher
+  std::string stalled;  ///< why; empty: it is not
 };
 
 struct DurableFigures {
   SubscriptionId subscription{};
   std::string name{}, agent{}, filter{};
   DurablePhase phase = DurablePhase::Waiting;
-  std::string trouble{};           ///< of Waiting, Loading and Refused: what for, by whom
+  std::string trouble{};  ///< of Waiting, Loading and Refused: what for, by whom
   CursorGeneration generation{};
   std::uint64_t pending = 0;
   std::uint64_t under_way = 0;
-  std::uint64_t held_bytes = 0;    ///< frames held here, not yet offered
+  std::uint64_t held_bytes = 0;  ///< frames held here, not yet offered
   std::uint64_t lost = 0;
-  std::uint64_t retrying = 0;      ///< events with failed attempts
-  std::uint64_t letters = 0;       ///< written by this incarnation
-  std::uint64_t repaired = 0;      ///< events that came from a spool
+  std::uint64_t retrying = 0;  ///< events with failed attempts
+  std::uint64_t letters = 0;  ///< written by this incarnation
+  std::uint64_t repaired = 0;  ///< events that came from a spool
   std::optional<WallTime> oldest{};  ///< time of the oldest pending event that is known here
   std::vector<DurableStreamFigures> streams{};  ///< those with something pending first; at most as many as asked for
   std::uint64_t streams_total = 0;

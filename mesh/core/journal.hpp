@@ -31,7 +31,7 @@ struct JournalFrame {
 /// Keeps frames until the required spools have them, and longer for laggards while there is room.
 ///
 /// Confirmed: the caller reserves room before it appends, so append() never fails; what is durable on the required
-/// number of spools is dropped when room is needed, or when every spool has it. Captured: when it is full, the oldest
+/// number of spools is dropped when room is needed, or when every spool has it and `spare_bytes` is full. Captured: when it is full, the oldest
 /// frames that are on a spool are dropped, and then the oldest ones that are not under way give way to a void; adjacent
 /// voids merge; counted. A spool that needs what was dropped but is no void gets it from another spool: it is told to
 /// skip.
@@ -45,6 +45,9 @@ class Journal {
   struct Config {
     std::uint64_t confirmed_bytes = 64ull << 20;
     std::uint64_t captured_bytes = 64ull << 20;
+    /// The newest frames that every spool has are kept up to so many bytes in each journal: a store that turns out to
+    /// have lost its newest blocks gets them again.
+    std::uint64_t spare_bytes = 16ull << 20;
     Duration resend_after = 2s;    ///< nothing acknowledged for so long while something is out: open again, the next
                                    ///< time after twice as long, up to 16 times, until something is
     Duration reopen_after = 1s;    ///< between attempts to open a link that was refused

@@ -45,7 +45,7 @@ void Journal::State::drop_what_all_have(JournalKind journal) {
   Book& in = book(journal);
   Position all = in.records.last();
   for (const auto& [spool, link] : links) all = std::min(all, link.sides[journal_index(journal)].acknowledged);
-  while (!in.records.empty() && in.records.front().last <= all) {
+  while (in.records.bytes() > config.spare_bytes && !in.records.empty() && in.records.front().last <= all) {
     if (in.records.front().is_frame() && !in.is_satisfied(in.records.front())) return;
     in.records.drop_front();
   }

@@ -52,7 +52,7 @@ class CloudEventReader {
     Event& event = incoming_.event;
     if (event.type.empty()) return bad_member("type", "an event type; it is required");
     if (has_data_ && has_data_base64_) return bad_member("data_base64", "nothing beside 'data'");
-    if (event.foreign_id.empty()) event.foreign_id = std::move(relayed_foreign_id_);
+    event.foreign_id = incoming_.id.empty() ? incoming_.foreign_id : incoming_.id;
     if (!incoming_.has_priority) {
       const CatalogEntry* entry = find_in_catalog(event.type);
       if (entry != nullptr) event.priority = entry->priority;
@@ -90,8 +90,8 @@ class CloudEventReader {
 
   std::string* text_member(std::string_view name) {
     Event& event = incoming_.event;
-    if (name == "id") return &event.foreign_id;
-    if (name == "foreignid") return &relayed_foreign_id_;
+    if (name == "id") return &incoming_.id;
+    if (name == "foreignid") return &incoming_.foreign_id;
     if (name == "correlationid") return &event.correlation_id;
     if (name == "causationid") return &event.causation_id;
     if (name == "traceparent") return &event.traceparent;
@@ -226,7 +226,6 @@ class CloudEventReader {
   MsgpackReader reader_;
   const Form form_;
   IncomingEvent incoming_;
-  std::string relayed_foreign_id_;
   bool has_data_ = false;
   bool has_data_base64_ = false;
 };

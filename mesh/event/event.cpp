@@ -86,12 +86,12 @@ EventId EventView::id() const {
   return EventId{.node = std::string(origin),
                  .incarnation = incarnation,
                  .lane = lane,
-                 .type = std::string(type),
+                 .type = std::string(wire_type()),
                  .shard = shard,
                  .sequence = sequence};
 }
 
-std::string EventView::id_string() const { return print_id(origin, incarnation, lane, type, shard, sequence); }
+std::string EventView::id_string() const { return print_id(origin, incarnation, lane, wire_type(), shard, sequence); }
 
 std::string EventView::correlation() const {
   return correlation_id.empty() ? id_string() : std::string(correlation_id);

@@ -56,11 +56,12 @@ struct Event {
 /// A numbered event inside a received or locally packed frame. All views point into the frame, which whoever holds the
 /// EventPtr keeps alive.
 struct EventView {
-  std::string_view type;
+  std::string_view type;               ///< of a replayed event: that of the original
   std::string_view origin;
   Incarnation incarnation = 0;
   Priority lane = Priority::Normal;
   std::uint8_t shard = 0;
+  std::uint8_t prefix_bytes = 0;       ///< of a replayed event: what stands before `type` where that points to
   std::uint64_t sequence = 0;
 
   WallTime time{};
@@ -80,6 +81,8 @@ struct EventView {
   /// Not empty: the bytes of this event do not decode, this says why, and only the coordinate above is valid.
   std::string_view defect;
 
+  /// The type in the topic, which is part of the id: that of the stream.
+  std::string_view wire_type() const { return {type.data() - prefix_bytes, type.size() + prefix_bytes}; }
   EventId id() const;
   std::string id_string() const;
   /// The correlation id, or the event's own id when it carries none.

@@ -45,6 +45,13 @@ bool is_wire_type(std::string_view type) {
   return type.size() <= limits::wire_type_bytes_max && is_dotted_name(type.substr(1));
 }
 
+std::string_view original_type(std::string_view wire_type) {
+  for (const std::string_view prefix : {replay_prefix, replay_to_prefix}) {
+    if (wire_type.starts_with(prefix)) return wire_type.substr(prefix.size());
+  }
+  return wire_type;
+}
+
 Result<Filter> Filter::parse(std::string_view text) {
   if (text == "*") return Filter(std::string(text));
   if (text.ends_with('.') && is_event_type(text.substr(0, text.size() - 1))) return Filter(std::string(text));
@@ -55,8 +62,14 @@ Result<Filter> Filter::parse(std::string_view text) {
                                               "family ending in a dot (trade.) or *");
 }
 
+Filter Filter::of_replays() const {
+  return Filter(std::string(replay_prefix) + (text_ == "*" ? std::string() : text_));
+}
+
+Filter Filter::replays_to_agents() { return Filter(std::string(replay_to_prefix)); }
+
 bool Filter::matches(std::string_view type) const {
-  if (is_reserved(type)) return false;
+  if (is_reserved(type) != is_reserved(text_)) return false;
   if (text_ == "*") return true;
   if (text_.ends_with('.')) return type.starts_with(text_);
   return type == text_;

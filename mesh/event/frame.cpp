@@ -185,7 +185,8 @@ struct FrameAccess {
 
   static EventView coordinate(const FrameHeader& header) {
     EventView event;
-    event.type = header.type;
+    event.type = original_type(header.type);
+    event.prefix_bytes = static_cast<std::uint8_t>(header.type.size() - event.type.size());
     event.origin = header.origin;
     event.incarnation = header.incarnation;
     event.lane = header.lane;

@@ -32,6 +32,8 @@ struct IncomingEvent {
   bool has_priority = false;
   bool has_time = false;
   bool has_source = false;
+  std::string id;          ///< its `id`; an event that has one is given that as foreign_id ..
+  std::string foreign_id;  ///< .. and not its `foreignid`, which is this
 };
 Result<IncomingEvent> from_cloudevent_json(std::string_view json);
 

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/limits.hpp>
 
 namespace legion {
 namespace {
@@ -109,7 +110,23 @@ PolicyTable::PolicyTable(std::vector<TopicRule> rules) : rules_(std::move(rules)
   std::ranges::stable_sort(rules_, {}, prefix_length);
 }
 
-TopicPolicy PolicyTable::resolve(std::string_view type) const { return policy_of_region(type, rules_); }
+namespace {
+
+// The id of the original comes on top of an event, and its correlation id where it was its own.
+constexpr std::size_t replay_overhead = 2 * (limits::attribute_bytes_max + 4);
+
+}  // namespace
+
+TopicPolicy PolicyTable::resolve(std::string_view type) const {
+  TopicPolicy policy = policy_of_region(original_type(type), rules_);
+  if (!is_replayed(type)) return policy;
+  policy.durability = Durability::None;
+  policy.deliver = Deliver::Live;
+  policy.spools = 0;
+  policy.ttl.reset();
+  policy.max_bytes += replay_overhead;
+  return policy;
+}
 
 // The decision is a value per region (everything, families, exact types), nested by prefix. A region that decides as
 // the next larger one around it says nothing; without those, equal decisions have exactly one form.

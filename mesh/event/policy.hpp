@@ -69,7 +69,8 @@ class PolicyTable {
   explicit PolicyTable(std::vector<TopicRule> rules = {});
   /// What is in effect: `spools` is at least 1 for confirmed types (1 unless a rule says otherwise) and 0 for all
   /// others; a confirmed type whose rule says `spools = 0` comes back as captured; only confirmed types are ever
-  /// delivered after the confirm; `shards` is at least 1.
+  /// delivered after the confirm; `shards` is at least 1. A replayed type (is_replayed()) has the lane, the shards and
+  /// the size (and room for an id) of its original; it is never journalled and does not expire.
   TopicPolicy resolve(std::string_view type) const;
   /// Same on two nodes exactly when their rules decide alike. 16 hex digits (XXH3-64 over the decisions in canonical form).
   std::string hash() const;

@@ -129,6 +129,7 @@ void ControlService::dispatch(Now now, const RpcRequest& request, const Answer& 
   if (request.method == "nodes") return answer(backend_.nodes(now));
   if (request.method == "publish") return publish(now, request.params, answer);
   if (DurableControl::knows(request.method)) return backend_.durable(now, request.method, request.params, answer);
+  if (request.method == "replay") return backend_.replay(now, request.params, answer);
   answer(fail(ErrorCode::NotFound, "no such method: " + request.method.substr(0, 64)));
 }
 

@@ -28,6 +28,7 @@ struct ControlBackend {
   /// Those DurableControl knows.
   using Answer = std::function<void(Result<Bytes>)>;
   std::function<void(Now, std::string_view method, BytesView params, Answer)> durable;
+  std::function<void(Now, BytesView params, const std::function<void(Result<Bytes>)>& answer)> replay;
 };
 
 /// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets

@@ -1,23 +1,39 @@
 #include <legion/runtime/inbound.hpp>
 
+#include <algorithm>
+
 #include <legion/base/assert.hpp>
 
 namespace legion {
 
+namespace {
+
+constexpr std::uint64_t outside_the_books = ~std::uint64_t{0};
+
+}  // namespace
+
 Inbound::Inbound(Ledger& ledger, DispatchPool& pool) : ledger_(ledger), pool_(pool) {}
 
-void Inbound::route(SubscriptionId subscription, const Filter& filter) {
-  LEGION_ASSERT(subscription.value == ledger_of_.size());
+void Inbound::route(const Wanted& wanted) {
+  LEGION_ASSERT(wanted.subscription.value == numbers_.size());
+  Numbers numbers{.live = add(wanted.subscription, wanted.filter), .replays = {}};
+  if (wanted.replays) numbers.replays = add(wanted.subscription, *wanted.replays);
+  numbers_.push_back(numbers);
+  if (wanted.tier == Priority::Critical) gates_.push_back({wanted.subscription, wanted.filter});
+}
+
+LedgerSubscription Inbound::add(SubscriptionId subscription, const Filter& filter) {
   const LedgerSubscription number = ledger_.add_subscription(filter);
-  ledger_of_.push_back(number);
   if (dispatcher_of_.size() <= number) dispatcher_of_.resize(number + 1);
   dispatcher_of_[number] = subscription;
+  return number;
 }
 
 void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict) {
   const std::uint32_t count = frame->header().event_count;
   if (verdict.skip >= count) return;
   if (on_new) on_new(frame, verdict.skip);
+  if (is_reserved(frame->header().type)) return on_replay(now, frame, verdict);
   routes_.clear();
   for (const LedgerRoute& route : *verdict.routes) {
     if (route.subscription >= dispatcher_of_.size() || !dispatcher_of_[route.subscription]) continue;
@@ -27,17 +43,70 @@ void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdi
     if (durable.when == Durable::Later) continue;
     routes_.push_back({subscription, route.booked_from, durable.stream});
   }
+  offer(now, frame, verdict.skip, verdict.stream);
+}
+
+/// A durable subscription takes replays as a plain one does: its cursor is about what happened.
+void Inbound::on_replay(Now now, const FramePtr& frame, const FrameVerdict& verdict) {
+  routes_.clear();
+  for (const LedgerRoute& route : *verdict.routes) {
+    if (route.subscription >= dispatcher_of_.size() || !dispatcher_of_[route.subscription]) continue;
+    routes_.push_back({*dispatcher_of_[route.subscription], route.booked_from, no_stream});
+  }
+  add_gates(original_type(frame->header().type));
+  offer(now, frame, verdict.skip, verdict.stream);
+}
+
+void Inbound::offer_to(Now now, const FramePtr& frame, StreamKey stream,
+                       std::span<const SubscriptionId> subscriptions) {
+  routes_.clear();
+  for (const SubscriptionId subscription : subscriptions) {
+    numbers_[subscription.value].offered_to += frame->header().event_count;
+    routes_.push_back({subscription, 0, no_stream});
+  }
+  add_gates(original_type(frame->header().type));
+  offer(now, frame, 0, stream);
+}
+
+std::vector<SubscriptionId> Inbound::gates_before(std::string_view type,
+                                                  std::span<const SubscriptionId> subscriptions) const {
+  const auto is_gate = [&](SubscriptionId subscription) {
+    return std::ranges::find(gates_, subscription, &Gate::subscription) != gates_.end();
+  };
+  std::vector<SubscriptionId> before;
+  if (std::ranges::all_of(subscriptions, is_gate)) return before;
+  for (const Gate& gate : gates_) {
+    const bool is_among = std::ranges::find(subscriptions, gate.subscription) != subscriptions.end();
+    if (!is_among && gate.filter.matches(type)) before.push_back(gate.subscription);
+  }
+  return before;
+}
+
+/// Gates stand before the lower tiers also where they take no replays themselves: then outside their books.
+void Inbound::add_gates(std::string_view type) {
+  if (routes_.empty() || gates_.empty()) return;
+  std::vector<SubscriptionId> asked;
+  for (const Route& route : routes_) asked.push_back(route.subscription);
+  for (const SubscriptionId gate : gates_before(type, asked)) routes_.push_back({gate, outside_the_books, no_stream});
+}
+
+void Inbound::offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream) {
   if (routes_.empty()) return;
-  offered_ += count - verdict.skip;
-  if (on_offered) on_offered(frame, verdict.skip);
-  pool_.offer(now, frame, verdict.skip, verdict.stream, routes_);
+  offered_ += frame->header().event_count - first;
+  if (on_offered) on_offered(frame, first);
+  pool_.offer(now, frame, first, stream, routes_);
 }
 
 void Inbound::all_link_books(std::vector<Books>& out) const {
   std::vector<Books> by_ledger;
   ledger_.all_books(by_ledger);
   out.clear();
-  for (const LedgerSubscription number : ledger_of_) out.push_back(by_ledger[number]);
+  for (const Numbers& numbers : numbers_) {
+    Books books = by_ledger[numbers.live];
+    if (numbers.replays) books += by_ledger[*numbers.replays];
+    books.published += numbers.offered_to;
+    out.push_back(books);
+  }
 }
 
 }  // namespace legion

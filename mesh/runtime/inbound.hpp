@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include <legion/base/log.hpp>
@@ -18,10 +20,20 @@ class Inbound {
  public:
   Inbound(Ledger& ledger, DispatchPool& pool);
 
-  /// Books of a dispatcher subscription are kept under the ledger's number from now on.
-  void route(SubscriptionId subscription, const Filter& filter);
+  struct Wanted {
+    SubscriptionId subscription{};
+    Filter filter{};
+    Priority tier = Priority::Normal;
+    std::optional<Filter> replays{};  ///< what it takes of `~replay.` streams
+  };
+  /// Books of a dispatcher subscription are kept under the ledger's numbers from now on.
+  void route(const Wanted& wanted);
   /// A frame the ledger has judged, from a link or from this node itself. Its events are not looked at here.
   void on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict);
+  /// Hands the events of a frame to these subscriptions, and before them to the gates that match; to nobody else.
+  void offer_to(Now now, const FramePtr& frame, StreamKey stream, std::span<const SubscriptionId> subscriptions);
+  /// Gates that stand before `subscriptions` for events of this type, as handlers see it, besides those among them.
+  std::vector<SubscriptionId> gates_before(std::string_view type, std::span<const SubscriptionId> subscriptions) const;
 
   /// Events given to the dispatcher so far.
   std::uint64_t offered() const { return offered_; }
@@ -46,12 +58,28 @@ class Inbound {
   std::function<void(const FramePtr& frame, std::uint32_t first)> on_new;
 
  private:
+  /// The ledger's numbers of one dispatcher subscription.
+  struct Numbers {
+    LedgerSubscription live = 0;
+    std::optional<LedgerSubscription> replays;
+    std::uint64_t offered_to = 0;  // events no stream in the ledger counts for it
+  };
+  struct Gate {
+    SubscriptionId subscription;
+    Filter filter;
+  };
+  LedgerSubscription add(SubscriptionId subscription, const Filter& filter);
+  void on_replay(Now now, const FramePtr& frame, const FrameVerdict& verdict);
+  void add_gates(std::string_view type);
+  void offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream);
+
   Ledger& ledger_;
   std::uint64_t offered_ = 0;
   DispatchPool& pool_;
-  std::vector<LedgerSubscription> ledger_of_;                     // by dispatcher subscription
-  std::vector<std::optional<SubscriptionId>> dispatcher_of_;      // by ledger subscription
-  std::vector<Route> routes_;                                     // scratch
+  std::vector<Numbers> numbers_;                              // by dispatcher subscription
+  std::vector<std::optional<SubscriptionId>> dispatcher_of_;  // by ledger subscription
+  std::vector<Gate> gates_;
+  std::vector<Route> routes_;                                 // scratch
 };
 
 }  // namespace legion

@@ -104,11 +104,13 @@ PublishResult Intake::publish(const Event& event, std::string_view agent, Publis
 PublishResult Intake::check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
                                       PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
   if (publisher != Publisher::Node) {
-    const bool outside = publisher == Publisher::Control || publisher == Publisher::Local;
+    const bool outside = publisher != Publisher::Agent;
     const bool shut = closed_.load(std::memory_order_acquire) ||
                       (outside && outside_closed_.load(std::memory_order_acquire));
     if (shut) return {PublishStatus::Closed, "the node is shutting down"};
-    if (is_reserved(event.type)) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
+    const bool is_replay = event.type.starts_with(replay_prefix);
+    const bool allowed = publisher == Publisher::Replay ? is_replay : !is_reserved(event.type);
+    if (!allowed) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
   }
   Scratch& scratch = scratch_of_this_thread();
   const PublishedType* type = types_.find_or_add(event.type, scratch.type);

@@ -17,7 +17,13 @@
 namespace legion {
 
 /// Who calls publish(); decides what may be published and how much of the queue may be used.
-enum class Publisher : std::uint8_t { Agent, Control, Local, Node };
+enum class Publisher : std::uint8_t {
+  Agent,
+  Control,
+  Local,
+  Node,
+  Replay,  ///< as Control, of `~replay.` types only
+};
 
 /// Who wants to be told of an event, when, and where.
 struct Asker {

@@ -59,6 +59,7 @@ struct Node::State {
   std::vector<bool> has_subscriptions;  // by agent
   std::vector<SubscriptionSnapshot> subscriptions;
   std::vector<Filter> filters;
+  std::vector<std::optional<Filter>> replays;
   std::vector<DurableHandler> handlers;
   std::optional<std::vector<InFlightEntry>> in_flight;
   std::unique_ptr<SpoolService> spool;
@@ -199,6 +200,8 @@ void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> ag
       told.start = durable_start(subscription.durable->start);
     }
     state_->filters.push_back(wanted.filter);
+    const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
+    state_->replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
     state_->subscriptions.push_back({name, wanted.filter.text(), wanted.tier, {}});
     state_->pool.add_subscription(id, std::move(subscription.spec));
   }
@@ -210,7 +213,8 @@ void Node::start() {
   state.loop = std::make_unique<NodeLoop>(NodeLoop::Setup{
       state.options, state.sockets, state.state_dir, state.intake, state.pool, state.executor, state.status, state.wake,
       state.spool.get(), state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
-      state.filters, state.handlers, state.in_flight, [&state](NodeExit why) { state.end_with(std::move(why)); }});
+      state.filters, state.replays, state.handlers, state.in_flight,
+      [&state](NodeExit why) { state.end_with(std::move(why)); }});
   if (auto tracked = track_in_flight(state); !tracked) {
     state.log(LogLevel::Error, tracked.error().message + "; after a crash it will not be known what was in hands");
   }

@@ -48,7 +48,10 @@ NodeLoop::NodeLoop(Setup setup)
   poller_.add(setup_.sockets.control->pollables());
   for (const auto& lane : setup_.sockets.lanes) poller_.add(lane->pollables());
   caller_.watch(poller_);
-  if (setup_.spool != nullptr) poller_.add(setup_.spool->pollables());
+  if (setup_.spool != nullptr) {
+    poller_.add(setup_.spool->pollables());
+    catchup_.emplace(catchup_setup(), SpoolCatchup::Pace{});
+  }
   if (setup_.sockets.local) poller_.add(setup_.sockets.local->pollables());
   if (setup_.sockets.local) local_.emplace(std::move(setup_.sockets.local), setup_.intake, setup_.log);
   if (!local_) return;
@@ -60,6 +63,19 @@ NodeLoop::NodeLoop(Setup setup)
       streams_->reader->unsubscribe(filter);
     }
   };
+}
+
+SpoolCatchup::Setup NodeLoop::catchup_setup() {
+  transport::SpoolClientOptions client;
+  client.redial_max = setup_.options.membership.redial_max;
+  client.connect_timeout = setup_.options.membership.connect_timeout;
+  return {.context = *setup_.sockets.context,
+          .poller = poller_,
+          .service = *setup_.spool,
+          .self = setup_.options.name,
+          .is_gone = [this](const Origin& origin) { return is_gone(origin); },
+          .client = client,
+          .log = setup_.log};
 }
 
 NodeLoop::~NodeLoop() {
@@ -94,6 +110,9 @@ bool NodeLoop::quiesce(Duration limit) {
     if (streams_) streams_->durable.subscriptions().begin_drain(now_);
     if (!streams_ || !std::exchange(listening_, false)) return;
     for (const Filter& filter : setup_.filters) streams_->reader->unsubscribe(filter);
+    for (const auto& replays : setup_.replays) {
+      if (replays) streams_->reader->unsubscribe(*replays);
+    }
   });
   return quiet_.wait(limit);
 }
@@ -164,6 +183,7 @@ void NodeLoop::turn() {
   drain_bind_monitors();
   if (local_) local_->on_turn(now_);
   if (setup_.spool != nullptr) setup_.spool->on_turn(now_);
+  if (catchup_) catchup_->on_turn(now_);
   if (streams_) {
     streams_->journal.read(now_);
     streams_->durable.on_turn(now_);
@@ -178,7 +198,7 @@ void NodeLoop::turn() {
     if (streams_ && !fenced_) streams_->outbound.on_tick(now_);
     if (streams_) {
       streams_->journal.on_tick(now_);
-      tell_durable_of_spools();
+      tell_of_marks();
       streams_->durable.on_tick(now_);
     }
     pump_journal(now_);
@@ -187,6 +207,16 @@ void NodeLoop::turn() {
   }
   if (streams_) streams_->reader->on_tick(now_);
   check_quiet(streams_ && streams_->inbound.offered() != offered);
+}
+
+/// As heartbeats tell of them; of this node itself at once.
+void NodeLoop::tell_of_marks() {
+  for (const auto& [name, heard] : heard_) {
+    if (!heard.heartbeat.spool) continue;
+    streams_->durable.on_mark(name, heard.heartbeat.spool->mark);
+    if (catchup_) catchup_->on_mark(name, heard.heartbeat.spool->mark);
+  }
+  if (setup_.spool != nullptr) streams_->durable.on_mark(setup_.options.name, setup_.spool->store_mark());
 }
 
 // Bounded by time, because frames differ by orders of magnitude in their cost. What is left keeps its flag up, and the

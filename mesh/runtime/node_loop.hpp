@@ -27,11 +27,14 @@
 #include <legion/runtime/journal_pump.hpp>
 #include <legion/runtime/latch.hpp>
 #include <legion/runtime/local_bus.hpp>
+#include <legion/runtime/local_replay.hpp>
 #include <legion/runtime/mesh_reader.hpp>
 #include <legion/runtime/node.hpp>
 #include <legion/runtime/node_sockets.hpp>
 #include <legion/runtime/outbound.hpp>
 #include <legion/runtime/refused_peers.hpp>
+#include <legion/runtime/replay_control.hpp>
+#include <legion/runtime/spool_catchup.hpp>
 #include <legion/runtime/spool_service.hpp>
 #include <legion/runtime/state_dir.hpp>
 
@@ -61,6 +64,7 @@ class NodeLoop {
     std::vector<std::unique_ptr<HostedAgent>>& agents;
     std::vector<SubscriptionSnapshot>& subscriptions;  ///< by SubscriptionId; books are filled in at each snapshot
     std::vector<Filter>& filters;                      ///< by SubscriptionId
+    std::vector<std::optional<Filter>>& replays;       ///< by SubscriptionId: what it takes of replays
     std::vector<DurableHandler>& handlers;             ///< by SubscriptionId
     std::optional<std::vector<InFlightEntry>>& in_flight;  ///< what the life before this one left; null: not known
     std::function<void(NodeExit)> on_exit;             ///< fenced or name in use
@@ -92,6 +96,7 @@ class NodeLoop {
     JournalPump journal;
     Outbound outbound;
     DurableHost durable;
+    LocalReplay replay;
     Streams(NodeLoop& loop, Origin origin);
   };
 
@@ -114,8 +119,9 @@ class NodeLoop {
   void tick_leaving(Now now);
   void carry_out(Now now);
   void connect_spool(const Member& member);
+  SpoolCatchup::Setup catchup_setup();
   void open_durable(Now now);
-  void tell_durable_of_spools();
+  void tell_of_marks();
   void report_letter(const DeadLetter& letter);
   bool durable_settled(Now now);
   void pump_journal(Now now);
@@ -151,6 +157,7 @@ class NodeLoop {
   ControlService service_;
   std::optional<LocalBus> local_;
   std::unique_ptr<Streams> streams_;
+  std::optional<SpoolCatchup> catchup_;  // of a spool
   FramePool frames_;  // memory of own frames that are delivered here
   transport::Poller& poller_;
   std::size_t wake_token_;

@@ -63,7 +63,8 @@ NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
                journal.journal(), loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }),
       durable({*loop.setup_.sockets.context, loop.poller_, loop.setup_.pool, outbound, origin, loop.setup_.boot,
                loop.setup_.options.membership.redial_max, loop.setup_.options.membership.connect_timeout, loop.setup_.log},
-              durable_config(loop.setup_.options.name, loop.setup_.intake.policy())) {}
+              durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
+      replay(origin, ledger, inbound, loop.setup_.pool, loop.setup_.intake.policy(), loop.setup_.handlers) {}
 
 void NodeLoop::tick_membership(Now now) {
   membership_.on_tick(now);
@@ -182,8 +183,10 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   open_durable(now);
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
-    streams_->inbound.route({static_cast<std::uint32_t>(i)}, setup_.filters[i]);
+    streams_->inbound.route({.subscription = {static_cast<std::uint32_t>(i)}, .filter = setup_.filters[i],
+                             .tier = setup_.handlers[i].tier, .replays = setup_.replays[i]});
     streams_->reader->subscribe(setup_.filters[i]);
+    if (setup_.replays[i]) streams_->reader->subscribe(*setup_.replays[i]);
   }
   streams_->ledger.add_subscription(heartbeat_filter());
   streams_->reader->subscribe(heartbeat_filter());
@@ -209,6 +212,7 @@ void NodeLoop::connect_spool(const Member& member) {
     if (gone || !streams_ || !result) return;  // a name that cannot be looked up: connect() asks again and says so
     streams_->journal.connect(name, result->front());
     streams_->durable.connect(name, result->front());
+    if (catchup_) catchup_->connect(name, result->front());
   });
 }
 
@@ -250,14 +254,6 @@ void NodeLoop::open_durable(Now now) {
     }
   };
   durable.on_tick(now);
-}
-
-/// As heartbeats tell of them; of this node itself at once.
-void NodeLoop::tell_durable_of_spools() {
-  for (const auto& [name, heard] : heard_) {
-    if (heard.heartbeat.spool) streams_->durable.on_mark(name, heard.heartbeat.spool->mark);
-  }
-  if (setup_.spool != nullptr) streams_->durable.on_mark(setup_.options.name, setup_.spool->store_mark());
 }
 
 /// Cursors are written once more, and everything recorded is durable.
@@ -348,6 +344,7 @@ void NodeLoop::disconnect(const std::string& name) {
   if (member && member->state != MemberState::Left) return;
   streams_->journal.disconnect(now_, name);
   streams_->durable.disconnect(now_, name);
+  if (catchup_) catchup_->disconnect(name);
   // Over for good: the books stay, the streams go.
   if (const auto life = incarnations_.find(name); life != incarnations_.end()) {
     const Origin origin{name, life->second};

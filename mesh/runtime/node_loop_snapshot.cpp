@@ -85,6 +85,7 @@ void NodeLoop::tell_of_spools(NodeSnapshot& snapshot) const {
       .figures = info.figures,
       .inlet = {.links = info.links, .records = info.records, .duplicates = info.duplicates, .rewinds = info.rewinds,
                 .refused = info.refused, .bytes_waiting = info.bytes_waiting},
+      .catchup = catchup_ ? catchup_->figures() : SpoolCatchupFigures{},
       .frozen = std::move(info.frozen)};
 }
 
@@ -135,6 +136,12 @@ ControlBackend NodeLoop::backend() {
       .nodes = [this](Now now) { return encode(node_rows(now)); },
       .durable = [this](Now now, std::string_view method, BytesView params,
                         ControlBackend::Answer answer) { ask_durable(now, method, params, std::move(answer)); },
+      .replay =
+          [this](Now now, BytesView params, const ReplayControl::Answer& answer) {
+            if (quiesce_) return answer(fail(ErrorCode::Closed, "the node is shutting down"));
+            ReplayControl(setup_.options.name, setup_.intake, streams_ ? &streams_->replay : nullptr)
+                .handle(now, params, answer);
+          },
   };
 }
 

@@ -75,6 +75,10 @@ bool SpoolLinks::may_have_input() const {
   return std::ranges::any_of(links_, [](const auto& entry) { return entry.second.client->may_have_input(); });
 }
 
+bool SpoolLinks::drained() const {
+  return std::ranges::all_of(links_, [](const auto& entry) { return entry.second.waiting.empty(); });
+}
+
 void SpoolLinks::watch(transport::Poller& poller) {
   poller_ = &poller;
   for (const auto& [spool, link] : links_) poller.add(link.client->pollables());

@@ -44,6 +44,8 @@ class SpoolLinks {
   void send(const Journal::Send& effect);
 
   bool may_have_input() const;
+  /// ZeroMQ has taken everything that was sent. What it has not passed on when this is destroyed gets half a second.
+  bool drained() const;
   /// All connections, those to come included, are waited for in `poller`, which lives as long as they are made.
   void watch(transport::Poller& poller);
 

@@ -157,6 +157,8 @@ struct SpoolInfo {
 
   std::uint64_t links = 0;              ///< nodes with an open journal link
   std::uint64_t records = 0, duplicates = 0, rewinds = 0, refused = 0;  ///< of the journal link, since the start
+  std::uint64_t skipped = 0;          ///< positions a node did not have any more
+  std::uint64_t ignored = 0;          ///< messages of no open link
   std::uint64_t bytes_waiting = 0;      ///< given to the store and not yet durable
 
   std::uint64_t batches = 0;            ///< transactions with records, since the start

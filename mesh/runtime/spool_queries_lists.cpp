@@ -146,6 +146,8 @@ void each_number(SpoolInfo& info, Visit visit) {
   visit("duplicates", info.duplicates);
   visit("rewinds", info.rewinds);
   visit("refused", info.refused);
+  visit("skipped", info.skipped);
+  visit("ignored", info.ignored);
   visit("waiting", info.bytes_waiting);
   visit("batches", info.batches);
   visit("batch_max", info.batch_records_max);

@@ -198,6 +198,8 @@ SpoolInfo SpoolService::snapshot() const {
   info.duplicates = link.duplicates;
   info.rewinds = link.rewinds;
   info.refused = link.refused;
+  info.skipped = link.skipped;
+  info.ignored = link.ignored;
   info.bytes_waiting = link.bytes_waiting;
   info.batches = writer.batches;
   info.batch_records_max = writer.batch_records_max;
@@ -222,6 +224,24 @@ void SpoolService::journals(OnJournals on_journals) {
 
 void SpoolService::adopt(std::vector<JournalRecord> records, std::function<void(Result<void>)> on_done) {
   commands_.push_back(store_command::Adopt{std::move(records), std::move(on_done)});
+  flush();
+}
+
+void SpoolService::bind(Origin origin, BootId boot, std::function<void(Result<void>)> on_done) {
+  const auto on_states = [on_done = std::move(on_done)](const Result<std::vector<JournalState>>& states) {
+    on_done(states ? Result<void>() : std::unexpected(states.error()));
+  };
+  commands_.push_back(store_command::Bind{std::move(origin), boot, on_states});
+  flush();
+}
+
+void SpoolService::note_released(Origin origin, JournalKind journal, std::uint8_t spools, Position through) {
+  commands_.push_back(store_command::SetReleased{std::move(origin), journal, spools, through});
+  flush();
+}
+
+void SpoolService::note_final(Origin origin, Position confirmed, Position captured) {
+  commands_.push_back(store_command::SetFinal{std::move(origin), confirmed, captured});
   flush();
 }
 

@@ -74,6 +74,10 @@ class SpoolService {
   void journals(OnJournals on_journals);
   /// Records another spool has given; of each journal in ascending order.
   void adopt(std::vector<JournalRecord> records, std::function<void(Result<void>)> on_done);
+  /// What another spool knows of an origin, before its records and besides them. Errors of bind(): Refused, Io.
+  void bind(Origin origin, BootId boot, std::function<void(Result<void>)> on_done);
+  void note_released(Origin origin, JournalKind journal, std::uint8_t spools, Position through);
+  void note_final(Origin origin, Position confirmed, Position captured);
 
  private:
   SpoolService(std::unique_ptr<Store> store, transport::SpoolServer& server, Options options, Backend backend,

@@ -177,7 +177,7 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
   const auto time_text = [](const std::optional<WallTime>& time) {
     return time ? std::optional(format_time(*time)) : std::nullopt;
   };
-  out.map(20);
+  out.map(21);
   write(out, "path", spool.path);
   write(out, "store", spool.store.hex());
   write_text_or_nil(out, "frozen", spool.frozen);
@@ -199,6 +199,14 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
   write(out, "rewinds", spool.inlet.rewinds);
   write(out, "refused", spool.inlet.refused);
   write(out, "bytes_waiting", spool.inlet.bytes_waiting);
+  out.str("catchup");
+  out.map(5);
+  write(out, "peers", spool.catchup.peers);
+  write(out, "rounds", spool.catchup.rounds);
+  write(out, "missing", spool.catchup.missing);
+  write(out, "adopted", spool.catchup.adopted);
+  const std::string& trouble = spool.catchup.trouble;
+  write_text_or_nil(out, "trouble", trouble.empty() ? std::nullopt : std::optional(trouble));
 }
 
 }  // namespace

@@ -48,12 +48,22 @@ struct JournalSnapshot {
   std::vector<Journal::LinkFigures> links;
 };
 
+/// What a spool gets from the others.
+struct SpoolCatchupFigures {
+  std::uint64_t peers = 0;    ///< other spools that are connected
+  std::uint64_t rounds = 0;   ///< comparisons that went to their end
+  std::uint64_t missing = 0;  ///< positions another spool had and this one had not, when last compared
+  std::uint64_t adopted = 0;  ///< records taken from other spools
+  std::string trouble;        ///< the last one; empty: none yet
+};
+
 /// Of a node that is a spool.
 struct SpoolSnapshot {
   std::string path;
   StoreId store;
   StoreFigures figures;
   JournalInlet::Figures inlet;
+  SpoolCatchupFigures catchup;
   std::optional<std::string> frozen;  ///< why nothing is confirmed any more
 };
 

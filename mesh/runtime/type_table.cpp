@@ -11,7 +11,7 @@ PublishedType describe(std::string_view name, const PolicyTable& policy) {
   PublishedType entry;
   entry.type = canonical_type(name);
   entry.policy = policy.resolve(entry.type);
-  entry.is_heartbeat = entry.type == "agent.heartbeat";
+  entry.is_heartbeat = original_type(entry.type) == "agent.heartbeat";
   return entry;
 }
 

@@ -10,7 +10,7 @@
 #include <SQLiteCpp/Backup.h>
 #include <sqlite3.h>
 
-#include <legion/base/assert.hpp>
+#include <legion/spool/sqlite_rebuild.hpp>
 
 namespace legion::spool {
 namespace {
@@ -19,6 +19,7 @@ constexpr int wait_for_readers_ms = 250;
 constexpr int patience_ms = 5000;
 constexpr std::uint64_t very_long = 4;  // times log_bytes
 constexpr int backup_pages_a_step = 256;
+constexpr int blocks_checked_on_open = 4;
 
 // Whether all of the log was copied back.
 bool copy_log_back(WriterState& state, int mode) {
@@ -84,6 +85,15 @@ Result<bool> maintain(WriterState& state, WallTime now, const RetentionPolicy& r
   if (const auto some = quarantine_step(state); !some || *some) return some;
   if (const auto some = trim_step(state, now, retention); !some || *some) return some;
   return merge_step(state);
+}
+
+Result<void> check_end(WriterState& state) {
+  std::vector<CommitNumber> last;
+  Query query(state.database, "SELECT first FROM block ORDER BY first DESC LIMIT ?");
+  for (Rows rows = query.rows(blocks_checked_on_open); rows.next();) last.push_back(rows.count(0));
+  for (const CommitNumber first : last) (void)load_block_at(state, first);
+  if (auto done = quarantine_step(state); !done) return std::unexpected(std::move(done.error()));
+  return {};
 }
 
 Result<bool> quarantine_step(WriterState& state) {

@@ -9,6 +9,8 @@ namespace legion::spool {
 
 /// After opening: everything in the log goes into the database, and that to disk. Throws SQLite::Exception.
 void settle(WriterState& state);
+/// After loading: what the last commits wrote is looked at once more, and quarantined where it is damaged.
+Result<void> check_end(WriterState& state);
 /// Before closing.
 void close(WriterState& state);
 void measure_database(WriterState& state);

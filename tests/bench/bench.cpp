@@ -23,7 +23,7 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 9> benches{{
+constexpr std::array<Bench, 10> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
     {"local_dispatch", local_dispatch},
@@ -33,6 +33,7 @@ constexpr std::array<Bench, 9> benches{{
     {"isolation", isolation},
     {"spool_confirmed", spool_confirmed},
     {"spool_confirm_latency", spool_confirm_latency},
+    {"spool_store", spool_store},
 }};
 
 /// What msgpack-cxx and the JSON library throw ends one benchmark only.

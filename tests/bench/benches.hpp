@@ -27,5 +27,8 @@ Result<void> isolation(const Effort& effort);
 Result<void> spool_confirmed(const Effort& effort);
 /// From publish() to the confirm at 1,000 events/s, beside an fdatasync of the same disk.
 Result<void> spool_confirm_latency(const Effort& effort);
+/// The store of a spool alone, in this process: appends with fsync beside SQLite's own blobs; opening, reading and looking
+/// up 10 M events.
+Result<void> spool_store(const Effort& effort);
 
 }  // namespace legion::bench

@@ -11,7 +11,8 @@ StreamId stream_named(std::string type, std::string node, std::uint8_t shard) {
 }
 
 std::string event_id(const StreamId& stream, std::uint64_t sequence) {
-  return EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, sequence}.to_string();
+  return EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, sequence}
+      .to_string();
 }
 
 FramePtr frame_in(const StreamId& stream, std::uint64_t first, std::size_t count, WallTime time,
@@ -93,7 +94,8 @@ StreamAnswer ModelSpool::read(const AskStream& question) const {
     std::uint64_t end = frame == stored.frames.end() ? question.last : std::min(question.last, frame->first - 1);
     if (frame != stored.frames.begin() && last_of(std::prev(frame)->second) >= at) {
       --frame;
-      answer.parts.push_back({StreamAnswer::Part::Kind::Frame, frame->first, last_of(frame->second), {}, frame->second});
+      answer.parts.push_back(
+          {StreamAnswer::Part::Kind::Frame, frame->first, last_of(frame->second), {}, frame->second});
       bytes += frame->second->events_bytes();
       answer.next = last_of(frame->second) + 1;
       continue;
@@ -175,7 +177,8 @@ DurableConfig for_node(DurableConfig config) {
 
 }  // namespace
 
-DurableKit::DurableKit(DurableConfig config, std::uint64_t seed) : durable(for_node(std::move(config))), dispatcher(seed) {}
+DurableKit::DurableKit(DurableConfig config, std::uint64_t seed)
+    : durable(for_node(std::move(config))), dispatcher(seed) {}
 
 SubscriptionId DurableKit::add(const std::string& agent, const Sub& sub, const std::string& durable_name) {
   if (!agents_.contains(agent)) {
@@ -190,12 +193,12 @@ SubscriptionId DurableKit::add(const std::string& agent, const Sub& sub, const s
   const Filter filter = Filter::parse(sub.filter).value();
   const SubscriptionId id = dispatcher.add_subscription(agents_[agent], {filter, sub.tier});
   DurableHandler added{.subscription = id,
-                         .agent = "c/" + agent,
-                         .filter = filter,
-                         .tier = sub.tier,
-                         .max_attempts = sub.max_attempts,
-                         .durable = durable_name,
-                         .start = sub.start};
+                       .agent = "c/" + agent,
+                       .filter = filter,
+                       .tier = sub.tier,
+                       .max_attempts = sub.max_attempts,
+                       .durable = durable_name,
+                       .start = sub.start};
   added.capacity.fill(sub.capacity);
   durable.add_handler(std::move(added));
   known_.push_back({filter, "c/" + agent, durable_name, sub.run_events_max > 1});
@@ -282,7 +285,8 @@ void DurableKit::carry_out(DurableEffect effect) {
 }
 
 bool DurableKit::answer_queries() {
-  const auto mine = std::ranges::stable_partition(queries, [&](const SpoolQuery& q) { return !spools[q.spool].reachable; });
+  const auto mine =
+      std::ranges::stable_partition(queries, [&](const SpoolQuery& q) { return !spools[q.spool].reachable; });
   const std::vector<SpoolQuery> due(mine.begin(), mine.end());
   queries.erase(mine.begin(), mine.end());
   for (const SpoolQuery& query : due) {
@@ -363,7 +367,8 @@ Outcome DurableKit::hand_over(const Task& task, std::uint32_t k) {
   const std::pair key{known.agent, event_id(stream, task.sequence(k))};
   const bool is_durable = task.durable != no_stream;
   if (is_durable) {
-    in_flight[key] = {known.durable, known.agent, stream, task.sequence(k), task.attempt, InFlightEntry::Stage::InHands};
+    in_flight[key] = {known.durable,    known.agent,  stream,
+                      task.sequence(k), task.attempt, InFlightEntry::Stage::InHands};
   }
   const Handled one{task.subscription, stream, task.sequence(k), task.attempt, task_of(task, k)};
   handed.push_back(one);
@@ -389,9 +394,9 @@ void DurableKit::handle_run(const Task& task) {
   dispatcher.on_answers(now, task.id, answered, last);
 }
 
-void DurableKit::complete(TaskId task, Outcome outcome) {
-  // Its entry is the one whose attempt it was; a durable delivery is known by its reports.
-  dispatcher.on_outcome(now, task, std::move(outcome));
+void DurableKit::complete(const Handled& deferred) {
+  in_flight.erase({known_[deferred.subscription.value].agent, event_id(deferred.stream, deferred.sequence)});
+  dispatcher.on_outcome(now, deferred.task, Outcome::done());
   take_reports();
 }
 

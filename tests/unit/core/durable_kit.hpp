@@ -96,7 +96,6 @@ class DurableKit {
   void fail_queries(const std::string& why = "gone");
   bool confirm_records();                ///< all that are written, to all reachable spools
   bool handle(std::size_t tasks = ~std::size_t{0});  ///< by `handler`, which throws Killed when the process dies
-  void complete(TaskId task, Outcome outcome);       ///< the answer to a deferred one
   void pass(Duration time);
   /// All of it until nothing happens any more, at the present time; then as often again after 50 ms, `for_time` long.
   void settle(Duration for_time = {});
@@ -134,6 +133,7 @@ class DurableKit {
     TaskId task = 0;
   };
   struct Killed {};
+  void complete(const Handled& deferred);            ///< it is done after all
   std::function<Outcome(const Handled&)> handler = [](const Handled&) { return Outcome::done(); };
 
   std::function<void(const DurableReports&)> on_reports;  // before they are taken up

@@ -21,7 +21,8 @@ class DurableRecords : public testing::Test {
     kit.journal.clear();
   }
   /// Another life of the consumer: it knows what the spools know, and these entries.
-  std::unique_ptr<DurableKit> reborn(std::optional<std::vector<InFlightEntry>> entries, const DurableKit::Sub& sub = {}) {
+  std::unique_ptr<DurableKit> reborn(std::optional<std::vector<InFlightEntry>> entries,
+                                     const DurableKit::Sub& sub = {}) {
     auto next = std::make_unique<DurableKit>();
     next->now = kit.now;
     next->spools = kit.spools;

@@ -240,7 +240,8 @@ TEST_F(DurableStarting, ANameThatAnotherNodeHasIsRefused) {
   EXPECT_THAT(kit.figures().trouble, HasSubstr("node b"));
   kit.settle(20s);
   EXPECT_THAT(kit.handled(), IsEmpty());
-  EXPECT_EQ(std::ranges::count_if(kit.logs, [](const std::string& line) { return line.find("node b") != line.npos; }), 1);
+  EXPECT_EQ(std::ranges::count_if(kit.logs, [](const std::string& line) { return line.find("node b") != line.npos; }),
+            1);
   kit.spool().holder.clear();
   kit.settle(10s);
   EXPECT_EQ(kit.figures().phase, DurablePhase::Active);

@@ -160,7 +160,7 @@ class JournalTest : public ::testing::Test {
   }
 
   Now now = at(0s);
-  Journal::Config config;
+  Journal::Config config{.spare_bytes = 0};
   Numbering numbering;
   std::map<std::string, LinkSession> sessions;
   std::map<std::string, std::vector<ToSpool>> sent;

@@ -213,6 +213,24 @@ TEST_F(JournalTest, AnOlderCopyIsSentWhatIsStillHere) {
   EXPECT_THAT(take_durable(confirmed), ElementsAre(std::pair(1, 6)));
 }
 
+// With no laggard: the only spool there is lost the end of its file.
+TEST_F(JournalTest, KeepsTheNewestForAStoreThatLosesThem) {
+  const Published one;
+  config.spare_bytes = 3 * Journal::cost(frame_bytes(own(), one.type, 1, one.count, one.bytes)->size());
+  append_many(confirmed, 6);
+  open("s1", 1);
+  take("s1");
+  acknowledge("s1", confirmed, 6);
+  the_journal().on_link_down(now, "s1");
+  open("s1", 1, {2, 1 << 20, {}});
+  const auto messages = take("s1");
+  ASSERT_EQ(messages.size(), 4u);
+  EXPECT_EQ(std::get<SkipRange>(messages[0]).range, (PositionRange{3, 3}));
+  EXPECT_EQ(std::get<AppendFrame>(messages[1]).position, 4u);
+  EXPECT_EQ(std::get<AppendFrame>(messages[3]).position, 6u);
+  EXPECT_FALSE(the_journal().degraded());
+}
+
 TEST_F(JournalTest, SkipsWhatIsNotHereAnyMore) {
   open("s1", 1);
   append_many(confirmed, 4);

@@ -35,6 +35,7 @@ std::vector<PositionRange> Disk::ranges(std::size_t journal) const {
 JournalWorld::JournalWorld(std::uint64_t seed, Restores restores) : rng_(seed), restores_(restores) {
   config_.confirmed_bytes = 5000 + rng_.below(40000);
   config_.captured_bytes = 5000 + rng_.below(40000);
+  config_.spare_bytes = rng_.below(2) == 0 ? 0 : rng_.below(20000);
   inlet_config_.window_bytes_total = 2000 + rng_.below(200000);
   inlet_config_.window_bytes_link = 500 + rng_.below(30000);
   journal_ = std::make_unique<Journal>(own(), BootId{}, config_, seed);

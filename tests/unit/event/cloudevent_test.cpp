@@ -110,7 +110,10 @@ TEST(CloudEventJson, BinaryDataMayComeTheStandardWay) {
 TEST(CloudEventJson, AForeignIdIsKept) {
   EXPECT_EQ(read(R"({"type":"a","id":"x-1"})").event.foreign_id, "x-1");
   EXPECT_EQ(read(R"({"type":"a","foreignid":"x-0"})").event.foreign_id, "x-0");
-  EXPECT_EQ(read(R"({"type":"a","foreignid":"x-0","id":"x-1"})").event.foreign_id, "x-1");
+  const IncomingEvent both = read(R"({"type":"a","foreignid":"x-0","id":"x-1"})");
+  EXPECT_EQ(both.event.foreign_id, "x-1");
+  EXPECT_EQ(both.id, "x-1");
+  EXPECT_EQ(both.foreign_id, "x-0");
 }
 
 TEST(CloudEventJson, NamesTheMemberThatIsWrong) {

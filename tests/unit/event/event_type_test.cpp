@@ -55,6 +55,35 @@ TEST(Filter, EverythingLeavesReservedTypesOut) {
   EXPECT_EQ(Filter(), filter);
 }
 
+TEST(Filter, OfReplaysMatchesTheReplaysOfTheSameTypes) {
+  const auto of = [](const char* text) { return Filter::parse(text).value().of_replays(); };
+  EXPECT_TRUE(of("trade.approved").matches("~replay.trade.approved"));
+  EXPECT_FALSE(of("trade.approved").matches("~replay.trade.approved_2"));
+  EXPECT_EQ(of("trade.approved").zmq_prefix(), std::string("~replay.trade.approved\0", 23));
+  EXPECT_TRUE(of("trade.").matches("~replay.trade.approved"));
+  EXPECT_FALSE(of("trade.").matches("~replay.risk.alert"));
+  EXPECT_EQ(of("trade.").zmq_prefix(), "~replay.trade.");
+  EXPECT_TRUE(of("*").matches("~replay.risk.alert"));
+  EXPECT_EQ(of("*").zmq_prefix(), "~replay.");
+  for (const char* text : {"trade.approved", "trade.", "*"}) {
+    EXPECT_FALSE(of(text).matches("trade.approved")) << text;
+    EXPECT_FALSE(of(text).matches("~replay_to.trade.approved")) << text;
+    EXPECT_FALSE(of(text).matches("~record")) << text;
+  }
+  EXPECT_TRUE(Filter::replays_to_agents().matches("~replay_to.trade.approved"));
+  EXPECT_FALSE(Filter::replays_to_agents().matches("~replay.trade.approved"));
+}
+
+TEST(OriginalType, IsWhatStandsBehindThePrefix) {
+  EXPECT_EQ(original_type("~replay.trade.approved"), "trade.approved");
+  EXPECT_EQ(original_type("~replay_to.trade.approved"), "trade.approved");
+  for (const char* type : {"trade.approved", "~record", "!x", "~replayed.x", "replay.x", ""}) {
+    EXPECT_EQ(original_type(type), type);
+    EXPECT_FALSE(is_replayed(type)) << type;
+  }
+  EXPECT_TRUE(is_replayed("~replay.a"));
+}
+
 TEST(Filter, UnderstandsCatalogNames) {
   EXPECT_EQ(Filter::parse("TRADE_APPROVED"), Filter::parse("trade.approved").value());
 }

@@ -39,6 +39,25 @@ TEST(PolicyTable, WithoutRulesTheCatalogDecides) {
   EXPECT_EQ(unknown.durability, Durability::Captured);
 }
 
+TEST(PolicyTable, AReplayIsLikeItsOriginalAndNeverJournalled) {
+  const PolicyTable table({rule("trade.", [](TopicRule& r) {
+    r.shards = 4;
+    r.max_bytes = 100;
+    r.ttl = 5s;
+  })});
+  for (const char* type : {"~replay.trade.approved", "~replay_to.trade.approved"}) {
+    const TopicPolicy replay = table.resolve(type);
+    EXPECT_EQ(replay.priority, Priority::Critical) << type;
+    EXPECT_EQ(replay.shards, 4);
+    EXPECT_GE(replay.max_bytes, 100u + 2 * 1024u) << "the id of the original needs room";
+    EXPECT_LT(replay.max_bytes, 100u + 4 * 1024u);
+    EXPECT_EQ(replay.durability, Durability::None);
+    EXPECT_EQ(replay.deliver, Deliver::Live);
+    EXPECT_EQ(replay.spools, 0);
+    EXPECT_EQ(replay.ttl, std::nullopt);
+  }
+}
+
 TEST(PolicyTable, TheLongestPrefixDecidesEachKey) {
   const PolicyTable table({
       rule("trade.approved", [](TopicRule& r) { r.shards = 4; }),

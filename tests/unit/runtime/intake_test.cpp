@@ -85,6 +85,34 @@ TEST_F(IntakeTest, RefusesWhatBelongsToNodesAndWhatIsReserved) {
   EXPECT_EQ(intake_.answered(PublishStatus::Refused), 3u);
 }
 
+TEST_F(IntakeTest, TakesReplaysOfAnyTypeAsTheirOriginalsAndNothingElseFromWhoReplays) {
+  Event trade = event("~replay.trade.approved");
+  trade.original_id = "beta:1:0:trade.approved:0:1";
+  const std::int64_t room = intake_.confirmed_room();
+  EXPECT_TRUE(publish(trade, Publisher::Replay));
+  EXPECT_EQ(intake_.confirmed_room(), room) << "it is not journalled";
+  std::vector<UnnumberedFrame> taken;
+  std::vector<Asked> asked;
+  ASSERT_EQ(intake_.take(Priority::Critical, 10, taken, asked), 1u);
+  EXPECT_EQ(taken[0].journalling.journal, std::nullopt);
+  number_frame(taken[0].bytes, 9, 1);
+  const auto frame = Frame::decode(std::move(taken[0].bytes)).value();
+  const EventView& view = frame->events()[0];
+  EXPECT_EQ(frame->header().type, "~replay.trade.approved");
+  EXPECT_EQ(view.type, "trade.approved");
+  EXPECT_EQ(view.id_string(), "alpha:9:0:~replay.trade.approved:0:1");
+  EXPECT_EQ(view.id(), EventId::parse(view.id_string()).value());
+  EXPECT_EQ(view.to_event().type, "trade.approved");
+  EXPECT_EQ(view.original_id, trade.original_id);
+
+  for (const char* type : {"trade.approved", "~replay_to.trade.approved", "~record", "!x", "~replay.agent.heartbeat"}) {
+    EXPECT_EQ(publish(event(type), Publisher::Replay).status, PublishStatus::Refused) << type;
+  }
+  EXPECT_EQ(publish(event("~replay."), Publisher::Replay).status, PublishStatus::Invalid);
+  intake_.close_outside();
+  EXPECT_EQ(publish(trade, Publisher::Replay).status, PublishStatus::Closed);
+}
+
 TEST_F(IntakeTest, NamesWhatIsWrongWithAnInvalidEvent) {
   const auto result = publish(event("Not A Type"));
   EXPECT_EQ(result.status, PublishStatus::Invalid);

@@ -86,6 +86,7 @@ TEST(Stats, TellsTheStoreOfASpool) {
   spool.figures.last_commit = 1500us;
   spool.figures.oldest = WallTime{1'763'000'000'000'000'000};
   spool.inlet.bytes_waiting = 77;
+  spool.catchup.adopted = 9;
 
   auto json = as_json(encode(snapshot));
 
@@ -97,6 +98,8 @@ TEST(Stats, TellsTheStoreOfASpool) {
   EXPECT_TRUE(json["spool"]["newest"].is_null());
   EXPECT_TRUE(json["spool"]["frozen"].is_null());
   EXPECT_EQ(json["spool"]["bytes_waiting"], 77);
+  EXPECT_EQ(json["spool"]["catchup"]["adopted"], 9);
+  EXPECT_TRUE(json["spool"]["catchup"]["trouble"].is_null());
 
   spool.frozen = "no space left on device";
   EXPECT_EQ(as_json(encode(snapshot))["spool"]["frozen"], "no space left on device");
