@@ -165,7 +165,9 @@ void SpoolCatchup::compare(Peer& peer, const JournalState& there) {
       std::ranges::none_of(there.ranges, is_too_far) && std::ranges::none_of(there.voids, is_too_far);
   if (!is_possible || !is_ours_to_take(here, there)) return;
   take_marks(here, there);
+  count_holders(peer, here, there);
   const CatchupWants wants = catchup_wants(here, there);
+  take_floor(peer, here, there, wants);
   if (wants.empty()) {
     peer.waiting.erase(key);
     return;
@@ -212,6 +214,48 @@ void SpoolCatchup::take_marks(const JournalState& here, const JournalState& ther
   auto& finals = round_->finals[there.origin];
   finals[journal_index(there.journal)] = there.final;
   if (finals[0] && finals[1]) service.note_final(there.origin, *finals[0], *finals[1]);
+}
+
+/// What an origin that is over can no longer say itself: that a frame is on as many spools as it asked for.
+void SpoolCatchup::count_holders(Peer& peer, const JournalState& here, const JournalState& there) {
+  if (!here.final && !there.final && !setup_.is_gone(here.origin)) return;
+  const JournalKey key{here.origin, here.journal};
+  if (peer.through.size() >= waiting_max) peer.through.clear();
+  peer.through[key] = contiguous_through(there);
+  std::vector<Position> holders{contiguous_through(here)};
+  for (const auto& [name, other] : peers_) {
+    if (const auto found = other.through.find(key); found != other.through.end()) holders.push_back(found->second);
+  }
+  std::ranges::sort(holders, std::greater{});
+  for (std::size_t n = 2; n <= std::min(holders.size(), here.released.size()); ++n) {
+    if (holders[n - 1] <= here.released[n - 1]) continue;
+    setup_.service.note_released(here.origin, here.journal, static_cast<std::uint8_t>(n), holders[n - 1]);
+  }
+}
+
+/// What retention took there and nobody has is not missing here: it will not come. The origin gets time to send what it
+/// may still keep.
+void SpoolCatchup::take_floor(Peer& peer, const JournalState& here, const JournalState& there,
+                              const CatchupWants& wants) {
+  const JournalKey key{here.origin, here.journal};
+  const auto may_have_more = [&](const auto& named) {
+    const Peer& other = named.second;
+    return &other != &peer && other.asker && (!other.compared || other.missing > 0);
+  };
+  if (contiguous_through(here) >= there.floor || wants.reach_down_to(there.floor) ||
+      std::ranges::any_of(peers_, may_have_more)) {
+    peer.floors.erase(key);
+    return;
+  }
+  if (peer.floors.size() >= waiting_max) peer.floors.clear();
+  const SteadyTime since = peer.floors.try_emplace(key, now_.steady).first->second;
+  peer.moved = true;  // looked at again in any case
+  if (now_.steady - since < pace_.patience) {
+    round_->soon = true;
+    return;
+  }
+  peer.floors.erase(key);
+  setup_.service.note_floor(here.origin, here.journal, there.floor);
 }
 
 /// Before anything of it is stored. It may have been bound to another meanwhile: the next comparison says so.
@@ -333,6 +377,7 @@ void SpoolCatchup::end_round(const std::string& why) {
   if (!why.empty()) trouble("spool " + round.peer + ": " + why);
   if (why.empty()) {
     ++figures_.rounds;
+    peer.compared = true;
     peer.missing = round.missing > round.adopted ? round.missing - round.adopted : 0;
   }
   if (round.adopted > 0) {

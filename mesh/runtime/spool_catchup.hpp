@@ -91,6 +91,9 @@ class SpoolCatchup {
     std::uint64_t missing = 0;
     std::map<JournalKey, Absent> absent;
     std::map<JournalKey, Waiting> waiting;
+    std::map<JournalKey, SteadyTime> floors;   // above the one here, with nothing to fetch below: since when
+    std::map<JournalKey, Position> through;    // of origins that are over: everything up to there is there
+    bool compared = false;
   };
   /// One journal to be fetched.
   struct Fetch {
@@ -122,6 +125,8 @@ class SpoolCatchup {
   void compare(Peer& peer, const JournalState& there);
   bool is_ours_to_take(const JournalState& here, const JournalState& there);
   void take_marks(const JournalState& here, const JournalState& there);
+  void count_holders(Peer& peer, const JournalState& here, const JournalState& there);
+  void take_floor(Peer& peer, const JournalState& here, const JournalState& there, const CatchupWants& wants);
   void bind(const JournalState& there);
   PositionSet ripe(Peer& peer, const JournalState& here, const CatchupWants& wants);
   void go_on();

@@ -240,6 +240,11 @@ void SpoolService::note_released(Origin origin, JournalKind journal, std::uint8_
   flush();
 }
 
+void SpoolService::note_floor(Origin origin, JournalKind journal, Position through) {
+  commands_.push_back(store_command::SetFloor{std::move(origin), journal, through});
+  flush();
+}
+
 void SpoolService::note_final(Origin origin, Position confirmed, Position captured) {
   commands_.push_back(store_command::SetFinal{std::move(origin), confirmed, captured});
   flush();

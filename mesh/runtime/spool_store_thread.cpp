@@ -143,6 +143,13 @@ void SpoolStoreThread::carry_out(std::vector<StoreCommand> commands) {
         if (batch.bytes >= options_.batch_bytes_max) commit(batch);
       },
       [&](store_command::SetReleased& command) { batch.add(std::move(command)); },
+      [&](store_command::SetFloor& command) {
+        commit(batch);
+        if (!checked(store_.set_floor(command.origin, command.journal, command.through))) return;
+        tell(states_of([&](const JournalState& state) {
+          return state.journal == command.journal && state.origin == command.origin;
+        }));
+      },
       [&](store_command::SetFinal& command) {
         commit(batch);
         checked(store_.set_final(command.origin, command.confirmed, command.captured));
@@ -212,18 +219,25 @@ void SpoolStoreThread::bind(store_command::Bind command) {
   tell({store_news::Call{[done = std::move(command.on_done), states = std::move(states)] { done(states); }}});
 }
 
+std::vector<StoreNews> SpoolStoreThread::states_of(const std::function<bool(const JournalState&)>& wanted) const {
+  std::vector<StoreNews> news;
+  for (JournalState& state : store_.journals()) {
+    if (wanted(state)) news.push_back(store_news::Stored{std::move(state)});
+  }
+  return news;
+}
+
 void SpoolStoreThread::adopt(store_command::Adopt command) {
   auto result = checked(store_.append(command.records, read_wall_clock()));
   std::vector<StoreNews> news;
   if (result && !command.records.empty()) {
     figures_stale_ = true;
     more_to_maintain_ = true;
-    for (JournalState& state : store_.journals()) {
-      const bool touched = std::ranges::any_of(command.records, [&](const JournalRecord& record) {
+    news = states_of([&](const JournalState& state) {
+      return std::ranges::any_of(command.records, [&](const JournalRecord& record) {
         return record.journal == state.journal && record.origin == state.origin;
       });
-      if (touched) news.push_back(store_news::Stored{std::move(state)});
-    }
+    });
   }
   news.push_back(store_news::Call{[done = std::move(command.on_done), result = std::move(result)] { done(result); }});
   tell(std::move(news));

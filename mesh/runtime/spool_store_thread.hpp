@@ -35,6 +35,12 @@ struct SetReleased {
   std::uint8_t spools = 1;
   Position through = 0;
 };
+/// Answered with what the store has of this journal then.
+struct SetFloor {
+  Origin origin;
+  JournalKind journal{};
+  Position through = 0;
+};
 struct SetFinal {
   Origin origin;
   Position confirmed = 0, captured = 0;
@@ -55,8 +61,8 @@ struct Look {
 };
 }  // namespace store_command
 using StoreCommand =
-    std::variant<store_command::Append, store_command::Adopt, store_command::SetReleased, store_command::SetFinal,
-                 store_command::Bind, store_command::Mark, store_command::Look>;
+    std::variant<store_command::Append, store_command::Adopt, store_command::SetReleased, store_command::SetFloor,
+                 store_command::SetFinal, store_command::Bind, store_command::Mark, store_command::Look>;
 
 /// What the writer tells the loop, in order.
 namespace store_news {
@@ -124,6 +130,7 @@ class SpoolStoreThread {
   void commit(Batch& batch);
   void write_marks_of(Batch& batch);
   void bind(store_command::Bind command);
+  std::vector<StoreNews> states_of(const std::function<bool(const JournalState&)>& wanted) const;
   void adopt(store_command::Adopt command);
   void maintain();
   Result<void> checked(Result<void> result);

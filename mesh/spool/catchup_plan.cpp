@@ -19,6 +19,22 @@ void add_all(PositionSet& to, const std::vector<PositionRange>& ranges) {
 
 }  // namespace
 
+bool CatchupWants::reach_down_to(Position position) const {
+  const auto reaches = [position](const PositionSet& set) {
+    return !set.empty() && set.ranges().front().first <= position;
+  };
+  return reaches(holes) || reaches(end) || reaches(voids);
+}
+
+Position contiguous_through(const JournalState& journal) {
+  Position through = journal.floor;
+  for (const PositionRange& range : journal.ranges) {
+    if (range.first > through + 1) break;
+    through = std::max(through, range.last);
+  }
+  return through;
+}
+
 CatchupWants catchup_wants(const JournalState& here, const JournalState& there) {
   CatchupWants wants;
   const PositionSet held = set_of(here.ranges);

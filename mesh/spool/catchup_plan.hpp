@@ -15,8 +15,13 @@ struct CatchupWants {
   PositionSet end;     ///< behind it: the origin may be about to send them
   PositionSet voids;   ///< held here as a void, there as a frame
 
+  /// Something at or below `position` is among them.
+  bool reach_down_to(Position position) const;
   bool empty() const { return holes.empty() && end.empty() && voids.empty(); }
 };
+
+/// Everything from the floor up to here is there.
+Position contiguous_through(const JournalState& journal);
 
 /// Both states are of one journal. Nothing at or below the floor here is wanted: retention took it.
 CatchupWants catchup_wants(const JournalState& here, const JournalState& there);

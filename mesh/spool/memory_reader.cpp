@@ -74,7 +74,7 @@ class StreamAnswers {
   }
 
   bool is_given(const EventFrame& frame) const {
-    if (frame.held_for == 0 || state_.is_over(stream_.origin)) return true;
+    if (frame.held_for == 0 || (frame.held_for == 1 && state_.is_over(stream_.origin))) return true;
     const State::Journal* journal = state_.find(stream_.origin, frame.journal);
     return frame.held_for <= 4 && journal->released[frame.held_for - 1u] >= frame.position;
   }

@@ -61,7 +61,7 @@ Position Journals::through(RowId row) {
 
 bool Journals::is_released(JournalKind kind, std::uint8_t held_for, Position position) {
   const bool is_over = has_later_life_ || finals_[0] || finals_[1];
-  if (is_over) return true;
+  if (is_over && held_for == 1) return true;  // this spool is the one
   const Journal& journal = of(journal_row(origin_, kind));
   return held_for <= journal.released.size() && journal.released[held_for - 1u] >= position;
 }

@@ -23,7 +23,7 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 10> benches{{
+constexpr std::array<Bench, 13> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
     {"local_dispatch", local_dispatch},
@@ -33,6 +33,9 @@ constexpr std::array<Bench, 10> benches{{
     {"isolation", isolation},
     {"spool_confirmed", spool_confirmed},
     {"spool_confirm_latency", spool_confirm_latency},
+    {"spool_replay", spool_replay},
+    {"spool_repair", spool_repair},
+    {"spool_overhead", spool_overhead},
     {"spool_store", spool_store},
 }};
 
@@ -62,6 +65,7 @@ int play(const std::string& text) {
     switch (spec.kind) {
       case Kind::Mesh: return mesh_role(spec);
       case Kind::Raw: return raw_role(spec);
+      case Kind::Repair: return repair_role(spec);
       case Kind::Spool:
       case Kind::Confirmed: return spool_role(spec);
     }

@@ -27,6 +27,14 @@ Result<void> isolation(const Effort& effort);
 Result<void> spool_confirmed(const Effort& effort);
 /// From publish() to the confirm at 1,000 events/s, beside an fdatasync of the same disk.
 Result<void> spool_confirm_latency(const Effort& effort);
+/// Events/s from a spool to a process that reads and decodes them, beside PUB/SUB of raw libzmq.
+Result<void> spool_replay(const Effort& effort);
+/// How long a durable subscription takes over a gap of about 1,000 events, from the first live event behind it to the
+/// last one in it, while another node floods the mesh and the spool.
+Result<void> spool_repair(const Effort& effort);
+/// What a spool in the mesh costs: delivered rate and the publisher's processor time an event, at half of
+/// mesh_throughput, beside the same mesh without durability.
+Result<void> spool_overhead(const Effort& effort);
 /// The store of a spool alone, in this process: appends with fsync beside SQLite's own blobs; opening, reading and looking
 /// up 10 M events.
 Result<void> spool_store(const Effort& effort);

@@ -166,6 +166,15 @@ Result<Child::Memory> Child::memory() const {
   return Memory{memory.resident_bytes * kib, memory.peak_bytes * kib};
 }
 
+Result<Duration> Child::processor_time() const {
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &used) != 0) {
+    return fail(ErrorCode::Io, "cannot read the processor time of a process of the benchmark");
+  }
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 Stopped::Stopped(Child& child) : child_(child) { child_.send_signal(SIGSTOP); }
 
 Stopped::~Stopped() { child_.send_signal(SIGCONT); }

@@ -54,6 +54,8 @@ class Child {
     std::uint64_t peak_bytes = 0;
   };
   Result<Memory> memory() const;
+  /// It has used so far, all threads. Errors: Io.
+  Result<Duration> processor_time() const;
   /// Closes its input, waits for it and says whether it ended with 0. Errors: Internal (it did not).
   Result<void> end();
 

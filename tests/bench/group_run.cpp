@@ -41,6 +41,7 @@ class Group {
     std::unique_ptr<Child> child;
     std::uint16_t port = 0;             // Mesh: of control
     std::uint64_t resident_bytes = 0;   // before the first event
+    Duration processor_time{};          // the same
   };
 
   void close_inputs();
@@ -90,7 +91,7 @@ Result<void> Group::start() {
 
 Result<void> Group::start_role(std::size_t index) {
   RoleSpec& role = roles_[index];
-  role.kind = spec_.kind;
+  if (role.kind != Kind::Spool) role.kind = spec_.kind;
   role.state_dir = folder_.inside(role.name);
   role.ports = ports_;
   auto child = Child::start(interrupts_, {"--role", nlohmann::json(role).dump()});
@@ -120,6 +121,9 @@ Result<void> Group::publish() {
     const auto memory = members_[index].child->memory();
     if (!memory) return std::unexpected(memory.error());
     members_[index].resident_bytes = memory->resident_bytes;
+    const auto used = members_[index].child->processor_time();
+    if (!used) return std::unexpected(used.error());
+    members_[index].processor_time = *used;
   }
   for (std::size_t index = 0; index < roles_.size(); ++index) {
     if (roles_[index].flows.empty()) continue;
@@ -136,6 +140,8 @@ Result<void> Group::collect(std::size_t index) {
   const RoleSpec& role = roles_[index];
   const auto done = members_[index].child->read_line(role.pace.length() + start_limit);
   if (!done) return std::unexpected(done.error());
+  const auto used = members_[index].child->processor_time();
+  if (!used) return std::unexpected(used.error());
   RoleRun& run = run_[index];
   for (std::size_t i = 0; i < role.flows.size(); ++i) {
     const auto count = done->at("published").at(i).get<std::uint64_t>();
@@ -144,6 +150,8 @@ Result<void> Group::collect(std::size_t index) {
   }
   run.published_per_s = static_cast<double>(run.published) * 1e9 / done->at("elapsed_ns").get<double>();
   run.blocked = done->at("blocked").get<std::uint64_t>();
+  const auto spent = static_cast<double>((*used - members_[index].processor_time).count());
+  run.cpu_ns_per_event = spent / static_cast<double>(std::max<std::uint64_t>(run.published, 1));
   const auto memory = members_[index].child->memory();
   if (!memory) return std::unexpected(memory.error());
   run.memory_growth_bytes = memory->peak_bytes - std::min(memory->peak_bytes, members_[index].resident_bytes);

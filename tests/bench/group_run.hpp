@@ -16,7 +16,9 @@ namespace legion::bench {
 
 struct GroupSpec {
   Kind kind = Kind::Mesh;
-  std::vector<RoleSpec> roles{};  ///< in any order; a run sees to it that each finds the others
+  /// In any order; a run sees to it that each finds the others. Their kind does not matter, but for a spool, which has
+  /// to stand before the publishers.
+  std::vector<RoleSpec> roles{};
   /// This role, a subscriber, is stopped (SIGSTOP) from before the first event until all others have settled.
   std::optional<std::size_t> stopped{};
 };
@@ -40,6 +42,7 @@ struct RoleRun {
   std::uint64_t published = 0;
   double published_per_s = 0;
   std::uint64_t blocked = 0;           ///< times a publishing thread was told to try again
+  double cpu_ns_per_event = 0;         ///< processor time of the process while it published; publishers only
   std::uint64_t memory_growth_bytes = 0;  ///< of its peak over what it was before the first event; publishers only
   std::vector<MeterRun> meters;        ///< as in its RoleSpec
 };

@@ -52,7 +52,7 @@ Result<NodeConfig> config_of(const RoleSpec& spec) {
   std::string text = "[node]\nname = \"" + spec.name + "\"\nlisten = \"tcp://" + loopback + ":0\"\nstate_dir = \"" +
                      spec.state_dir + "\"\n";
   if (!spec.ports.empty()) text += "join = [\"" + Address{loopback, spec.ports.front()}.uri() + "\"]\n";
-  text += "[[topic]]\nprefix = \"*\"\nspools = 0\n";
+  text += spec.topics;
   auto config = parse_config(text, "benchmark", {});
   if (config) return std::move(*config);
   return fail(ErrorCode::Configuration,

@@ -18,6 +18,7 @@ enum class Kind : std::uint8_t {
   Raw,
   Spool,      ///< a node that is a spool
   Confirmed,  ///< a node that publishes confirmed events
+  Repair,     ///< a node with a durable subscription whose link is cut
 };
 
 struct Pace {
@@ -56,11 +57,12 @@ struct RoleSpec {
   Pace pace;
   std::vector<MeterSpec> meters;
   std::string data;  ///< Confirmed: "trades" or "noise"
+  std::string topics = "[[topic]]\nprefix = \"*\"\nspools = 0\n";  ///< Mesh: tables of its configuration
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pace, length_ms, per_second)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FlowSpec, number, types)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MeterSpec, agent, filter, flows, timing, work_ns)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoleSpec, kind, name, state_dir, ports, flows, pace, meters, data)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoleSpec, kind, name, state_dir, ports, flows, pace, meters, data, topics)
 
 }  // namespace legion::bench

@@ -38,5 +38,7 @@ int mesh_role(const RoleSpec& spec);
 int raw_role(const RoleSpec& spec);
 /// Of a spool and of who publishes to it.
 int spool_role(const RoleSpec& spec);
+/// Whose durable subscription has gaps.
+int repair_role(const RoleSpec& spec);
 
 }  // namespace legion::bench

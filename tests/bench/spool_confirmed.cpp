@@ -1,23 +1,12 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "benches.hpp"
-#include "children.hpp"
-#include "meter.hpp"
-#include "role_spec.hpp"
-#include "temporary_folder.hpp"
+#include "spool_runs.hpp"
 
 namespace legion::bench {
 
 namespace {
-
-constexpr Duration start_limit = 20s;
-constexpr Duration drain_limit = 120s;
 
 struct ConfirmRun {
   double per_s = 0;
@@ -26,37 +15,13 @@ struct ConfirmRun {
   std::uint64_t blocked = 0;
 };
 
-Result<std::unique_ptr<Child>> start(const Interrupts& interrupts, const RoleSpec& role, std::uint16_t& port) {
-  auto child = Child::start(interrupts, {"--role", nlohmann::json(role).dump()});
-  if (!child) return std::unexpected(child.error());
-  const auto ready = (*child)->read_line(start_limit);
-  if (!ready) return std::unexpected(ready.error());
-  port = ready->at("ready").at(0).get<std::uint16_t>();
-  return std::move(*child);
-}
-
 /// A spool and a publisher, two processes; every run with an empty store.
 Result<ConfirmRun> run_once(const Interrupts& interrupts, Pace pace, const std::string& data) {
-  const TemporaryFolder folder;
-  if (!folder.exists()) return fail(ErrorCode::Io, "cannot create a temporary folder");
-  RoleSpec spool;
-  spool.kind = Kind::Spool;
-  spool.name = "spool";
-  spool.state_dir = folder.inside("spool");
-  std::uint16_t port = 0;
-  auto spool_process = start(interrupts, spool, port);
-  if (!spool_process) return std::unexpected(spool_process.error());
-  RoleSpec publisher;
-  publisher.kind = Kind::Confirmed;
-  publisher.name = "publisher";
-  publisher.state_dir = folder.inside("publisher");
-  publisher.ports = {port};
-  publisher.pace = pace;
-  publisher.data = data;
-  auto publishing = start(interrupts, publisher, port);
-  if (!publishing) return std::unexpected(publishing.error());
-  if (auto went = (*publishing)->write_line("go"); !went) return std::unexpected(went.error());
-  const auto said = (*publishing)->read_line(pace.length() + drain_limit);
+  SpoolRun spool_run(interrupts);
+  if (auto started = spool_run.start_spool(); !started) return std::unexpected(started.error());
+  const auto publisher = spool_run.start(confirmed_publisher(pace, data));
+  if (!publisher) return std::unexpected(publisher.error());
+  const auto said = go(**publisher, pace);
   if (!said) return std::unexpected(said.error());
   ConfirmRun run;
   run.confirmed = said->at("confirmed").get<std::uint64_t>();
@@ -65,29 +30,8 @@ Result<ConfirmRun> run_once(const Interrupts& interrupts, Pace pace, const std::
   run.p50_us = said->value("p50_ns", 0.0) / 1e3;
   run.p99_us = said->value("p99_ns", 0.0) / 1e3;
   run.max_us = said->value("max_ns", 0.0) / 1e3;
-  if (auto ended = (*publishing)->end(); !ended) return std::unexpected(ended.error());
-  if (auto ended = (*spool_process)->end(); !ended) return std::unexpected(ended.error());
+  if (auto ended = spool_run.end(); !ended) return std::unexpected(ended.error());
   return run;
-}
-
-/// Milliseconds an fdatasync of 4 KiB takes in the folder the stores are in: p50 and p99 of 200.
-struct DiskTime {
-  double p50_us = 0, p99_us = 0;
-};
-DiskTime time_fsync() {
-  const TemporaryFolder folder;
-  const int fd = ::open(folder.inside("probe").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  std::vector<double> times;
-  const std::vector<char> page(4096, 'x');
-  for (int i = 0; fd >= 0 && i < 200; ++i) {
-    const SteadyTime begin = steady_now();
-    if (::pwrite(fd, page.data(), page.size(), i * 4096) < 0 || ::fdatasync(fd) != 0) break;
-    times.push_back(static_cast<double>((steady_now() - begin).count()) / 1e3);
-  }
-  if (fd >= 0) ::close(fd);
-  if (times.empty()) return {};
-  std::ranges::sort(times);
-  return {times[times.size() / 2], times[times.size() * 99 / 100]};
 }
 
 double middle(const std::vector<ConfirmRun>& runs, double ConfirmRun::* figure) {

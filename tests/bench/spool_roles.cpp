@@ -17,12 +17,12 @@
 #include <legion/runtime/node.hpp>
 
 #include "roles.hpp"
+#include "spool_runs.hpp"
 
 namespace legion::bench {
 
 namespace {
 
-constexpr const char* confirmed_type = "signal.generated";  // high lane, confirmed, delivered at once
 constexpr std::size_t variants = 4096;                       // different data, published in turn
 constexpr Duration blocked_wait = 100us;
 
@@ -201,9 +201,16 @@ class ConfirmedPublisher {
   LatencyHistogram latency_;
 };
 
+/// Of control and, where there is one, of the spool.
+std::vector<std::uint16_t> ports_of(const Endpoints& endpoints) {
+  std::vector<std::uint16_t> ports{parse_address(endpoints.control, 0).value().port};
+  if (!endpoints.spool.empty()) ports.push_back(parse_address(endpoints.spool, 0).value().port);
+  return ports;
+}
+
 }  // namespace
 
-// Lines a spool role writes: {"ready":[PORT]}. A publisher: the same, and after "go" what flood() or paced() say.
+// Lines a spool role writes: {"ready":[PORT..]}. A publisher: the same, and after "go" what flood() or paced() say.
 int spool_role(const RoleSpec& spec) {
   const auto config = config_of(spec);
   if (!config) return complain(config.error());
@@ -219,7 +226,7 @@ int spool_role(const RoleSpec& spec) {
     (*node)->add_agent(agent_spec(agent), "bench", std::move(hosted), {});
   }
   (*node)->start();
-  say({{"ready", {parse_address((*node)->endpoints().control, 0).value().port}}});
+  say({{"ready", ports_of((*node)->endpoints())}});
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line != "go" || source == nullptr) continue;

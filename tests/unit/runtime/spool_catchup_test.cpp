@@ -274,6 +274,40 @@ TEST_F(SpoolCatchupTest, JournalsOfAnotherBootAreNotMixed) {
   EXPECT_EQ(std::ranges::count_if(one->log(), tells), 1);
 }
 
+TEST_F(SpoolCatchupTest, WhatTheOtherTrimmedAndNobodyHasIsNotMissing) {
+  one->fill(origin_a, {21, 40});
+  one->fill([](Store& store) { ASSERT_TRUE(store.set_floor(origin_a, JournalKind::Captured, 25)); });
+  two->fill(origin_a, {31, 40});
+  start();
+  EXPECT_TRUE(until([&] { return two->journal(origin_a).floor == 25; }));
+  // What was kept below the floor there is here as well.
+  EXPECT_EQ(two->journal(origin_a).ranges, (Ranges{{21, 40}}));
+  EXPECT_EQ(one->journal(origin_a).floor, 25u);
+}
+
+TEST_F(SpoolCatchupTest, AFloorIsNotTakenWhileItsOriginMaySendWhatIsBelow) {
+  one->fill([](Store& store) { ASSERT_TRUE(store.set_floor(origin_a, JournalKind::Captured, 25)); });
+  one->fill(origin_a, {31, 40});
+  two->fill(origin_a, {31, 40});
+  start(1h);
+  EXPECT_TRUE(compared(*two));
+  EXPECT_EQ(two->journal(origin_a).floor, 0u);
+}
+
+TEST_F(SpoolCatchupTest, OfAnOriginThatIsOverBothKnowWhatBothHave) {
+  one->fill(origin_a, {1, 10});
+  two->fill(origin_a, {1, 6});
+  start(1h);
+  EXPECT_TRUE(compared(*two));
+  EXPECT_EQ(two->journal(origin_a).released, (std::array<Position, 4>{}));
+  one->has_gone("a");
+  two->has_gone("a");
+  EXPECT_TRUE(until([&] {
+    const std::array<Position, 4> on_two{10, 10, 0, 0};
+    return one->journal(origin_a).released == on_two && two->journal(origin_a).released == on_two;
+  }));
+}
+
 TEST_F(SpoolCatchupTest, GoesOnWhenTheOtherIsBack) {
   one->fill(origin_a, {1, 300}, boot_a, 30'000);
   start();

@@ -218,11 +218,16 @@ TEST_P(Conformance, HeldFramesAreGivenOnceEnoughSpoolsHaveThem) {
   EXPECT_EQ(tails->front().next, 4u);
 }
 
-TEST_P(Conformance, HeldFramesOfALifeThatIsOverAreGiven) {
-  rig.append({record(feed, JournalKind::Confirmed, 1, plain_frame(feed, "trade.approved", 1), 2)});
-  EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 1), "missing 1-1");
-  EXPECT_TRUE(store().set_final(feed, 1, 0));
-  EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 1), "frame 1-1");
+TEST_P(Conformance, HeldFramesOfALifeThatIsOverAreGivenWhereEnoughSpoolsHaveThem) {
+  const auto held = [](Position position, std::uint8_t spools) {
+    return record(feed, JournalKind::Confirmed, position, plain_frame(feed, "trade.approved", position), spools);
+  };
+  rig.append({held(1, 1), held(2, 2)});
+  EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 2), "missing 1-2");
+  EXPECT_TRUE(store().set_final(feed, 2, 0));
+  EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 2), "frame 1-1, missing 2-2") << "this is one spool";
+  EXPECT_TRUE(store().set_released(feed, JournalKind::Confirmed, 2, 2));
+  EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 2), "frame 1-1, frame 2-2");
 }
 
 TEST_P(Conformance, AStreamIsReadInPages) {
