@@ -48,7 +48,7 @@ class Dlq : public Verb {
   int run(Session& session) override {
     if (const int code = check(session); code != exit_code::ok) return code;
     auto spool = choose_spool(session, spool_);
-    if (!spool) return session.fail(spool.error());
+    if (!spool) return session.fail_to_find(spool.error());
     session.world().take_interrupts();
     if (action_ == "ls") return list(session, *spool->queries);
     if (action_ == "show") return show(session, *spool->queries);
@@ -89,6 +89,14 @@ class Dlq : public Verb {
   }
 
   bool enough(std::uint64_t found) const { return count_ && found >= *count_; }
+
+  /// Letters were named, and none of them is there.
+  bool is_nothing(const Result<void>& read, std::uint64_t found) const { return read && found == 0 && !ids_.empty(); }
+
+  static int nothing(Session& session) {
+    session.problem("no such dead letter");
+    return exit_code::nothing_found;
+  }
 
   int finish(Session& session, const Result<void>& read, std::uint64_t found) const {
     session.out().flush();
@@ -156,10 +164,7 @@ class Dlq : public Verb {
     if (!print_rows(session, all, csv)) {
       for (const JsonTree& letter : all) print_letter(session, letter);
     }
-    if (read && all.empty()) {
-      session.problem("no such dead letter");
-      return exit_code::nothing_found;
-    }
+    if (is_nothing(read, all.size())) return nothing(session);
     return finish(session, read, all.size());
   }
 
@@ -213,6 +218,7 @@ class Dlq : public Verb {
       rows.back()["detail"] = printable(outcome.detail);
       return !enough(rows.size());
     });
+    if (is_nothing(read, rows.size())) return nothing(session);
     CsvRows csv({"id", "agent", "status", "detail"});
     print_rows(session, rows, csv);
     const std::uint64_t done = by_status["requeued"] + by_status["would_requeue"];
@@ -230,6 +236,7 @@ class Dlq : public Verb {
       keys.push_back({letter.event, letter.agent, letter.round});
       return !enough(keys.size());
     });
+    if (is_nothing(read, keys.size())) return nothing(session);
     if (!read || keys.empty() || session.world().interrupted()) {
       if (read && !session.world().interrupted()) session.note("no dead letter matches");
       return finish(session, read, keys.size());

@@ -110,17 +110,28 @@ Result<void> LetterChoice::each(Session& session, SpoolQueries& spool, LetterQue
   LetterQuery query = query_;
   query.payload = payload;
   query.max = payload == LetterQuery::Payload::With ? page_with_payload : page_without_payload;
-  if (ids_.empty()) {
-    const auto read = read_pages(session, spool, query, on_letter);
-    return read ? Result<void>{} : std::unexpected(read.error());
-  }
+  std::vector<LetterQuery> queries;
+  if (ids_.empty()) queries.push_back(query);
   for (const std::string& id : ids_) {
     query.event = id;
-    const auto more = read_pages(session, spool, query, on_letter);
+    queries.push_back(query);
+  }
+  for (const LetterQuery& one : queries) {
+    const auto more = read_all(session, spool, one, on_letter);
     if (!more) return std::unexpected(more.error());
     if (!*more) break;
   }
   return {};
+}
+
+/// Purged ones are told only to whoever asks for them by their state. False: enough.
+Result<bool> LetterChoice::read_all(Session& session, SpoolQueries& spool, LetterQuery query,
+                                    const OnLetter& on_letter) const {
+  const auto more = read_pages(session, spool, query, on_letter);
+  const bool purged_too = !query.state && std::ranges::find(states_, LetterState::Purged) != states_.end();
+  if (!more || !*more || !purged_too) return more;
+  query.state = LetterState::Purged;
+  return read_pages(session, spool, std::move(query), on_letter);
 }
 
 /// False: enough.

@@ -30,6 +30,7 @@ class LetterChoice {
 
  private:
   Result<void> read_states(std::vector<LetterState> otherwise);
+  Result<bool> read_all(Session& session, SpoolQueries& spool, LetterQuery query, const OnLetter& on_letter) const;
   Result<bool> read_pages(Session& session, SpoolQueries& spool, LetterQuery query, const OnLetter& on_letter) const;
 
   std::string type_, agent_, reason_, state_, since_, until_;

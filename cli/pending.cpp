@@ -18,6 +18,7 @@ namespace legion::cli {
 namespace {
 
 constexpr std::array<std::string_view, 4> actions_known{"ls", "rm", "reset", "skip"};
+constexpr Duration change_timeout_default = 35s;  // a spool gives up after 30s
 
 class Pending : public Verb {
  public:
@@ -225,9 +226,14 @@ class Pending : public Verb {
     }
     const std::string node = found.node_of(name_);
     const auto changed = node.empty() ? change_at_spool(session) : change_at_node(session, node);
-    if (!changed) return session.fail(changed.error());
+    if (!changed) return session.fail_to_find(changed.error());
     session.note(action_ + " of '" + name_ + "' done by " + *changed);
     return exit_code::ok;
+  }
+
+  /// A new beginning may have to be searched for in the whole store.
+  static Duration change_timeout(const Session& session) {
+    return session.options().timeout_given ? session.options().timeout : change_timeout_default;
   }
 
   Result<std::string> change_at_node(Session& session, const std::string& name) const {
@@ -235,7 +241,7 @@ class Pending : public Verb {
     if (!address) return std::unexpected(address.error());
     auto node = session.connect(*address);
     if (!node) return std::unexpected(node.error());
-    const auto answer = (*node)->call("subscription", params(), session.options().timeout);
+    const auto answer = (*node)->call("subscription", params(), change_timeout(session));
     if (!answer) return std::unexpected(answer.error());
     return "node " + name;
   }
@@ -243,6 +249,7 @@ class Pending : public Verb {
   Result<std::string> change_at_spool(Session& session) const {
     const auto spool = choose_spool(session, spool_);
     if (!spool) return std::unexpected(spool.error());
+    spool->queries->set_timeout(change_timeout(session));
     if (const auto changed = spool->queries->change_subscription(params()); !changed) return std::unexpected(changed.error());
     return "spool " + spool->queries->name();
   }

@@ -47,7 +47,7 @@ class Replay : public Verb {
     question.choice = choice_.choice;
     question.lanes = choice_.lanes;
     const auto spool = range_.open(session, question);
-    if (!spool) return not_found(session, spool.error());
+    if (!spool) return session.fail_to_find(spool.error());
     session.world().take_interrupts();
     end_number_ = question.until ? *question.until + 1 : spool->info.figures.next_commit;
     begin_number_ = question.from;
@@ -76,11 +76,6 @@ class Replay : public Verb {
       return session.usage("--to-agent: '" + agent_ + "' is not of the form NODE/AGENT");
     }
     return exit_code::ok;
-  }
-
-  static int not_found(Session& session, const Error& error) {
-    const int code = session.fail(error);
-    return error.code == ErrorCode::NotFound ? exit_code::nothing_found : code;
   }
 
   /// JSON lines unless something else was asked for.
@@ -185,7 +180,7 @@ class Replay : public Verb {
              std::uint64_t refused) {
     const auto damaged = past.figures().damaged_frames;
     if (damaged > 0) session.warn(damaged_text(damaged));
-    if (!done) return session.fail(done.error());
+    if (!done) return session.fail_to_find(done.error());
     if (session.world().interrupted()) return exit_code::interrupted;
     if (refused > 0) return delivered > 0 ? exit_code::partial : exit_code::failed;
     if (damaged > 0) return exit_code::partial;

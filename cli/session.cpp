@@ -81,6 +81,11 @@ int Session::fail(const Error& error) {
   return exit_code_of(error);
 }
 
+int Session::fail_to_find(const Error& error) {
+  const int code = fail(error);
+  return error.code == ErrorCode::NotFound ? exit_code::nothing_found : code;
+}
+
 int Session::usage(std::string_view text) {
   problem(text);
   return exit_code::usage;

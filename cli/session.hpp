@@ -64,6 +64,8 @@ class Session {
   void problem(std::string_view text);
   /// Reports the error, with advice where there is some, and returns its exit code.
   int fail(const Error& error);
+  /// The same where something was named that may not exist: then nothing_found.
+  int fail_to_find(const Error& error);
   int usage(std::string_view text);
   /// Asks on standard error and reads the answer, unless -y says it. NotAsked: nobody sits at a terminal.
   Consent consent(std::string_view question);

@@ -40,7 +40,7 @@ class Spool : public Verb {
     if (action_ == "backup") return backup(session);
     if (action_ == "mark") return words_.empty() ? list_marks(session) : mark(session);
     auto spools = chosen(session);
-    if (!spools) return session.fail(spools.error());
+    if (!spools) return session.fail_to_find(spools.error());
     if (action_ == "info") return info(session, *spools);
     return against_.empty() ? verify(session, *spools) : compare(session, *spools);
   }
@@ -158,7 +158,7 @@ class Spool : public Verb {
   int compare(Session& session, const Spools& spools) {
     SpoolQueries& one = *spools.front();
     auto other = open(session, against_);
-    if (!other) return session.fail(other.error());
+    if (!other) return session.fail_to_find(other.error());
     session.world().take_interrupts();
     const auto result = compare_spools(one, **other, full_ ? CompareDepth::Bytes : CompareDepth::Positions,
                                        [&] { return !session.world().interrupted(); });
@@ -226,7 +226,7 @@ class Spool : public Verb {
 
   int mark(Session& session) {
     auto spools = to_mark(session);
-    if (!spools) return session.fail(spools.error());
+    if (!spools) return session.fail_to_find(spools.error());
     JsonTree rows = JsonTree::array();
     for (const auto& spool : *spools) {
       const auto number = spool->mark(words_.front());
@@ -241,7 +241,7 @@ class Spool : public Verb {
 
   int list_marks(Session& session) {
     auto spools = to_mark(session);
-    if (!spools) return session.fail(spools.error());
+    if (!spools) return session.fail_to_find(spools.error());
     JsonTree rows = JsonTree::array();
     std::size_t answered = 0;
     for (const auto& spool : *spools) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 #include <ostream>
+#include <set>
 
 #include <legion/base/units.hpp>
 #include <legion/cli/choice_flags.hpp>
@@ -49,7 +50,7 @@ class Tail : public Verb {
     question.choice = flags_.choice;
     if (reads_past()) {
       auto opened = range_.open(session, question);
-      if (!opened) return not_found(session, opened.error());
+      if (!opened) return session.fail_to_find(opened.error());
       spool = std::move(*opened);
     }
     session.world().take_interrupts();
@@ -75,11 +76,6 @@ class Tail : public Verb {
       return session.usage("--stop-at-end and --spool go with --since, --from, --mark or --last");
     }
     return exit_code::ok;
-  }
-
-  static int not_found(Session& session, const Error& error) {
-    const int code = session.fail(error);
-    return error.code == ErrorCode::NotFound ? exit_code::nothing_found : code;
   }
 
   /// Once there is something to read from: an array that is opened is also closed.
@@ -145,13 +141,13 @@ class Tail : public Verb {
     if (!stream) return std::unexpected(stream.error());
     begin(writer);
     if (!spool) {
-      ObserverHandler handler = handler_for(session, **stream);
+      ObserverHandler handler = handler_for(session);
       handler.on_event = [&](const EventPtr& event) { show(writer, *event); };
       follow(session, [&](Duration wait) { (*stream)->run_once(wait, handler); });
       return {};
     }
     const auto show_each = [&](const EventPtr& event) { return show(writer, *event) && !over(session); };
-    PastThenLive joined(session, **stream, handler_for(session, **stream), flags_.choice.types, show_each);
+    PastThenLive joined(session, **stream, handler_for(session), flags_.choice.types, show_each);
     joined.cover();
     if (last_) {
       const auto on_frame = [&](const FrameHeader& header) { joined.join().on_past_frame(header); };
@@ -182,26 +178,19 @@ class Tail : public Verb {
     }
   }
 
-  ObserverHandler handler_for(Session& session, EventStream& stream) {
+  ObserverHandler handler_for(Session& session) {
     ObserverHandler handler;
-    // Where the past is shown too, it matters from when on nothing depends on the spool.
-    handler.on_covered = [&session, reads_past = reads_past()](const Member& node) {
-      const std::string text = node.name + " is covered from " + format_time(session.world().now().wall);
-      if (reads_past) {
-        session.note(text);
-      } else {
-        session.detail(text);
-      }
+    handler.on_covered = [this, &session](const Member& node) {
+      covered_.insert(node.name);
+      session.detail(node.name + " is covered from " + format_time(session.world().now().wall));
     };
-    handler.on_all_covered = [&session, &stream](std::size_t nodes) {
+    handler.on_all_covered = [this, &session](std::size_t nodes) {
       std::string names;
-      for (const Member& member : stream.members()) {
-        if (member.state == MemberState::Dead) continue;
-        names += (names.empty() ? "" : ", ") + member.name;
-      }
+      for (const std::string& name : covered_) names += (names.empty() ? "" : ", ") + name;
       session.note("connected to every node: " + names + " (" + std::to_string(nodes) + ")");
     };
-    handler.on_uncovered = [&session](const Member& node, std::string_view why) {
+    handler.on_uncovered = [this, &session](const Member& node, std::string_view why) {
+      covered_.erase(node.name);
       session.warn(node.name + " is no longer covered: " + std::string(why));
     };
     handler.on_lost = [this, &session](std::uint64_t lost_now, std::uint64_t lost_total) {
@@ -245,6 +234,7 @@ class Tail : public Verb {
   std::uint64_t arrived_ = 0;
   std::uint64_t shown_ = 0;
   std::uint64_t lost_ = 0;
+  std::set<std::string> covered_;
   std::uint64_t damaged_frames_ = 0;
   bool done_ = false;
   bool begun_ = false;

@@ -35,7 +35,7 @@ class Trace : public Verb {
   int run(Session& session) override {
     if (const int code = check(session); code != exit_code::ok) return code;
     auto spool = choose_spool(session, spool_);
-    if (!spool) return session.fail(spool.error());
+    if (!spool) return session.fail_to_find(spool.error());
     if (follow_) session.world().take_interrupts();
     if (auto named = resolve(*spool->queries); !named) return session.fail(named.error());
     if (auto found = look(session, *spool->queries); !found) return session.fail(found.error());

@@ -1,4 +1,4 @@
-"""A mesh of five nodes on this machine: plays a thousand trades through it and shows where every event went.
+"""A mesh of six nodes on this machine: plays a thousand trades through it and shows where every event went.
 
     ./dev demo           starts the nodes, shows what happens, ends by itself with a summary; 0 when every sum agrees
     ./dev demo --keep    leaves the mesh running and plays on
@@ -20,7 +20,8 @@ from runner import kept  # noqa: E402
 from runner.checks import Check, book_checks, flow_checks, read_orders, roster_checks  # noqa: E402
 from runner.control import Unreachable  # noqa: E402
 from runner.mesh import CONFIGS, LATE, Demo, Failed  # noqa: E402
-from runner.summary import print_chain, print_checks, print_kept, print_summary, say  # noqa: E402
+from runner.stored import show_stored  # noqa: E402
+from runner.summary import print_checks, print_kept, print_summary, say  # noqa: E402
 
 
 def show(demo):
@@ -33,11 +34,11 @@ def show(demo):
     demo.end_tail()
     orders = read_orders(demo.folder / "orders.jsonl")
     print_summary(accounts, LATE)
-    print_chain(orders)
     checks = [Check("nothing moves any more", quiet, True)]
     checks += flow_checks(accounts, rows, orders, kill_switch_limit())
     checks += book_checks(accounts, LATE, before)
     checks += roster_checks(accounts)
+    checks += show_stored(demo, accounts, orders)
     if not demo.keep:
         checks += demo.leave()
     return print_checks(checks)

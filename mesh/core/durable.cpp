@@ -181,6 +181,7 @@ void DurableSubscriptions::State::tick() {
   for (const QueryId id : late) query_failed(id, "no answer");
   for (Subscription& sub : subs) tick(sub);
   ask_letters();
+  give_up_entries();
   if (probation == Probation::Yes) watch_suspects();
   offer_requeues();
 }

@@ -27,9 +27,9 @@ namespace legion {
 /// Order: per subscription and stream events are offered in order, each once in a life of the node. take_effects()
 /// after every batch of inputs, carried out in order before further inputs. A letter is written before the cursor
 /// passes its event; an attempt from the second on is confirmed before it is permitted. Bounds: per subscription
-/// DurableConfig::buffer_bytes of held frames, a page more, and `capacity` events a lane under way in the dispatcher;
-/// per stream at most limits::cursor_ahead_max events between the cursor and what is offered. Errors: what a spool
-/// answers that does not fit is logged and counts as not having it.
+/// DurableConfig::buffer_bytes of held frames, a page and a frame for each question more, and `capacity` events a lane
+/// under way in the dispatcher; per stream at most limits::cursor_ahead_max events between the cursor and what is
+/// offered. Errors: what a spool answers that does not fit is logged and counts as not having it.
 class DurableSubscriptions {
  public:
   explicit DurableSubscriptions(DurableConfig config);
@@ -90,6 +90,8 @@ class DurableSubscriptions {
   void on_skip(Now now, RequestId request, const std::string& name, const StreamId& stream,
                std::optional<std::uint64_t> through);
   void on_remove(Now now, RequestId request, const std::string& name);
+  /// Gives every name back to the spools; nothing is consumed any more. What was written stays written.
+  void release_names(Now now);
   /// The letter as the spools have it now (the one that holds, holds_over()), with its frame.
   void on_requeue(Now now, RequestId request, LetterRecord letter);
   void on_purge(Now now, RequestId request, LetterRecord letter);

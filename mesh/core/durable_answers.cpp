@@ -10,6 +10,9 @@ void DurableSubscriptions::on_claimed(Now now, QueryId id) {
   const auto query = state_->take_query(id, durable::Query::Kind::Claim);
   if (!query) return;
   durable::Subscription& sub = state_->subs[query->subscription];
+  const bool is_wanted = sub.phase != DurablePhase::Removed &&
+                         !(sub.phase == DurablePhase::Refused && now.steady < sub.refused_until);
+  if (!is_wanted) return state_->unclaim(sub, query->spool);
   sub.spools[query->spool].claim = durable::SpoolView::Claim::Granted;
   state_->tick(sub);
 }

@@ -52,16 +52,6 @@ std::optional<std::uint64_t> FrameBuffer::beyond_run(std::uint64_t sequence) con
   return frames_[beyond].first;
 }
 
-void FrameBuffer::drop_last() {
-  LEGION_ASSERT(!frames_.empty());
-  bytes_ -= frames_.back().bytes;
-  if (run_frames_ == frames_.size()) {
-    --run_frames_;
-    run_bytes_ -= frames_.back().bytes;
-  }
-  frames_.pop_back();
-}
-
 void FrameBuffer::clear() { *this = {}; }
 
 void FrameBuffer::find_run() {

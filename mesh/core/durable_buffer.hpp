@@ -36,8 +36,6 @@ class FrameBuffer {
   std::size_t run_bytes(std::uint64_t sequence) const;
   /// Where frames go on behind run_end().
   std::optional<std::uint64_t> beyond_run(std::uint64_t sequence) const;
-  /// Drops the frame furthest away.
-  void drop_last();
   void clear();
 
   bool empty() const { return frames_.empty(); }

@@ -144,10 +144,11 @@ void DurableSubscriptions::State::on_beginning_written(Subscription& sub, Record
   if (!sub.creation || sub.creation->written != token) return;
   Creation creation = std::move(*sub.creation);
   sub.creation.reset();
-  sub.loaded.generation = sub.generation;
+  const CursorGeneration met = std::exchange(sub.loaded.generation, sub.generation);  // perhaps while this was written
   sub.loaded.streams = std::move(creation.streams);
   for (const RequestId request : creation.requests) answer(request, sub.spec.durable + " begins anew");
   activate(sub);
+  outrank(sub, met);
 }
 
 /// The streams in as many records as they need, the last of which has this form.

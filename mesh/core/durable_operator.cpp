@@ -35,6 +35,14 @@ void DurableSubscriptions::on_remove(Now now, RequestId request, const std::stri
   state_->remove(*sub, request);
 }
 
+void DurableSubscriptions::release_names(Now now) {
+  state_->now = now;
+  for (durable::Subscription& sub : state_->subs) {
+    state_->give_up_streams(sub);
+    state_->give_back_name(sub);
+  }
+}
+
 void DurableSubscriptions::State::answer(RequestId request, Result<std::string> result) {
   effects.push_back(RequestAnswer{request, std::move(result)});
 }
@@ -75,8 +83,11 @@ void DurableSubscriptions::State::skip(Subscription& sub, RequestId request, con
     first = gap;
     through = stream.held.beyond_run(stream.next).value_or(stream.known) - 1;
   }
-  if (*through < stream.next || *through > highest_sequence) {
+  if (*through < stream.next) {
     return answer(request, fail(ErrorCode::InvalidArgument, "it is at " + std::to_string(stream.next) + " already"));
+  }
+  if (*through >= stream.known) {  // what is to come is not given up
+    return answer(request, fail(ErrorCode::InvalidArgument, "it ends at " + std::to_string(stream.known - 1)));
   }
   stream.skip_first = first;
   stream.skip_through = *through;
@@ -92,14 +103,14 @@ void DurableSubscriptions::State::remove(Subscription& sub, RequestId request) {
     return answer(request, fail(ErrorCode::WouldBlock, "it has not begun yet: " + sub.trouble));
   }
   give_up_streams(sub);
-  sub.phase = DurablePhase::Removed;
   write(CursorRecord{sub.spec.durable, sub.generation, sub.spec.filter.text(), CursorRecord::Form::Removed, {}},
         {.kind = Written::Kind::Told, .letter = sub.spec.durable + " is removed", .request = request});
-  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
-    if (sub.spools[spool].claim != SpoolView::Claim::Granted) continue;
-    effects.push_back(SpoolQuery{++last_query, spools[spool].known.name, AskUnclaim{sub.spec.durable}});
-  }
-  for (SpoolView& view : sub.spools) view = {};
+  give_back_name(sub);
+}
+
+void DurableSubscriptions::State::give_back_name(Subscription& sub) {
+  sub.phase = DurablePhase::Removed;
+  give_up_claims(sub);
 }
 
 std::vector<DurableFigures> DurableSubscriptions::figures(std::size_t streams_max) const {
@@ -121,6 +132,7 @@ DurableFigures DurableSubscriptions::State::figures_of(const Subscription& sub, 
                          .letters = sub.letters,
                          .repaired = sub.repaired,
                          .streams_total = sub.streams.size()};
+  figures.survey = survey_of(sub);
   for (const std::uint64_t lane : sub.under_way) figures.under_way += lane;
   for (const auto& [id, key] : sub.streams) {
     const Stream& stream = *slots[key].stream;
@@ -142,6 +154,21 @@ DurableFigures DurableSubscriptions::State::figures_of(const Subscription& sub, 
   });
   if (figures.streams.size() > streams_max) figures.streams.resize(streams_max);
   return figures;
+}
+
+DurableFigures::Survey DurableSubscriptions::State::survey_of(const Subscription& sub) const {
+  if (sub.phase != DurablePhase::Active) return DurableFigures::Survey::UnderWay;
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
+    if (spools[spool].is_reachable() && sub.spools[spool].tails != SpoolView::Tails::Done) {
+      return DurableFigures::Survey::UnderWay;
+    }
+  }
+  const bool complete = std::ranges::all_of(sub.streams, [&](const auto& entry) {
+    const Stream& stream = *slots[entry.second].stream;
+    const bool is_here = stream.under_way > 0 || stream.held.run_end(stream.next) > stream.next;
+    return stream.next >= stream.known || is_here || !stream.stalled.empty();
+  });
+  return complete ? DurableFigures::Survey::Complete : DurableFigures::Survey::UnderWay;
 }
 
 /// Of the event behind the cursor, where its frame is here.

@@ -228,6 +228,8 @@ struct LettersOf {
   SpoolView::Load load = SpoolView::Load::No;
   std::string after;
   SteadyTime not_before{};
+  /// Some came without their events: it was away when they died and has not caught up. All are asked for again.
+  enum class Lacking : std::uint8_t { No, Yes } lacking = Lacking::No;
 };
 
 struct Query {

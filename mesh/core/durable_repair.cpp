@@ -40,9 +40,8 @@ bool DurableSubscriptions::State::ask_stream(Subscription& sub, Stream& stream) 
   const std::uint64_t first = stream.held.run_end(stream.next);
   if (first >= stream.known) return true;
   if (now.steady < stream.not_before) return false;
-  const bool is_next = first == stream.next;
   const std::uint64_t bytes = sub.held_bytes + (sub.queries_out + 1) * config.page_bytes;
-  if (bytes > config.buffer_bytes && !(is_next && sub.queries_out == 0)) return false;
+  if (bytes > config.buffer_bytes && !may_exceed(sub, stream, first)) return false;
   const auto spool = choose_spool(stream, first);
   if (!spool) {
     note_gap(sub, stream);
@@ -56,6 +55,13 @@ bool DurableSubscriptions::State::ask_stream(Subscription& sub, Stream& stream) 
   stream.query = ask(*spool, {.subscription = stream.subscription, .stream = stream.key, .kind = Query::Kind::Stream},
                      AskStream{stream.id, first, last, config.page_bytes});
   return true;
+}
+
+/// A page beyond the bound, where nothing that is held will give way by itself: every stream may lack what comes next.
+bool DurableSubscriptions::State::may_exceed(const Subscription& sub, const Stream& stream, std::uint64_t first) const {
+  if (first != stream.next || sub.queries_out > 0) return false;
+  if (probation == Probation::Yes) return has_suspect(stream);
+  return std::ranges::all_of(sub.room_queue, [](const auto& waiting) { return waiting.empty(); });
 }
 
 const durable::Verdict* DurableSubscriptions::State::verdict_of(const Stream& stream, std::uint32_t spool,
@@ -106,11 +112,15 @@ void DurableSubscriptions::State::stream_query_failed(Subscription& sub, Stream&
   want_repair(sub, stream);
 }
 
-/// A frame that cannot be offered soon, because something before it is missing, is not worth more than live ones.
+/// A frame that cannot be offered soon, because something before it is missing, is not worth more than live ones. Others
+/// count for more here than in the page, so that a page may be too much; the first is what is waited for.
 bool DurableSubscriptions::State::is_too_much(const Subscription& sub, const Stream& stream,
                                               const StreamAnswer::Part& part) const {
-  const bool goes_on = part.first <= stream.held.run_end(stream.next);
-  return !goes_on && part.frame && sub.held_bytes + durable::FrameBuffer::cost(*part.frame) > config.buffer_bytes / 2;
+  if (!part.frame) return false;
+  const std::uint64_t bytes = sub.held_bytes + durable::FrameBuffer::cost(*part.frame);
+  const std::uint64_t run_end = stream.held.run_end(stream.next);
+  if (part.first > run_end) return bytes > config.buffer_bytes / 2;
+  return run_end > stream.next && bytes > config.buffer_bytes + config.page_bytes;
 }
 
 Result<void> DurableSubscriptions::State::take_part(Subscription& sub, Stream& stream, std::uint32_t spool,
@@ -154,7 +164,10 @@ void DurableSubscriptions::State::note_verdict(Stream& stream, Verdict verdict) 
     const bool is_replaced = other.spool == verdict.spool && other.first <= verdict.last && verdict.first <= other.last;
     return other.last < stream.next || is_replaced;
   });
-  if (stream.verdicts.size() < durable::verdicts_max) stream.verdicts.push_back(std::move(verdict));
+  if (stream.verdicts.size() < durable::verdicts_max) return stream.verdicts.push_back(std::move(verdict));
+  // What is furthest away gives way, else one spool's words about later would leave no room for another's about now.
+  auto& furthest = *std::ranges::max_element(stream.verdicts, {}, &Verdict::first);
+  if (verdict.first < furthest.first) furthest = std::move(verdict);
 }
 
 /// When every known spool says never of what comes next, it is lost. What is under way is waited for, so that the

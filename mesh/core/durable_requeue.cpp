@@ -13,6 +13,13 @@ constexpr std::size_t ended_max = 4096;         // remembered, so that a repeate
 constexpr std::size_t letters_page = 64;
 constexpr std::size_t record_overhead = 512;
 
+bool is_of(const InFlightEntry& entry, const LetterRecord& letter) {
+  const StreamId& stream = entry.stream;
+  return entry.agent == letter.agent && EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
+                                                stream.shard, entry.sequence}
+                                                .to_string() == letter.event;
+}
+
 LetterRecord without_payload(const LetterRecord& letter) {
   LetterRecord record = letter;
   record.deaths.clear();
@@ -64,6 +71,9 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
   if (!handler) {
     return answer(request, fail(ErrorCode::NotFound, "no subscription of " + letter.agent + " on this node takes it"));
   }
+  // What is left of the attempts that ended in this letter does not count in its next round.
+  std::erase_if(in_flight, [&](const InFlightEntry& entry) { return is_of(entry, letter); });
+  effects.push_back(InFlightOver{letter.agent, letter.event});
   ++letter.requeues;
   Requeue& requeue = begin_requeue(std::move(letter), std::move(*frame), *handler);
   requeue.requests.push_back(request);
@@ -191,9 +201,13 @@ void DurableSubscriptions::State::remember(const std::string& key, const LetterR
 /// Letters that were on their way when the node ended.
 void DurableSubscriptions::State::ask_letters() {
   if (intake == Intake::Draining || requeues.size() > requeues_max / 2) return;
+  // What waits to be taken up is the business of the agents themselves.
+  const auto stands_in = [](const Subscription& sub) { return sub.spec.role == DurableHandler::Role::StandIn; };
+  if (std::ranges::any_of(subs, stands_in)) return;
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
     LettersOf& of = letters_of[spool];
     const bool may_ask = spools[spool].is_reachable() && now.steady >= of.not_before;
+    if (may_ask && of.load == SpoolView::Load::Done && of.lacking == LettersOf::Lacking::Yes) of = {};
     if (!may_ask || of.load != SpoolView::Load::No) continue;
     of.load = SpoolView::Load::Asked;
     ask(spool, {.kind = Query::Kind::Letters}, AskLetters{of.after, letters_page});
@@ -212,7 +226,16 @@ void DurableSubscriptions::State::take_letters(std::uint32_t spool, std::vector<
   LettersOf& of = letters_of[spool];
   of.load = more == More::Yes && !letters.empty() ? SpoolView::Load::No : SpoolView::Load::Done;
   if (!letters.empty()) of.after = letters.back().key();
-  for (LetterRecord& letter : letters) take_up_letter(std::move(letter));
+  for (LetterRecord& letter : letters) {
+    const bool lacks_event = letter.frame.empty() && letter.agent.starts_with(config.node + "/") &&
+                             letter.state == LetterState::Requeued && !requeues.contains(letter.key());
+    if (!lacks_event) {
+      take_up_letter(std::move(letter));
+    } else if (const auto found = ended.find(letter.key()); found == ended.end() || holds_over(letter, found->second)) {
+      of.lacking = LettersOf::Lacking::Yes;
+      of.not_before = now.steady + config.ask_again_max;
+    }
+  }
 }
 
 void DurableSubscriptions::State::take_up_letter(LetterRecord letter) {
@@ -228,14 +251,11 @@ void DurableSubscriptions::State::take_up_letter(LetterRecord letter) {
                    (frame ? "no subscription of " + letter.agent + " takes it" : frame.error().message));
   }
   const std::uint32_t recorded = std::max(letter.attempts, 1u);
-  const EventId id = *EventId::parse(letter.event);
   Requeue& requeue = begin_requeue(std::move(letter), std::move(*frame), *handler);
   // The first one is recorded with the requeue, so that alone says nothing.
   requeue.so_far.attempts = recorded == 1 ? 0 : attempts_made(recorded);
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    const bool is_it = entry.agent == requeue.letter.agent && entry.sequence == id.sequence &&
-                       entry.stream.origin.node == id.node && entry.stream.origin.incarnation == id.incarnation &&
-                       entry.stream.type == id.type && entry.stream.lane == id.lane && entry.stream.shard == id.shard;
+    const bool is_it = is_of(entry, requeue.letter) && entry.subscription == handlers[*handler].durable;
     if (!is_it) return false;
     take_up_entry(entry, requeue.so_far);
     if (entry.stage == InFlightEntry::Stage::InHands && requeue.suspect == Again::Suspect::No) {

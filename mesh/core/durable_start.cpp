@@ -73,12 +73,15 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
 /// A spool that was away when this subscription began may know a later life of its cursor than the one that is in
 /// force.
 void DurableSubscriptions::State::supersede(Subscription& sub, const std::optional<CursorRecord>& merged) {
-  if (!merged || merged->generation <= sub.generation) return;
+  if (merged) outrank(sub, merged->generation);
+}
+
+void DurableSubscriptions::State::outrank(Subscription& sub, const CursorGeneration& other) {
+  if (other <= sub.generation) return;
   log(DurableLog::Level::Warning, "durable subscription " + sub.spec.durable +
-                                      ": a spool has a cursor of a later generation (" +
-                                      std::to_string(merged->generation.counter) + "@" + merged->generation.node +
-                                      "); the one in force replaces it");
-  sub.generation = {merged->generation.counter + 1, config.node};
+                                      ": a spool has a cursor of a later generation (" + std::to_string(other.counter) +
+                                      "@" + other.node + "); the one in force replaces it");
+  sub.generation = {other.counter + 1, config.node};
   write_whole(sub);
 }
 
@@ -101,13 +104,16 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
       std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
   if (!any) return;
   const bool is_known_cursor = sub.loaded.generation.counter > 0;
-  // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out.
-  if (!all_loaded(sub, is_known_cursor ? Of::Reachable : Of::Known) && is_patient(sub)) {
+  // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out, and
+  // what is written under an old generation counts for nothing.
+  const bool goes_on = is_known_cursor && sub.spec.role == DurableHandler::Role::Consumer;
+  if (!all_loaded(sub, goes_on ? Of::Reachable : Of::Known) && is_patient(sub)) {
     sub.trouble = "waits for every spool to say where it was";
     return;
   }
   sub.waits_since.reset();
   sub.refusal.clear();
+  if (sub.spec.role == DurableHandler::Role::StandIn) return decide_stand_in(sub);
   if (sub.reset_to) return create(sub, *std::exchange(sub.reset_to, std::nullopt), {});
   if (sub.loaded.form == CursorRecord::Form::Whole && is_known_cursor) {
     if (sub.loaded.filter == sub.spec.filter.text()) return activate(sub);
@@ -117,19 +123,46 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   create(sub, sub.spec.start, {});
 }
 
+/// Takes the cursor as it is, also one whose beginning was cut short.
+void DurableSubscriptions::State::decide_stand_in(Subscription& sub) {
+  const auto filter = Filter::parse(sub.loaded.filter);
+  if (sub.loaded.generation.counter == 0 || sub.loaded.form == CursorRecord::Form::Removed || !filter) {
+    give_back_name(sub);
+    sub.trouble = "no spool has its cursor";
+    return;
+  }
+  sub.spec.filter = *filter;
+  if (sub.reset_to) return create(sub, *std::exchange(sub.reset_to, std::nullopt), {});
+  activate(sub);
+}
+
 void DurableSubscriptions::State::refuse(Subscription& sub, std::string why) {
   if (sub.refusal != why) {
     sub.refusal = why;
     log(DurableLog::Level::Error, "durable subscription " + sub.spec.durable + ": another node has it: " + why);
   }
-  for (SpoolView& view : sub.spools) {
-    view = {};
-    view.claim_not_before = now.steady + config.claim_every;
-  }
+  // Not the same pause for everybody: two that hold what the other lacks would give way at the same time for ever.
+  const auto more = std::hash<std::string>{}(config.node) % static_cast<std::uint64_t>(config.claim_every.count() / 2 + 1);
+  sub.refused_until = now.steady + config.claim_every + Duration{static_cast<std::int64_t>(more)};
+  give_up_claims(sub);
+  for (SpoolView& view : sub.spools) view.claim_not_before = sub.refused_until;
   give_up_streams(sub);
   sub.phase = DurablePhase::Refused;
   sub.trouble = std::move(why);
-  sub.refused_until = now.steady + config.claim_every;
+}
+
+/// Others may have the name.
+void DurableSubscriptions::State::give_up_claims(Subscription& sub) {
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
+    // A stand-in is gone before the answers to its claims come.
+    const bool may_hold = sub.spec.role == DurableHandler::Role::StandIn && spools[spool].is_reachable();
+    if (may_hold || sub.spools[spool].claim == SpoolView::Claim::Granted) unclaim(sub, spool);
+  }
+  for (SpoolView& view : sub.spools) view = {};
+}
+
+void DurableSubscriptions::State::unclaim(const Subscription& sub, std::uint32_t spool) {
+  effects.push_back(SpoolQuery{++last_query, spools[spool].known.name, AskUnclaim{sub.spec.durable}});
 }
 
 /// What is under way goes on; its numbers are used again once it is over.

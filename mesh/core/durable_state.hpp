@@ -46,8 +46,12 @@ struct DurableSubscriptions::State {
   bool all_loaded(const Subscription& sub, Of which) const;
   bool is_patient(Subscription& sub);
   void decide_beginning(Subscription& sub);
+  void decide_stand_in(Subscription& sub);
   void refuse(Subscription& sub, std::string why);
+  void give_up_claims(Subscription& sub);
+  void unclaim(const Subscription& sub, std::uint32_t spool);
   void give_up_streams(Subscription& sub);
+  void outrank(Subscription& sub, const CursorGeneration& other);
   void activate(Subscription& sub);
   void take_up_attempts(Subscription& sub);
   void take_up_entry(const InFlightEntry& entry, Earlier& so_far) const;
@@ -96,9 +100,11 @@ struct DurableSubscriptions::State {
 
   // durable_suspects.cpp: what was in hands when the process died
   bool must_wait_for_suspects(const Stream& stream) const;
+  static bool has_suspect(const Stream& stream);
   void suspect_is_over();
   std::uint64_t under_way() const;
   void watch_suspects();
+  void give_up_entries();
   void end_probation();
   void pump_all();
 
@@ -106,6 +112,7 @@ struct DurableSubscriptions::State {
   void want_repair(Subscription& sub, Stream& stream);
   void ask_streams(Subscription& sub);
   bool ask_stream(Subscription& sub, Stream& stream);
+  bool may_exceed(const Subscription& sub, const Stream& stream, std::uint64_t first) const;
   const Verdict* verdict_of(const Stream& stream, std::uint32_t spool, std::uint64_t sequence) const;
   std::optional<std::uint32_t> choose_spool(const Stream& stream, std::uint64_t first) const;
   void take_page(Subscription& sub, Stream& stream, const Query& query, StreamAnswer answer);
@@ -165,6 +172,8 @@ struct DurableSubscriptions::State {
   void reset(Subscription& sub, RequestId request, DurableStart start);
   void skip(Subscription& sub, RequestId request, const StreamId& id, std::optional<std::uint64_t> through);
   void remove(Subscription& sub, RequestId request);
+  void give_back_name(Subscription& sub);
+  DurableFigures::Survey survey_of(const Subscription& sub) const;
   DurableFigures figures_of(const Subscription& sub, std::size_t streams_max) const;
   static std::optional<WallTime> oldest_of(const Stream& stream);
   std::optional<std::string> check() const;

@@ -8,10 +8,12 @@ namespace legion {
 
 /// Everything else durable waits, and what stands before a suspect in its stream comes one by one as well.
 bool DurableSubscriptions::State::must_wait_for_suspects(const Stream& stream) const {
-  if (probation == Probation::No) return false;
-  const bool has_suspect =
-      std::ranges::any_of(stream.again, [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; });
-  return !has_suspect || under_way() > 0;
+  return probation == Probation::Yes && (!has_suspect(stream) || under_way() > 0);
+}
+
+bool DurableSubscriptions::State::has_suspect(const Stream& stream) {
+  return std::ranges::any_of(stream.again,
+                             [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; });
 }
 
 void DurableSubscriptions::State::suspect_is_over() {
@@ -47,6 +49,20 @@ void DurableSubscriptions::State::watch_suspects() {
     return end_probation();
   }
   if (under_way() == 0) pump_all();
+}
+
+/// Entries that neither a cursor nor a requeue has use for: of events that are over.
+void DurableSubscriptions::State::give_up_entries() {
+  if (in_flight.empty() || !all_letters_loaded()) return;
+  std::erase_if(in_flight, [&](const InFlightEntry& entry) {
+    const Subscription* sub = find(entry.subscription);
+    if (sub != nullptr && sub->phase != DurablePhase::Active) return false;
+    const StreamId& stream = entry.stream;
+    const EventId id{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
+                     entry.sequence};
+    effects.push_back(InFlightOver{entry.agent, id.to_string()});
+    return true;
+  });
 }
 
 void DurableSubscriptions::State::end_probation() {

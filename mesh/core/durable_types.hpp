@@ -48,6 +48,9 @@ struct DurableHandler {
   std::array<std::size_t, limits::lane_count> capacity{1000, 1000, 1000, 1000};  ///< durable events under way at once
   std::string durable{};  ///< its name; empty: a plain one
   DurableStart start{};
+  /// StandIn: of a durable subscription whose consumer is away, for as long as an operator's change takes. Its filter
+  /// is the one its cursor names; a name without a cursor ends in phase Removed.
+  enum class Role : std::uint8_t { Consumer, StandIn } role = Role::Consumer;
 };
 
 /// A spool of the roster (all but those that left) or of the configuration.
@@ -64,7 +67,7 @@ struct DurableConfig {
   std::uint64_t buffer_bytes = 16ull << 20;  ///< frames held, of each subscription
   std::uint64_t page_bytes = 512ull << 10;  ///< frames in one answer of a spool
   std::size_t queries_max = 8;  ///< pages of streams asked for at once, of each subscription
-  /// Letters and attempts written and not confirmed: with more than this nothing is offered.
+  /// Letters and attempts written and not confirmed: with as much as this nothing is offered; 0: never anything.
   std::uint64_t record_bytes = 8ull << 20;
   Duration ask_again_min = 20ms;  ///< after an answer that had not what was asked for; doubles
   Duration ask_again_max = 2s;
@@ -243,6 +246,8 @@ struct DurableFigures {
   std::uint64_t letters = 0;  ///< written by this incarnation
   std::uint64_t repaired = 0;  ///< events that came from a spool
   std::optional<WallTime> oldest{};  ///< time of the oldest pending event that is known here
+  /// Complete: the reachable spools said how far the streams go; of each, what comes next is here or known to lack.
+  enum class Survey : std::uint8_t { UnderWay, Complete } survey = Survey::UnderWay;
   std::vector<DurableStreamFigures> streams{};  ///< those with something pending first; at most as many as asked for
   std::uint64_t streams_total = 0;
 };

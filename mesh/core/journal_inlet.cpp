@@ -82,6 +82,20 @@ void JournalInlet::on_frozen(Now, const std::string& reason) {
   }
 }
 
+void JournalInlet::on_store_lost(Now) {
+  State& state = *state_;
+  for (const auto& [peer, link] : state.links) {
+    state.effects.push_back(State::no_such_link(peer, link.session));
+  }
+  state.recent = nullptr;
+  state.links.clear();
+  state.to_acknowledge.clear();
+  // What was given to the store and is not durable yet is counted no more; opening comes behind it.
+  state.sources.clear();
+  state.figures.bytes_waiting = 0;
+  state.divide_window();
+}
+
 void JournalInlet::on_peer_gone(const std::string& peer) { state_->drop_link(peer); }
 
 std::vector<JournalInlet::Effect> JournalInlet::take_effects() {
@@ -182,7 +196,12 @@ void JournalInlet::State::on_stranger(const std::string& peer, LinkSession sessi
   if (frozen || std::ranges::find(strangers, stranger) != strangers.end()) return;
   if (strangers.size() == strangers_max) strangers.pop_front();
   strangers.push_back(stranger);
-  refuse(peer, session, ErrorCode::Closed, "there is no such link; open it");
+  ++figures.refused;
+  effects.push_back(no_such_link(peer, session));
+}
+
+JournalInlet::Answer JournalInlet::State::no_such_link(const std::string& peer, LinkSession session) {
+  return {peer, LinkRefused{session, std::string(to_string(ErrorCode::Closed)), "there is no such link; open it"}};
 }
 
 }  // namespace legion

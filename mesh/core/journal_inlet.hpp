@@ -45,6 +45,9 @@ class JournalInlet {
   void on_committed(Now now, const Origin& origin, JournalKind journal, Position through);
   /// Nothing is confirmed any more; links are refused with this reason.
   void on_frozen(Now now, const std::string& reason);
+  /// The store no longer has what it said (a damaged block was set aside): every link is told to open again, and goes
+  /// on from what on_stored() says before that.
+  void on_store_lost(Now now);
   void on_peer_gone(const std::string& peer);
 
   struct Store { JournalRecord record; };

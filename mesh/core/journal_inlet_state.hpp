@@ -52,6 +52,7 @@ struct JournalInlet::State {
   Link* find_link(const std::string& peer);
   void answer(const Link& link, FromSpool message) { effects.push_back(Answer{link.peer, std::move(message)}); }
   void refuse(const std::string& peer, LinkSession session, ErrorCode code, std::string reason);
+  static Answer no_such_link(const std::string& peer, LinkSession session);
   void drop_link(const std::string& peer);
   void forget_sources();
   void divide_window();

@@ -132,7 +132,7 @@ void DispatchPool::complete(TaskId task, Outcome outcome) {
   Wake whom = Wake::Nobody;
   {
     const std::lock_guard lock(mutex_);
-    forget(task, outcome.kind);
+    if (in_flight_) in_flight_->answered(task, outcome.kind);
     dispatcher_.on_outcome(now, task, std::move(outcome));
     whom = after_change();
   }
@@ -155,11 +155,7 @@ void DispatchPool::agent_down(AgentId agent, std::string_view error) {
   Wake whom = Wake::Nobody;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(noted_, [&](const auto& entry) {
-      if (entry.second.agent != agent) return false;
-      give_back(entry.second.slot);
-      return true;
-    });
+    if (in_flight_) in_flight_->agent_down(agent);
     dispatcher_.on_agent_down(now, agent, error);
     // Its run has gone back and may be handed to another worker: the one that has it stops after the event in hands.
     for (Worker& worker : workers_) {
@@ -221,10 +217,9 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     worker.run = Run{task.agent, task.lane};
     worker.yields.store(false, std::memory_order_relaxed);
   }
-  const auto slot = take_slot(task);
-  worker.slot = at_once ? slot : std::nullopt;
-  if (slot && !at_once) noted_[task.id] = {task.agent, *slot};
-  if (slot) note(*slot, task);  // under the lock: whoever gives the slot back has to find it written
+  // Under the lock: whoever gives the slot back has to find it written.
+  if (in_flight_ && at_once) worker.slot = in_flight_->begin_run(task);
+  if (in_flight_ && !at_once) in_flight_->begin(task);
   const Wake whom = after_change();
   lock.unlock();
   wake(whom);
@@ -233,17 +228,19 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     const Now now = read_clocks();
     lock.lock();
     if (outcome) {
-      forget(task.id, outcome->kind);
+      if (in_flight_) in_flight_->answered(task.id, outcome->kind);
       dispatcher_.on_outcome(now, task.id, std::move(*outcome));
     }
     return now;
   }
   Outcome last = handle_run(worker, task);
   const Now now = read_clocks();
-  task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
+  if (!worker.slot) task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
   lock.lock();
   worker.run.reset();
-  if (worker.slot) give_back(*std::exchange(worker.slot, std::nullopt));
+  if (worker.slot) {
+    in_flight_->end_run(*std::exchange(worker.slot, std::nullopt), task, worker.answered.size(), last.kind);
+  }
   dispatcher_.on_answers(now, task.id, worker.answered, std::move(last));
   return now;
 }
@@ -296,41 +293,11 @@ Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
 
 // --- the in-flight file ------------------------------------------------------------------------------------------------
 
-void DispatchPool::track(InFlightFile* file, std::vector<std::string> names) {
-  in_flight_ = file;
-  names_ = std::move(names);
-  for (std::uint32_t slot = file->slots(); slot > 0; --slot) free_slots_.push_back(slot - 1);
-}
+void DispatchPool::track(InFlightBook book) { in_flight_.emplace(std::move(book)); }
 
-/// Of a delivery that is not durable, or when more are under way than there is room for: none.
-std::optional<std::uint32_t> DispatchPool::take_slot(const Task& task) {
-  if (in_flight_ == nullptr || task.durable == no_stream || free_slots_.empty()) return std::nullopt;
-  if (names_[task.subscription.value].empty()) return std::nullopt;
-  const std::uint32_t slot = free_slots_.back();
-  free_slots_.pop_back();
-  return slot;
-}
-
-void DispatchPool::note(std::uint32_t slot, const Task& task) const {
-  const FrameHeader& header = task.frame->header();
-  in_flight_->begin(slot, {.subscription = names_[task.subscription.value], .node = header.origin,
-                           .incarnation = header.incarnation, .lane = header.lane, .type = header.type,
-                           .shard = header.shard, .first = task.sequence(), .count = task.count,
-                           .attempt = task.attempt});
-}
-
-void DispatchPool::give_back(std::uint32_t slot) {
-  in_flight_->clear(slot);
-  free_slots_.push_back(slot);
-}
-
-/// A deferred delivery stays noted until its final answer.
-void DispatchPool::forget(TaskId task, OutcomeKind outcome) {
-  if (noted_.empty() || outcome == OutcomeKind::Deferred) return;
-  const auto found = noted_.find(task);
-  if (found == noted_.end()) return;
-  give_back(found->second.slot);
-  noted_.erase(found);
+void DispatchPool::forget_in_flight(const std::string& agent, const std::string& event) {
+  const std::lock_guard lock(mutex_);
+  if (in_flight_) in_flight_->over(agent, event);
 }
 
 void DispatchPool::wait_for_work(std::unique_lock<std::mutex>& lock) {

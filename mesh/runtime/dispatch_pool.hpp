@@ -17,7 +17,7 @@
 
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
-#include <legion/runtime/in_flight_file.hpp>
+#include <legion/runtime/in_flight_book.hpp>
 
 namespace legion {
 
@@ -33,9 +33,10 @@ class DispatchPool {
   AgentId add_agent(AgentSpec spec, Agent* agent);
   SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
 
-  /// Before start(): durable deliveries are noted in `file` (which outlives the pool) while an agent has them, under the
-  /// name of their subscription in `names`, by SubscriptionId.
-  void track(InFlightFile* file, std::vector<std::string> names);
+  /// Before start(): durable deliveries are noted there while an agent has them.
+  void track(InFlightBook book);
+  /// InFlightOver.
+  void forget_in_flight(const std::string& agent, const std::string& event);
 
   void start();
   /// Stops handing over; deliveries already made finish. Idempotent.
@@ -78,7 +79,7 @@ class DispatchPool {
     std::atomic<bool> yields{false};  // something more urgent than its run waits
     std::vector<Answered> answered;   // of its run; the worker's own
     std::size_t stretch = 1;          // events timed together; the worker's own
-    std::optional<std::uint32_t> slot;  // of the in-flight file, for its run; the worker's own
+    std::optional<InFlightBook::Slot> slot;  // for its run; the worker's own
     std::thread thread;
   };
 
@@ -90,10 +91,6 @@ class DispatchPool {
   enum class Wake : std::uint8_t { Nobody, One };
   Wake after_change();
   void tell_reports();
-  std::optional<std::uint32_t> take_slot(const Task& task);
-  void note(std::uint32_t slot, const Task& task) const;
-  void give_back(std::uint32_t slot);
-  void forget(TaskId task, OutcomeKind outcome);
   void wake(Wake whom);
 
   mutable std::mutex mutex_;
@@ -101,14 +98,7 @@ class DispatchPool {
   Dispatcher dispatcher_;
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
   std::atomic<bool> has_reports_{false};
-  InFlightFile* in_flight_ = nullptr;
-  std::vector<std::string> names_;          // by SubscriptionId; empty: not durable
-  std::vector<std::uint32_t> free_slots_;
-  struct Noted {
-    AgentId agent;
-    std::uint32_t slot = 0;
-  };
-  std::map<TaskId, Noted> noted_;  // deliveries that are answered later
+  std::optional<InFlightBook> in_flight_;
   std::size_t sleeping_ = 0;
   std::optional<SteadyTime> slept_for_;  // the deadline the last sleeper knew of
   bool stopping_ = false;

@@ -5,8 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include <legion/base/text.hpp>
-#include <legion/base/units.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/runtime/control_params.hpp>
@@ -22,21 +20,6 @@ constexpr std::size_t purge_keys_max = 10000;
 std::string stream_text(const StreamId& stream) {
   return stream.origin.node + ':' + std::to_string(stream.origin.incarnation) + ':' +
          std::to_string(lane_index(stream.lane)) + ':' + stream.type + ':' + std::to_string(stream.shard);
-}
-
-/// `node:incarnation:lane:type:shard`, an event id without its sequence.
-Result<StreamId> parse_stream(const std::string& text) {
-  const auto id = EventId::parse(text + ":1");
-  if (!id) return fail(ErrorCode::BadData, "params.stream: '" + text + "' is not node:incarnation:lane:type:shard");
-  return StreamId{{id->node, id->incarnation}, id->lane, id->type, id->shard};
-}
-
-Result<DurableStart> parse_start(const std::string& text) {
-  if (text == "now") return StartNow{};
-  if (text == "beginning") return StartBeginning{};
-  if (auto id = EventId::parse(text)) return StartEvent{std::move(*id)};
-  if (const auto time = parse_time(text)) return StartTime{*time};
-  return fail(ErrorCode::InvalidArgument, "params.start: '" + text + "' is neither now, beginning, a time nor an event id");
 }
 
 void write(MsgpackWriter& out, const DurableStreamFigures& stream) {
@@ -179,61 +162,40 @@ void DurableControl::requeue(Now now, BytesView params, Answer answer) {
   host_.carry_out(now);
 }
 
+/// Of a name no agent here has, the consumer is elsewhere or away: the spools know which.
 void DurableControl::subscription(Now now, BytesView params, Answer answer) {
-  const auto read = ControlParams::read(params);
-  if (!read) return answer(std::unexpected(read.error()));
-  const auto name = read->text("name");
-  if (!name) return answer(std::unexpected(name.error()));
-  const auto action = read->text("action");
-  if (!action) return answer(std::unexpected(action.error()));
-  const auto start_text = read->text_if_any("start");
-  if (!start_text) return answer(std::unexpected(start_text.error()));
-  const auto stream = read->text_if_any("stream");
-  if (!stream) return answer(std::unexpected(stream.error()));
-  std::optional<std::uint64_t> through;
-  if (read->has("through")) {
-    const auto given = read->number("through");
-    if (!given) return answer(std::unexpected(given.error()));
-    through = *given;
+  auto change = decode_subscription_change(params);
+  if (!change) return answer(std::unexpected(change.error()));
+  const auto all = host_.subscriptions().figures(0);
+  if (std::ranges::find(all, change->name, &DurableFigures::name) == all.end()) {
+    return stand_ins_.change(now, std::move(*change), host_.spools(), std::move(answer));
   }
-  if (*action == "rm") {
-    host_.subscriptions().on_remove(now, expect(std::move(answer)), *name);
-  } else if (*action == "reset") {
-    auto start = parse_start(start_text->empty() ? "now" : *start_text);
-    if (!start) return answer(std::unexpected(start.error()));
-    host_.subscriptions().on_reset(now, expect(std::move(answer)), *name, std::move(*start));
-  } else if (*action == "skip") {
-    skip(now, *name, *stream, through, std::move(answer));
-  } else {
-    return answer(fail(ErrorCode::InvalidArgument, "params.action: '" + action->substr(0, 32) + "' is not rm, reset or skip"));
+  switch (change->action) {
+    case SubscriptionChange::Action::Remove:
+      host_.subscriptions().on_remove(now, expect(std::move(answer)), change->name);
+      break;
+    case SubscriptionChange::Action::Reset:
+      host_.subscriptions().on_reset(now, expect(std::move(answer)), change->name, std::move(change->start));
+      break;
+    case SubscriptionChange::Action::Skip: skip(now, *change, std::move(answer)); break;
   }
   host_.carry_out(now);
 }
 
-/// Without a stream: every one that stands still.
-void DurableControl::skip(Now now, const std::string& name, const std::string& text, std::optional<std::uint64_t> through,
-                          Answer answer) {
-  std::vector<StreamId> streams;
-  if (!text.empty()) {
-    auto stream = parse_stream(text);
-    if (!stream) return answer(std::unexpected(stream.error()));
-    streams.push_back(std::move(*stream));
-  } else {
-    for (const DurableFigures& figures : host_.subscriptions().figures(SIZE_MAX)) {
-      if (figures.name != name) continue;
-      for (const DurableStreamFigures& stream : figures.streams) {
-        if (!stream.stalled.empty()) streams.push_back(stream.stream);
-      }
-    }
+void DurableControl::skip(Now now, const SubscriptionChange& change, Answer answer) {
+  const auto all = host_.subscriptions().figures(SIZE_MAX);
+  const auto figures = std::ranges::find(all, change.name, &DurableFigures::name);
+  const std::vector<StreamId> streams = streams_to_skip(*figures, change);
+  if (streams.empty()) {
+    return answer(fail(ErrorCode::NotFound, "no stream of '" + change.name + "' stands still here"));
   }
-  if (streams.empty()) return answer(fail(ErrorCode::NotFound, "no stream of '" + name + "' stands still here"));
   // Shared by the requests it consists of.
   const auto counting = std::make_shared<Counting>();
   counting->missing = streams.size();
   counting->answer = std::move(answer);
   for (const StreamId& stream : streams) {
     const RequestId request = host_.expect_answer([counting](const Result<std::string>& one) { counting->on_answer(one); });
-    host_.subscriptions().on_skip(now, request, name, stream, through);
+    host_.subscriptions().on_skip(now, request, change.name, stream, change.through);
   }
 }
 

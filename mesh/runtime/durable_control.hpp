@@ -8,6 +8,7 @@
 #include <legion/base/bytes.hpp>
 #include <legion/base/error.hpp>
 #include <legion/runtime/durable_host.hpp>
+#include <legion/runtime/durable_stand_ins.hpp>
 
 namespace legion {
 
@@ -16,7 +17,7 @@ namespace legion {
 class DurableControl {
  public:
   using Answer = std::function<void(Result<Bytes>)>;
-  explicit DurableControl(DurableHost& host) : host_(host) {}
+  DurableControl(DurableHost& host, DurableStandIns& stand_ins) : host_(host), stand_ins_(stand_ins) {}
 
   static bool knows(std::string_view method);
   /// `answer` is called once, now or once the records it takes are durable. Params are valid during the call.
@@ -26,12 +27,12 @@ class DurableControl {
   void pending(Answer answer) const;
   void requeue(Now now, BytesView params, Answer answer);
   void subscription(Now now, BytesView params, Answer answer);
-  void skip(Now now, const std::string& name, const std::string& stream, std::optional<std::uint64_t> through,
-            Answer answer);
+  void skip(Now now, const SubscriptionChange& change, Answer answer);
   void purge(Now now, BytesView params, Answer answer);
   RequestId expect(Answer answer);
 
   DurableHost& host_;
+  DurableStandIns& stand_ins_;
 };
 
 }  // namespace legion

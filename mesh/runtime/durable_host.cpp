@@ -60,6 +60,14 @@ DurableHost::DurableHost(Setup setup, DurableConfig config)
 // Askers answer what is left with an error, which nobody here wants to hear any more.
 DurableHost::~DurableHost() = default;
 
+std::vector<std::pair<std::string, std::string>> DurableHost::spools() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& [name, spool] : spools_) {
+    if (spool.asker) all.emplace_back(name, spool.asker->uri());
+  }
+  return all;
+}
+
 void DurableHost::connect(const std::string& name, const std::string& uri) {
   Spool& spool = spools_[name];
   spool.known.name = name;
@@ -78,6 +86,7 @@ void DurableHost::connect(const std::string& name, const std::string& uri) {
 }
 
 void DurableHost::disconnect(Now now, const std::string& name) {
+  now_ = now;  // what its asker has not answered fails now
   if (spools_.erase(name) == 0) return;
   spools_changed_ = true;
   tell_spools(now);
@@ -106,8 +115,8 @@ void DurableHost::on_turn(Now now) {
     if (std::exchange(spool.known.reach, reach) != reach) spools_changed_ = true;
   }
   tell_spools(now);
-  if (setup_.pool.has_durable_reports()) {
-    DurableReports reports = setup_.pool.drain_durable();
+  if (setup_.pool != nullptr && setup_.pool->has_durable_reports()) {
+    DurableReports reports = setup_.pool->drain_durable();
     for (const DeadLetter& letter : reports.letters) on_letter(letter);
     subscriptions_.on_reports(now, std::move(reports));
   }
@@ -134,15 +143,19 @@ RequestId DurableHost::expect_answer(OnAnswer on_answer) {
 
 void DurableHost::carry_out(Now now) {
   write_waiting(now);
-  for (DurableEffect& effect : subscriptions_.take_effects()) carry_out(now, effect);
+  // A question that cannot be put has an answer at once, from which something may follow.
+  for (auto effects = subscriptions_.take_effects(); !effects.empty(); effects = subscriptions_.take_effects()) {
+    for (DurableEffect& effect : effects) carry_out(now, effect);
+  }
 }
 
 void DurableHost::carry_out(Now now, DurableEffect& any) {
   std::visit(Overloaded{
                  [&](DurableOffer& offer) {
-                   setup_.pool.offer_durable(now, offer.frame, offer.first, offer.count, offer.routes, offer.earlier);
+                   LEGION_ASSERT(setup_.pool != nullptr);
+                   setup_.pool->offer_durable(now, offer.frame, offer.first, offer.count, offer.routes, offer.earlier);
                  },
-                 [&](const PermitRetry& permit) { setup_.pool.permit_retry(now, permit.permit); },
+                 [&](const PermitRetry& permit) { setup_.pool->permit_retry(now, permit.permit); },
                  [&](const SpoolQuery& query) { ask(now, query); },
                  [&](const WriteRecord& record) { write(now, record); },
                  [&](const LostForGood& lost) {
@@ -156,8 +169,9 @@ void DurableHost::carry_out(Now now, DurableEffect& any) {
                    setup_.log(stall.why.empty() ? LogLevel::Info : LogLevel::Warn,
                               stall.why.empty() ? "goes on: " + stream : "stands still: " + stream + ": " + stall.why);
                  },
-                 // Entries of the life before this one go at a clean end: until then they say nothing that is not recorded.
-                 [](const InFlightOver&) {},
+                 [&](const InFlightOver& over) {
+                   if (setup_.pool != nullptr) setup_.pool->forget_in_flight(over.agent, over.event);
+                 },
                  [&](RequestAnswer& answer) {
                    const auto found = requests_.find(answer.request);
                    if (found == requests_.end()) return;
@@ -236,8 +250,9 @@ void DurableHost::ask(Now now, const SpoolQuery& query) {
                                  });
           },
           [&](const AskUnclaim& what) {
+            ++unclaims_;
             asker.ask<SpoolDone>(now, spool_question::unclaim({what.subscription, setup_.self, setup_.boot}),
-                                 query_timeout_, [](const Result<SpoolDone>&) {});
+                                 query_timeout_, [this](const Result<SpoolDone>&) { --unclaims_; });
           },
           [&](const AskCursor& what) { ask_cursor(now, asker, id, what.subscription); },
           [&](const AskLetters& what) {

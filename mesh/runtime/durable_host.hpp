@@ -24,7 +24,7 @@ class DurableHost {
   struct Setup {
     transport::Context& context;
     transport::Poller& poller;
-    DispatchPool& pool;
+    DispatchPool* pool;  ///< null: nothing is ever handed over
     Outbound& outbound;
     Origin self;
     BootId boot;
@@ -35,9 +35,12 @@ class DurableHost {
   DurableHost(Setup setup, DurableConfig config);
   ~DurableHost();
 
+  const Setup& setup() const { return setup_; }
   DurableSubscriptions& subscriptions() { return subscriptions_; }
   const DurableSubscriptions& subscriptions() const { return subscriptions_; }
 
+  /// Those that are connected, with their addresses.
+  std::vector<std::pair<std::string, std::string>> spools() const;
   /// A spool of the roster; `uri` is numeric.
   void connect(const std::string& name, const std::string& uri);
   void disconnect(Now now, const std::string& name);
@@ -60,6 +63,8 @@ class DurableHost {
 
   /// No record waits to be confirmed.
   bool settled() const { return unrecorded_.empty() && unwritten_.empty(); }
+  /// No spool has to say yet that it has taken a name back.
+  bool names_given_back() const { return unclaims_ == 0; }
 
  private:
   struct Spool {
@@ -86,6 +91,7 @@ class DurableHost {
   Setup setup_;
   Duration query_timeout_;
   DurableSubscriptions subscriptions_;
+  std::size_t unclaims_ = 0;  // not answered; before the askers, which answer what is left when they go
   std::map<std::string, Spool> spools_;
   bool spools_changed_ = false;
   Now now_;

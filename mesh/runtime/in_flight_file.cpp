@@ -27,10 +27,12 @@ namespace {
 constexpr std::size_t slot_bytes = 512;
 constexpr std::array<char, 8> magic{'l', 'g', 'n', 'f', 'l', 'i', 'g', 'h'};
 constexpr std::uint32_t version = 1;
-constexpr std::size_t text_bytes_max = 2 * limits::node_name_bytes_max + limits::wire_type_bytes_max;
+constexpr std::size_t owner_bytes_max = limits::node_name_bytes_max + 1;
+constexpr std::size_t text_bytes_max = owner_bytes_max + limits::node_name_bytes_max + limits::wire_type_bytes_max;
 constexpr std::uint32_t count_max = 65536;
 /// In the upper half of Slot::state of a slot that is in use; the lower half is the index.
 constexpr std::uint64_t in_use = 0x1f1167a1ull << 32;
+constexpr std::uint64_t failed = 0x1f1167a2ull << 32;  // the event it was used for failed
 
 /// The first slot_bytes of the file; the rest of them is zero.
 struct Header {
@@ -44,6 +46,8 @@ struct Header {
 std::unexpected<Error> io_error(const std::filesystem::path& path, const char* what) {
   return fail(ErrorCode::Io, path.string() + ": cannot " + what + ": " + std::strerror(errno));
 }
+
+bool is_owner_name(std::string_view name) { return is_node_name(name.starts_with('/') ? name.substr(1) : name); }
 
 /// Closes on every way out.
 struct OpenFile {
@@ -131,11 +135,12 @@ struct InFlightFile::Slot {
   /// Nothing: this was never written by fill() and set_state().
   std::optional<Held> read() const {
     const auto index = static_cast<std::uint32_t>(state);
-    if (state - index != in_use || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
+    const std::uint64_t stage = state - index;
+    if ((stage != in_use && stage != failed) || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
     const Run run{subscription(), node(), incarnation, static_cast<Priority>(lane), type(), shard, first, count, attempt};
     if (sum_of_names() != names_sum || sum_of(names_sum, run) != checksum) return std::nullopt;
     if (index >= count || count > count_max || attempt == 0 || first == 0 || first + count < first) return std::nullopt;
-    if (!is_node_name(run.subscription) || !is_node_name(run.node) || !is_wire_type(run.type)) return std::nullopt;
+    if (!is_owner_name(run.subscription) || !is_node_name(run.node) || !is_wire_type(run.type)) return std::nullopt;
     Held held;
     held.subscription = run.subscription;
     held.stream = {{std::string(run.node), incarnation}, run.lane, std::string(run.type), shard};
@@ -143,6 +148,7 @@ struct InFlightFile::Slot {
     held.count = count;
     held.index = index;
     held.attempt = attempt;
+    if (stage == failed) held.stage = InFlightEntry::Stage::Failed;
     return held;
   }
 };
@@ -243,7 +249,7 @@ Result<InFlightFile::Opened> InFlightFile::open(const std::filesystem::path& pat
     Slot slot{};
     slot.fill({held.subscription, held.stream.origin.node, held.stream.origin.incarnation, held.stream.lane,
                held.stream.type, held.stream.shard, held.first, held.count, held.attempt});
-    slot.set_state(in_use | held.index);
+    slot.set_state((held.stage == InFlightEntry::Stage::Failed ? failed : in_use) | held.index);
     std::memcpy(fresh.data() + (1 + slots + i) * slot_bytes, &slot, sizeof slot);
   }
   const auto memory = write_and_map(path, fresh);
@@ -271,7 +277,8 @@ void InFlightFile::begin(std::uint32_t slot, const Run& run) {
   LEGION_ASSERT(slot < slots_ && run.count > 0 && run.count <= count_max);
   Slot& into = slot_at(slot);
   into.set_state(0);
-  const bool fits = run.subscription.size() <= limits::node_name_bytes_max &&
+  const std::size_t slash = run.subscription.starts_with('/') ? 1 : 0;
+  const bool fits = run.subscription.size() <= limits::node_name_bytes_max + slash &&
                     run.node.size() <= limits::node_name_bytes_max && run.type.size() <= limits::wire_type_bytes_max;
   if (!fits) return;
   into.fill(run);
@@ -282,6 +289,12 @@ void InFlightFile::advance(std::uint32_t slot, std::uint32_t index) {
   LEGION_ASSERT(slot < slots_);
   Slot& into = slot_at(slot);
   if (!into.is_free()) into.set_state(in_use | index);
+}
+
+void InFlightFile::fail(std::uint32_t slot) {
+  LEGION_ASSERT(slot < slots_);
+  Slot& into = slot_at(slot);
+  if (!into.is_free()) into.set_state(failed | static_cast<std::uint32_t>(into.state));
 }
 
 void InFlightFile::clear(std::uint32_t slot) {

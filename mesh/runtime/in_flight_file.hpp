@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <legion/base/error.hpp>
+#include <legion/core/in_flight.hpp>
 #include <legion/event/journal.hpp>
 
 namespace legion {
@@ -26,7 +27,7 @@ class InFlightFile {
 
   /// A run of consecutive events of one stream for one subscription. The views are copied.
   struct Run {
-    std::string_view subscription;  ///< its durable name
+    std::string_view subscription;  ///< its durable name; '/' and the agent's name: a requeue to a plain one
     std::string_view node;          ///< of the origin
     Incarnation incarnation = 0;
     Priority lane = Priority::Normal;
@@ -37,8 +38,9 @@ class InFlightFile {
     std::uint32_t attempt = 1;      ///< the hand-over that is being made, of every event of the run
   };
 
-  /// What a life that ended without a word had in hands. Of the run first .. first + count - 1 the event in_hands() has
-  /// used up `attempt` attempts; the ones before it were answered and the ones behind it not yet handed over.
+  /// What a life that ended without a word had in hands, or had seen fail without the records to say so. Of the run
+  /// first .. first + count - 1 the event in_hands() has used up `attempt` attempts; the ones before it were answered and
+  /// the ones behind it not yet handed over.
   struct Held {
     std::string subscription;
     StreamId stream;
@@ -46,6 +48,7 @@ class InFlightFile {
     std::uint32_t count = 1;
     std::uint32_t index = 0;
     std::uint32_t attempt = 1;
+    InFlightEntry::Stage stage = InFlightEntry::Stage::InHands;
     std::uint64_t in_hands() const { return first + index; }
     friend bool operator==(const Held&, const Held&) = default;
   };
@@ -66,7 +69,9 @@ class InFlightFile {
   void begin(std::uint32_t slot, const Run& run);
   /// Event `index` of the run (0, 1, 2..) is about to be handed over; the ones before it are answered.
   void advance(std::uint32_t slot, std::uint32_t index);
-  /// Everything that was handed over is answered.
+  /// The event in hands was answered: that attempt failed. The slot keeps saying so until it is used again.
+  void fail(std::uint32_t slot);
+  /// Everything that was handed over is answered, and nothing of it failed.
   void clear(std::uint32_t slot);
 
   /// `held` is an index into Opened::held: its attempts are recorded elsewhere now, or it is of no interest.

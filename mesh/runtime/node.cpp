@@ -31,6 +31,9 @@ DurableStart durable_start(const SubscriptionStart& start) {
   LEGION_UNREACHABLE();
 }
 
+/// Events whose failure is noted beside what is in hands: until their next hand-over, or the record of their end.
+constexpr std::size_t failed_in_flight_max = 4096;
+
 /// Stops agents side by side, so that several that hang cost the time of one.
 void stop_all(const std::vector<HostedAgent*>& agents, Duration grace) {
   std::vector<std::jthread> stops;
@@ -52,7 +55,6 @@ struct Node::State {
   Executor executor;
   std::optional<InFlightFile> in_flight_file;
   std::size_t slots = 0;  // of it: deliveries that may be in hands at once
-  std::size_t held = 0;   // entries of the life before this one that are still in it
   Intake intake;
   DispatchPool pool;
   std::vector<std::unique_ptr<HostedAgent>> agents;
@@ -97,27 +99,33 @@ struct Node::State {
 
 /// What the life before this one had in hands, and a fresh file for this one.
 Result<void> Node::track_in_flight(State& state) {
-  std::vector<std::string> names;
-  for (const DurableHandler& handler : state.handlers) names.push_back(handler.durable);
-  if (std::ranges::all_of(names, &std::string::empty)) return {};
-  const std::size_t slots = std::min<std::size_t>(state.slots + state.options.workers, InFlightFile::slots_max);
+  if (state.handlers.empty()) return {};
+  const std::size_t slots = state.slots + state.options.workers + failed_in_flight_max;
   const auto path = state.options.state_dir / "in-flight";
   std::error_code ignored;
   const bool existed = std::filesystem::exists(path, ignored);
-  auto opened = InFlightFile::open(path, static_cast<std::uint32_t>(slots));
+  auto opened = InFlightFile::open(path, static_cast<std::uint32_t>(std::min<std::size_t>(slots, InFlightFile::slots_max)));
   if (!opened) return std::unexpected(opened.error());
   if (existed && opened->trouble.empty()) state.in_flight.emplace();
   if (!opened->trouble.empty()) state.log(LogLevel::Warn, opened->trouble);
-  for (const InFlightFile::Held& held : opened->held) {
-    const auto handler = std::ranges::find(state.handlers, held.subscription, &DurableHandler::durable);
-    if (handler == state.handlers.end()) continue;
-    if (!state.in_flight) state.in_flight.emplace();
-    state.in_flight->push_back({.subscription = held.subscription, .agent = handler->agent, .stream = held.stream,
-                               .sequence = held.in_hands(), .attempt = held.attempt});
+  std::vector<InFlightBook::Owner> owners;
+  for (const DurableHandler& handler : state.handlers) {
+    const std::string of_agent = handler.agent.substr(state.options.name.size());  // the slash included
+    owners.push_back({handler.durable.empty() ? of_agent : handler.durable, handler.agent});
   }
-  state.held = opened->held.size();
+  for (const InFlightFile::Held& held : opened->held) {
+    const auto owner = std::ranges::find(owners, held.subscription, &InFlightBook::Owner::name);
+    if (owner == owners.end()) continue;
+    if (!state.in_flight) state.in_flight.emplace();
+    state.in_flight->push_back({.subscription = state.handlers[static_cast<std::size_t>(owner - owners.begin())].durable,
+                               .agent = owner->agent,
+                               .stream = held.stream,
+                               .sequence = held.in_hands(),
+                               .attempt = held.attempt,
+                               .stage = held.stage});
+  }
   state.in_flight_file.emplace(std::move(opened->file));
-  state.pool.track(&*state.in_flight_file, std::move(names));
+  state.pool.track({&*state.in_flight_file, std::move(owners), opened->held, failed_in_flight_max});
   return {};
 }
 
@@ -262,9 +270,6 @@ bool Node::shutdown() {
                        read_clocks().wall);
   state.loop->leave(leave_max);
   state.loop->stop();
-  if (state.handled_all && state.in_flight_file) {
-    for (std::size_t i = 0; i < state.held; ++i) state.in_flight_file->forget(i);
-  }
   return state.handled_all;
 }
 

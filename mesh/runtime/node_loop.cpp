@@ -187,6 +187,7 @@ void NodeLoop::turn() {
   if (streams_) {
     streams_->journal.read(now_);
     streams_->durable.on_turn(now_);
+    streams_->stand_ins.on_turn(now_);
   }
   if (streams_ && membership_.publishing_open() && !fenced_) streams_->outbound.flush(now_);
   pump_journal(now_);
@@ -200,6 +201,7 @@ void NodeLoop::turn() {
       streams_->journal.on_tick(now_);
       tell_of_marks();
       streams_->durable.on_tick(now_);
+      streams_->stand_ins.on_tick(now_);
     }
     pump_journal(now_);
   } else if (membership_.wants_tick()) {

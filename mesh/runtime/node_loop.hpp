@@ -23,6 +23,7 @@
 #include <legion/runtime/hosted_agent.hpp>
 #include <legion/runtime/durable_control.hpp>
 #include <legion/runtime/durable_host.hpp>
+#include <legion/runtime/durable_stand_ins.hpp>
 #include <legion/runtime/inbound.hpp>
 #include <legion/runtime/journal_pump.hpp>
 #include <legion/runtime/latch.hpp>
@@ -96,6 +97,7 @@ class NodeLoop {
     JournalPump journal;
     Outbound outbound;
     DurableHost durable;
+    DurableStandIns stand_ins;
     LocalReplay replay;
     Streams(NodeLoop& loop, Origin origin);
   };
@@ -119,6 +121,7 @@ class NodeLoop {
   void tick_leaving(Now now);
   void carry_out(Now now);
   void connect_spool(const Member& member);
+  void connect_spool(const std::string& name, const std::string& uri);
   SpoolCatchup::Setup catchup_setup();
   void open_durable(Now now);
   void tell_of_marks();

@@ -61,9 +61,10 @@ NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
               origin, loop.setup_.boot, loop.setup_.options.journal, loop.setup_.seed ^ ~origin.incarnation),
       outbound(origin, loop.setup_.options.membership.heartbeat_interval, loop.setup_.sockets.lanes, loop.setup_.intake,
                journal.journal(), loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }),
-      durable({*loop.setup_.sockets.context, loop.poller_, loop.setup_.pool, outbound, origin, loop.setup_.boot,
+      durable({*loop.setup_.sockets.context, loop.poller_, &loop.setup_.pool, outbound, origin, loop.setup_.boot,
                loop.setup_.options.membership.redial_max, loop.setup_.options.membership.connect_timeout, loop.setup_.log},
               durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
+      stand_ins(durable.setup(), durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
       replay(origin, ledger, inbound, loop.setup_.pool, loop.setup_.intake.policy(), loop.setup_.handlers) {}
 
 void NodeLoop::tick_membership(Now now) {
@@ -194,26 +195,29 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   if (local_) {
     for (const Filter& filter : local_->interests()) streams_->reader->subscribe(filter);
   }
-  if (setup_.options.journal.spools_expected == JournalOptions::SpoolsExpected::Yes) {
-    streams_->outbound.set_capture(Outbound::Capture::On);
-  }
-  connect_spool(membership_.self_member());
+  const bool is_spool = !setup_.sockets.own_spool.empty();
+  const bool captures = is_spool || setup_.options.journal.spools_expected == JournalOptions::SpoolsExpected::Yes;
+  if (captures) streams_->outbound.set_capture(Outbound::Capture::On);
+  if (is_spool) connect_spool(setup_.options.name, setup_.sockets.own_spool);
   for (const Member& peer : std::exchange(waiting_peers_, {})) connect(now, peer);
   for (const auto& [topic, lane] : std::exchange(waiting_syncs_, {})) answer_sync(now, topic, lane);
 }
 
-/// A spool is reached at its own port; a node that is a spool reaches itself there as well.
 void NodeLoop::connect_spool(const Member& member) {
   if (member.endpoints.spool.empty()) return;
   streams_->outbound.set_capture(Outbound::Capture::On);
   caller_.resolve({member.endpoints.spool}, [this, name = member.name](Result<std::vector<std::string>> result) {
     const Member* known = membership_.find(name);
-    const bool gone = name != setup_.options.name && (!known || known->state == MemberState::Left);
-    if (gone || !streams_ || !result) return;  // a name that cannot be looked up: connect() asks again and says so
-    streams_->journal.connect(name, result->front());
-    streams_->durable.connect(name, result->front());
-    if (catchup_) catchup_->connect(name, result->front());
+    // A name that cannot be looked up: connect() asks again and says so.
+    if (!known || known->state == MemberState::Left || !streams_ || !result) return;
+    connect_spool(name, result->front());
   });
+}
+
+void NodeLoop::connect_spool(const std::string& name, const std::string& uri) {
+  streams_->journal.connect(name, uri);
+  streams_->durable.connect(name, uri);
+  if (catchup_) catchup_->connect(name, uri);
 }
 
 bool NodeLoop::is_gone(const Origin& origin) const {
@@ -234,7 +238,9 @@ void NodeLoop::open_durable(Now now) {
   if (setup_.in_flight) durable.subscriptions().on_start_in_flight(*std::exchange(setup_.in_flight, std::nullopt));
   durable.on_letter = [this](const DeadLetter& letter) { report_letter(letter); };
   streams_->journal.on_durable = [this](Now at, const Journal::Durable& what) {
-    if (what.journal == JournalKind::Confirmed && what.spools == 1) streams_->durable.on_durable(at, what.through);
+    if (what.journal != JournalKind::Confirmed || what.spools != 1) return;
+    streams_->durable.on_durable(at, what.through);
+    streams_->stand_ins.on_durable(at, what.through);
   };
   const bool any = std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) {
     return !handler.durable.empty();

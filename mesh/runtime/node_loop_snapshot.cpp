@@ -106,7 +106,7 @@ std::vector<NodeRow> NodeLoop::node_rows(Now now) const {
 
 void NodeLoop::ask_durable(Now now, std::string_view method, BytesView params, ControlBackend::Answer answer) {
   if (!streams_) return answer(fail(ErrorCode::Closed, "the node has not joined yet"));
-  DurableControl(streams_->durable).handle(now, method, params, std::move(answer));
+  DurableControl(streams_->durable, streams_->stand_ins).handle(now, method, params, std::move(answer));
 }
 
 ControlBackend NodeLoop::backend() {

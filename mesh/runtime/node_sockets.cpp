@@ -85,6 +85,14 @@ Endpoints advertised(const NodeOptions& options, const Address& listen, std::uin
   return endpoints;
 }
 
+/// Not as advertised: a node need not be able to reach itself there, and no cut cable takes its spool away from it.
+std::string spool_seen_from_here(const NodeOptions& options, Address bound) {
+  if (!options.spool) return {};
+  if (bound.is_wildcard()) bound.host = bound.host == "::" ? "::1" : "127.0.0.1";
+  bound.port += run_of_ports - 1;
+  return bound.uri();
+}
+
 }  // namespace
 
 Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
@@ -106,6 +114,7 @@ Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
     return fail(port.error().code, "cannot listen on " + where + " and the five ports after it: " + port.error().message);
   }
   sockets.endpoints = advertised(options, *listen, *port);
+  sockets.own_spool = spool_seen_from_here(options, {listen->host, *port});
   sockets.listening_on = Address{listen->host, *port}.uri();
   if (options.local) {
     auto local = transport::LocalPair::create(*sockets.context, {.directory = (options.state_dir / "local").string()});

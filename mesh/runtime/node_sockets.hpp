@@ -29,6 +29,7 @@ struct NodeSockets {
   std::unique_ptr<transport::Resolver> resolver;
   Endpoints endpoints;                          ///< as advertised
   std::string listening_on;                     ///< the control port as bound
+  std::string own_spool;                        ///< where this node reaches its own spool; empty unless it is one
 
   /// Binds control, lanes and the spool port to a run of ports beginning with the one of `options.listen`, or to a free run.
   /// Errors: AddressInUse naming the address, Unreachable when the listen name does not resolve, Io.

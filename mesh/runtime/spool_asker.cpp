@@ -57,7 +57,7 @@ void SpoolAsker::on_turn(Now now) {
     read_answers(all);  // what came before the connection was lost
     fail_all(Which::Sent, "connection lost before the answer");
   }
-  if (client_->failed_attempts() > failed_attempts_) fail_all(Which::Waiting, "connection refused");
+  if (client_->failed_attempts() > failed_attempts_) fail_all(Which::Waiting, "connection refused or not answered");
   failed_attempts_ = client_->failed_attempts();
   end_overdue(now.steady);
   send_waiting();

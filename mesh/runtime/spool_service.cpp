@@ -136,6 +136,7 @@ void SpoolService::on_news(Now now, StoreNews& news) {
       [&](const store_news::Committed& one) { inlet_.on_committed(now, one.origin, one.journal, one.through); },
       [&](const store_news::Stored& one) { on_stored(one.state); },
       [&](const store_news::Frozen& one) { on_frozen(now, one.reason); },
+      [&](const store_news::Lost&) { inlet_.on_store_lost(now); },
       [&](const store_news::Call& one) { one.run(); },
   };
   std::visit(handle, news);

@@ -51,6 +51,7 @@ struct SpoolStoreThread::Batch {
 SpoolStoreThread::SpoolStoreThread(Store& store, Options options, std::function<void()> wake, LogSink log)
     : store_(store), options_(std::move(options)), wake_(std::move(wake)), log_(std::move(log)) {
   figures_.store = store_.figures();
+  quarantined_ = figures_.store.quarantined;
   thread_ = transport::start_thread_without_signals([this] { run(); });
 }
 
@@ -251,9 +252,18 @@ void SpoolStoreThread::maintain() {
     if (!more && !frozen_) log_(LogLevel::Warn, "spool: housekeeping: " + more.error().message);
     more_to_maintain_ = more.value_or(false);
     figures_stale_ = true;
+    look_for_losses();
   }
   const bool at_once = more_to_maintain_ && !frozen_;
   maintain_at_ = read_steady_clock() + (at_once ? Duration::zero() : options_.maintain_every);
+}
+
+void SpoolStoreThread::look_for_losses() {
+  const std::uint64_t before = std::exchange(quarantined_, store_.figures().quarantined);
+  if (quarantined_ <= before) return;
+  log_(LogLevel::Error, "spool: " + std::to_string(quarantined_ - before) +
+                            " damaged blocks are set aside; what they held is asked for again");
+  tell({store_news::Lost{}});
 }
 
 // Whatever went wrong, the store knows whether it goes on.

@@ -79,11 +79,14 @@ struct Stored {
 struct Frozen {
   std::string reason;
 };
+/// A damaged block was set aside: the store no longer has what it said.
+struct Lost {};
 struct Call {
   std::function<void()> run;
 };
 }  // namespace store_news
-using StoreNews = std::variant<store_news::Committed, store_news::Stored, store_news::Frozen, store_news::Call>;
+using StoreNews =
+    std::variant<store_news::Committed, store_news::Stored, store_news::Frozen, store_news::Lost, store_news::Call>;
 
 /// Group commit: whatever is submitted while one transaction runs forms the next, up to `batch_bytes_max` of frames.
 ///
@@ -133,6 +136,7 @@ class SpoolStoreThread {
   std::vector<StoreNews> states_of(const std::function<bool(const JournalState&)>& wanted) const;
   void adopt(store_command::Adopt command);
   void maintain();
+  void look_for_losses();
   Result<void> checked(Result<void> result);
   void freeze(const std::string& reason);
   void refresh_figures();
@@ -148,6 +152,7 @@ class SpoolStoreThread {
   bool frozen_ = false;
   bool more_to_maintain_ = true;
   std::uint64_t commits_since_piece_ = 0;
+  std::uint64_t quarantined_ = 0;  // damaged blocks the loop knows of
   SteadyTime maintain_at_;
   SteadyTime figures_at_;
   bool figures_stale_ = false;

@@ -5,6 +5,8 @@
 namespace legion::spool {
 namespace {
 
+constexpr std::size_t probes_max = 1 << 20;
+
 void copy_digest(BytesView bytes, Digest& digest) {
   if (bytes.size() == digest.size()) std::ranges::copy(bytes, digest.begin());
 }
@@ -60,6 +62,20 @@ Result<LoadedBlock> load_block(Query& body, BlockRow row) {
   }
   block.index = std::move(*index);
   return block;
+}
+
+std::optional<CommitNumber> readable_block_from(SQLite::Database& database, CommitNumber from, CommitNumber end) {
+  const CommitNumber step = end > from ? (end - from) / probes_max + 1 : 1;
+  Query query(database, "SELECT first FROM block WHERE first >= ? ORDER BY first LIMIT 1");
+  for (std::size_t i = 0; i < probes_max && (end == 0 || from < end); ++i, from += step) {
+    try {
+      Rows rows = query.rows(from);
+      return rows.next() ? std::optional(rows.count(0)) : std::nullopt;
+    } catch (const SQLite::Exception& exception) {
+      if (error_of("", exception).code != ErrorCode::BadData) throw;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace legion::spool

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <legion/spool/block_builder.hpp>
 #include <legion/spool/database.hpp>
@@ -34,5 +35,9 @@ struct LoadedBlock {
 Result<LoadedBlock> load_block(Query& body, BlockRow row);
 inline constexpr const char* select_body = "SELECT filter, data FROM body WHERE block = ?";
 inline constexpr const char* select_filter = "SELECT filter FROM body WHERE block = ?";
+
+/// The first block at or behind `from` that can be reached, where a damaged page of the table stands before it. Looks no
+/// further than `end`, the next commit number (0: not known), and at no more than a million places in between.
+std::optional<CommitNumber> readable_block_from(SQLite::Database& database, CommitNumber from, CommitNumber end);
 
 }  // namespace legion::spool

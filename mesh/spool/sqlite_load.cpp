@@ -15,7 +15,7 @@ void load_meta(WriterState& state, Bytes& head) {
     const BytesView value = rows.blob(1);
     if (name == "store" && value.size() == state.id.bytes.size()) std::ranges::copy(value, state.id.bytes.begin());
     if (name == "state") head.assign(value.begin(), value.end());
-    if (name == "epoch") state.epoch = rows.number(1);
+    if (name == "copies") state.copies = rows.number(1);
   }
 }
 

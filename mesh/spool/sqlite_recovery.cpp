@@ -16,7 +16,7 @@ namespace {
 
 struct Identity {
   Bytes store;
-  std::int64_t epoch = 0;
+  std::int64_t copies = 0, base = 0;
 };
 
 std::optional<Identity> identity_of(const std::string& path, const std::string& vfs, Access access) {
@@ -28,46 +28,60 @@ std::optional<Identity> identity_of(const std::string& path, const std::string& 
     Rows rows = query.rows();
     while (rows.next()) {
       if (rows.text(0) == "store") identity.store.assign(rows.blob(1).begin(), rows.blob(1).end());
-      if (rows.text(0) == "epoch") identity.epoch = rows.number(1);
+      if (rows.text(0) == "copies") identity.copies = rows.number(1);
+      if (rows.text(0) == "base") identity.base = rows.number(1);
     }
     return identity;
   });
   return read && !read->store.empty() ? std::optional(*read) : std::nullopt;
 }
 
-bool has_bytes(const std::string& path) {
-  struct stat status {};
-  return stat(path.c_str(), &status) == 0 && status.st_size > 0;
-}
+bool is_there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 std::string free_name(const std::string& stem) {
   for (int i = 1;; ++i) {
     std::string name = stem + std::to_string(i);
-    if (access(name.c_str(), F_OK) != 0) return name;
+    if (!is_there(name) && !is_there(name + "-wal")) return name;
   }
 }
 
-Result<void> move_file(const std::string& from, const std::string& to, unsigned flags) {
-  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0) return {};
-  return fail(ErrorCode::Io, "cannot rename " + from + " to " + to + ": " + std::strerror(errno));
+Result<void> failed(const char* what, const std::string& from, const std::string& to) {
+  return fail(ErrorCode::Io, std::string("cannot ") + what + " " + from + " to " + to + ": " + std::strerror(errno));
+}
+
+Result<void> move_aside(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  return failed("rename", from, to);
+}
+
+Result<void> name_again(const std::string& from, const std::string& to) {
+  if (link(from.c_str(), to.c_str()) == 0) return {};
+  return failed("link", from, to);
 }
 
 std::string suspect_mark(const std::string& path) { return path + ".suspect"; }
 
 }  // namespace
 
+bool has_bytes(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
 Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs, std::vector<std::string>& findings) {
   const std::string log = path + "-wal";
   if (!has_bytes(path) || !has_bytes(log)) return {};
-  // The database alone, and as the log makes it. A log moves the epoch on by one with its first transaction.
+  // The database alone, and as the log makes it. What was copied back from a log, or from a later one, is in the
+  // database with a higher count than an earlier state of the log has; and a log builds on no less than its first
+  // transaction says.
   const auto alone = identity_of(path, vfs, Access::Immutable);
   if (!alone) return {};
   const auto together = identity_of(path, vfs, Access::ReadOnly);
-  const bool fits = together && together->store == alone->store && together->epoch >= alone->epoch &&
-                    together->epoch <= alone->epoch + 1;
+  const bool fits = together && together->store == alone->store && together->copies >= alone->copies &&
+                    together->base <= alone->copies;
   if (fits) return {};
   const std::string aside = free_name(log + ".stale-");
-  if (auto moved = move_file(log, aside, RENAME_NOREPLACE); !moved) return moved;
+  if (auto moved = move_aside(log, aside); !moved) return moved;
   unlink((path + "-shm").c_str());  // SQLite's index of that log; it makes a new one
   findings.push_back("the write-ahead log " + log + " does not belong to the database beside it; it was not applied and is now " +
                      aside);
@@ -80,7 +94,7 @@ void mark_suspect(const std::string& path) {
 }
 
 bool is_broken(const std::string& path, const std::string& vfs) {
-  if (access(suspect_mark(path).c_str(), F_OK) != 0) return false;
+  if (!is_there(suspect_mark(path))) return false;
   const auto checked = guarded(path, [&]() -> Result<bool> {
     SQLite::Database database = connect(path, {.access = Access::ReadOnly, .page_bytes = 0, .vfs = vfs});
     keep_log_on_close(database);
@@ -96,14 +110,15 @@ Result<void> salvage(const std::string& path, const SqliteStore::Options& option
   // Of an attempt before this one, which did not come to its end.
   for (const char* suffix : {"", "-wal", "-shm"}) unlink((target + suffix).c_str());
   if (auto made = make_salvaged(path, target, options, findings); !made) return made;
-  // In one step, so that at no moment there is no store at `path`. The log left there then is seen to be stale.
-  if (auto swapped = move_file(target, path, RENAME_EXCHANGE); !swapped) return swapped;
+  // A second name first, so that at no moment the broken one has none, nor `path` no store. The log left there then is
+  // seen to be stale.
   const std::string broken = free_name(path + ".damaged-");
-  if (auto moved = move_file(target, broken, RENAME_NOREPLACE); !moved) return moved;
-  if (access((path + "-wal").c_str(), F_OK) == 0) {
-    if (auto moved = move_file(path + "-wal", broken + "-wal", RENAME_NOREPLACE); !moved) return moved;
+  if (auto named = name_again(path, broken); !named) return named;
+  if (has_bytes(path + "-wal")) {
+    if (auto named = name_again(path + "-wal", broken + "-wal"); !named) return named;
   }
-  unlink((path + "-shm").c_str());
+  if (rename(target.c_str(), path.c_str()) != 0) return failed("rename", target, path);
+  for (const char* suffix : {"-wal", "-shm"}) unlink((path + suffix).c_str());
   unlink(suspect_mark(path).c_str());
   findings.push_back("the broken store is now " + broken);
   return {};

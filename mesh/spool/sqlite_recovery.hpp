@@ -14,6 +14,8 @@ namespace legion::spool {
 /// make one broken database of two good ones: it is renamed. `findings` says so. Errors: Io.
 Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs, std::vector<std::string>& findings);
 
+bool has_bytes(const std::string& path);
+
 /// Notes that the structure of the file was found broken while it was open, for the next open.
 void mark_suspect(const std::string& path);
 /// Whether it was, and still is.

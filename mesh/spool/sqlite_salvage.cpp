@@ -10,8 +10,8 @@
 namespace legion::spool {
 namespace {
 
-// More than any count of checkpoints: the log of what was salvaged cannot be taken for one of the new database.
-constexpr std::int64_t epochs_skipped = std::int64_t{1} << 40;
+// More than were ever made: the log of what was salvaged cannot be taken for one of the new database.
+constexpr std::int64_t copies_skipped = std::int64_t{1} << 40;
 
 /// From a broken store into a new one.
 class Salvage {
@@ -38,7 +38,7 @@ class Salvage {
       const CommitNumber next = target_.head.next;
       const Digest chain = target_.head.chain;
       target_.head = {};
-      copy_blocks();
+      copy_blocks(next > 1 ? next : 0);
       if (next > target_.head.next) {
         target_.head.next = next;
         target_.head.chain = chain;
@@ -46,7 +46,7 @@ class Salvage {
       save(target_);
       transaction.commit();
       findings_.push_back("the structure of the store was broken; " + std::to_string(target_.head.blocks) +
-                          " blocks were salvaged, " + std::to_string(lost_) + " could not be read");
+                          " blocks were salvaged; places that could not be read: " + std::to_string(lost_));
       return {};
     });
   }
@@ -82,8 +82,8 @@ class Salvage {
       Query query(source_, "SELECT name, value FROM meta");
       Rows rows = query.rows();
       while (rows.next()) {
-        if (rows.text(0) == "epoch") {
-          target_.sql.put_meta.run("epoch", rows.number(1) + epochs_skipped);
+        if (rows.text(0) == "copies") {
+          target_.sql.put_meta.run("copies", rows.number(1) + copies_skipped);
         } else {
           target_.sql.put_meta.run(rows.text(0), rows.blob(1));
         }
@@ -93,36 +93,30 @@ class Salvage {
     if (!copied) findings_.push_back(copied.error().message);
   }
 
-  // From both ends, in case something in between cannot be passed.
-  void copy_blocks() {
-    Query forwards(source_, "SELECT " LEGION_BLOCK_COLUMNS " FROM block ORDER BY first");
-    if (copy_rows_of(forwards, 0)) return;
-    Query numbers(source_, "SELECT " LEGION_BLOCK_COLUMNS " FROM block ORDER BY first DESC");
-    std::vector<BlockRow> behind;
-    (void)guarded("blocks from the end", [&]() -> Result<void> {
-      Rows rows = numbers.rows();
-      while (rows.next()) {
-        BlockRow row = read_block_row(rows);
-        if (row.first < target_.head.next) break;
-        behind.push_back(std::move(row));
-      }
-      return {};
-    });
-    ++lost_;
-    for (auto row = behind.rbegin(); row != behind.rend(); ++row) copy(std::move(*row));
+  // Past every part of the table that cannot be read: what lies behind it is looked for by its numbers.
+  void copy_blocks(CommitNumber end) {
+    std::optional<CommitNumber> from = 1;
+    while (from && !copy_rows_from(*from)) {
+      ++lost_;
+      from = readable_block_from(source_, *from, end);
+    }
   }
 
-  bool copy_rows_of(Query& query, CommitNumber from) {
-    const auto copied = guarded("blocks", [&]() -> Result<void> {
-      Rows rows = query.rows();
+  // False: damage stopped it; `from` is then behind what was copied. Any other failure ends the whole.
+  bool copy_rows_from(CommitNumber& from) {
+    try {
+      Query query(source_, "SELECT " LEGION_BLOCK_COLUMNS " FROM block WHERE first >= ? ORDER BY first");
+      Rows rows = query.rows(from);
       while (rows.next()) {
         BlockRow row = read_block_row(rows);
-        if (row.first >= from) copy(std::move(row));
+        from = std::max(from, row.last) + 1;
+        copy(std::move(row));
       }
-      return {};
-    });
-    if (!copied) findings_.push_back(copied.error().message);
-    return copied.has_value();
+      return true;
+    } catch (const SQLite::Exception& exception) {
+      if (error_of("", exception).code != ErrorCode::BadData) throw;
+      return false;
+    }
   }
 
   void copy(BlockRow row) {

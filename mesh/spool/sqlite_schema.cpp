@@ -69,7 +69,7 @@ void create(SQLite::Database& database, const StoreId& id) {
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
   database.exec(tables);
   Query(database, "INSERT INTO meta VALUES('store', ?)").run(id.bytes);
-  database.exec("INSERT INTO meta VALUES('epoch', 0)");
+  database.exec("INSERT INTO meta VALUES('copies', 0)");
   database.exec("PRAGMA application_id=" + std::to_string(store_application_id));
   database.exec("PRAGMA user_version=" + std::to_string(store_format_version));
   transaction.commit();

@@ -131,11 +131,11 @@ Result<void> write(WriterState& state, const std::string& what, Sync sync, const
   if (auto ok = writable(state); !ok) return ok;
   const auto now = [&] { return state.options.clock ? state.options.clock() : SteadyTime{}; };
   const SteadyTime begin = now();
-  const bool moves_epoch = state.is_log_fresh;
+  const bool begins_log = state.is_log_fresh;
   const auto done = guarded("cannot " + what + " " + state.path, [&]() -> Result<void> {
     state.database.exec(sync == Sync::Now ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     SQLite::Transaction transaction(state.database, SQLite::TransactionBehavior::IMMEDIATE);
-    if (moves_epoch) state.sql.put_meta.run("epoch", state.epoch + 1);
+    if (begins_log) state.sql.put_meta.run("base", state.copies);
     change();
     transaction.commit();
     return {};
@@ -144,10 +144,7 @@ Result<void> write(WriterState& state, const std::string& what, Sync sync, const
     freeze(state, done.error());
     return fail(ErrorCode::Io, *state.shared->frozen());
   }
-  if (moves_epoch) {
-    ++state.epoch;
-    state.is_log_fresh = false;
-  }
+  state.is_log_fresh = false;
   if (sync == Sync::Now) {
     state.shared->commits.fetch_add(1, std::memory_order_relaxed);
     state.shared->last_commit_ns = (now() - begin).count();

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <legion/spool/block_builder.hpp>
@@ -65,11 +66,12 @@ struct WriterState {
   StoreId id;
   StoreHead head;
   JournalBooks books;
-  std::int64_t epoch = 0;            ///< meta.epoch
+  std::int64_t copies = 0;           ///< meta.copies
   bool is_log_fresh = true;          ///< nothing was written since everything in the log was copied back
   std::uint64_t log_pages = 0;       ///< in the write-ahead log
   std::uint64_t database_bytes = 0;  ///< without the log
   Bytes saved_head;
+  std::vector<std::pair<Origin, JournalKind>> lost;  ///< as Store::take_lost()
   // What retention last looked at, so that it does not look again at what cannot have changed.
   WallTime retention_looked{};
   RetentionPolicy retention{};

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <sodium.h>
 
@@ -69,7 +70,9 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
   auto writer = open_writer(path, options, state->shared);
   if (!writer && is_writing && writer.error().code == ErrorCode::BadData) {
     const Error reason = writer.error();
-    if (!salvage(path, options, state->findings)) return std::unexpected(reason);
+    if (auto saved = salvage(path, options, state->findings); !saved) {
+      return fail(reason.code, reason.message + "; it could not be salvaged: " + saved.error().message);
+    }
     state->findings.insert(state->findings.begin(), reason.message);
     writer = open_writer(path, options, state->shared);
   }
@@ -173,6 +176,8 @@ Result<bool> SqliteStore::maintain(WallTime now, const RetentionPolicy& retentio
 Result<void> SqliteStore::backup(const std::string& path) { return spool::backup(*state_->writer, path); }
 
 std::vector<JournalState> SqliteStore::journals() const { return states_of(state_->writer->books); }
+
+std::vector<std::pair<Origin, JournalKind>> SqliteStore::take_lost() { return std::exchange(state_->writer->lost, {}); }
 
 StoreFigures SqliteStore::figures() const { return state_->shared->get(); }
 

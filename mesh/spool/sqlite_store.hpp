@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <legion/spool/store.hpp>
@@ -48,6 +49,7 @@ class SqliteStore final : public Store {
   Result<bool> maintain(WallTime now, const RetentionPolicy& retention) override;
   Result<void> backup(const std::string& path) override;
   std::vector<JournalState> journals() const override;
+  std::vector<std::pair<Origin, JournalKind>> take_lost() override;
   StoreFigures figures() const override;
   std::optional<std::string> frozen() const override;
   Result<std::unique_ptr<StoreReader>> open_reader() override;

@@ -95,7 +95,8 @@ class Trim {
     for (auto& [origin, book] : state_.books) {
       for (JournalBook& journal : book.journals) {
         const auto raised = floors_.find(journal.row);
-        if (raised != floors_.end() && raised->second > journal.floor) spool::raise_floor(state_, journal, raised->second);
+        // Also where the floor was as high before: frames at or below it are gone now.
+        if (raised != floors_.end()) spool::raise_floor(state_, journal, std::max(journal.floor, raised->second));
       }
     }
     save(state_);

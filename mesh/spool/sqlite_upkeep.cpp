@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -11,6 +12,7 @@
 #include <sqlite3.h>
 
 #include <legion/spool/sqlite_rebuild.hpp>
+#include <legion/spool/sqlite_recovery.hpp>
 
 namespace legion::spool {
 namespace {
@@ -44,6 +46,12 @@ void measure_database(WriterState& state) {
 }
 
 void settle(WriterState& state) {
+  // No earlier state of what is left in the log can be taken for it once it is copied back. A full disk is no reason not
+  // to open; what could not be synced is.
+  if (has_bytes(state.path + "-wal")) {
+    const int code = state.database.tryExec("UPDATE meta SET value = value + 1 WHERE name = 'copies'");
+    if (code != SQLITE_OK && code != SQLITE_FULL) throw SQLite::Exception(state.database.getHandle(), code);
+  }
   // A reader of another process can keep the log from being cut off, not from being copied back and synced.
   state.is_log_fresh = false;
   if (!copy_log_back(state, SQLITE_CHECKPOINT_TRUNCATE)) copy_log_back(state, SQLITE_CHECKPOINT_PASSIVE);
@@ -59,7 +67,12 @@ void close(WriterState& state) {
 
 Result<void> limit_log(WriterState& state, std::uint64_t bytes_max) {
   if (log_bytes(state) <= bytes_max) return {};
-  if (auto saved = write(state, "save the head of", Sync::WithTheNext, [&] { save(state); }); !saved) return saved;
+  const auto saved = write(state, "save the head of", Sync::WithTheNext, [&] {
+    save(state);
+    state.sql.put_meta.run("copies", state.copies + 1);
+  });
+  if (!saved) return saved;
+  ++state.copies;
   const auto copied = guarded("cannot copy back the log of " + state.path, [&]() -> Result<void> {
     const bool is_whole = copy_log_back(state, SQLITE_CHECKPOINT_PASSIVE);
     const bool waits = !is_whole && log_bytes(state) > very_long * state.options.log_bytes &&
@@ -116,11 +129,14 @@ Result<bool> quarantine_step(WriterState& state) {
       state.sql.remove_positions_of_block.run(first);
       state.sql.flag_block.run(static_cast<int>(block_quarantined), first);
       for (auto& [origin, book] : state.books) {
-        for (JournalBook& journal : book.journals) {
+        for (const JournalKind kind : all_journals) {
+          JournalBook& journal = book.of(kind);
           for (const BlockPositions& run : lost) {
             if (run.journal != journal.row) continue;
             journal.held.remove(run.range);
             journal.is_unsaved = true;
+            const std::pair<Origin, JournalKind> name{origin, kind};
+            if (std::ranges::find(state.lost, name) == state.lost.end()) state.lost.push_back(name);
           }
         }
       }

@@ -27,7 +27,7 @@ Result<bool> quarantine_step(WriterState& state);
 Result<bool> trim_step(WriterState& state, WallTime now, const RetentionPolicy& retention);
 Result<bool> merge_step(WriterState& state);
 
-/// Positions up to `floor`, which is higher than the present one, are not missing any more; frames there stay. Inside
+/// Positions up to `floor`, which is no lower than the present one, are not missing any more; frames there stay. Inside
 /// write(), which save()s.
 void raise_floor(WriterState& state, JournalBook& journal, Position floor);
 

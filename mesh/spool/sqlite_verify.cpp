@@ -24,17 +24,26 @@ class Verify {
         has_position_(state.database, "SELECT 1 FROM position WHERE journal = ? AND first = ? AND block = ?") {}
 
   Result<VerifyReport> run() {
-    all_ = static_cast<std::uint64_t>(state_.database.execAndGet("SELECT count(*) FROM block").getInt64());
+    // Of a broken file it stays 0: only how far it is will be less exact.
+    (void)guarded("blocks", [&]() -> Result<void> {
+      all_ = static_cast<std::uint64_t>(state_.database.execAndGet("SELECT count(*) FROM block").getInt64());
+      return {};
+    });
     CommitNumber from = 1;
-    // A damaged page ends the walk at the block it hides; what lies behind it is looked for from there.
+    const CommitNumber end = saved_head().next;
+    // What lies behind a damaged page is looked for by its numbers.
     for (bool goes_on = true; goes_on;) {
       const auto some = guarded("blocks", [&]() -> Result<bool> { return check_some(from); });
       if (some) {
         goes_on = *some;
-      } else {
-        add_damage(0, from, from, some.error().message);
-        goes_on = false;
+        continue;
       }
+      if (some.error().code != ErrorCode::BadData) return std::unexpected(some.error());
+      const auto next = readable_block_from(state_.database, from, end);
+      add_damage(0, from, next ? *next - 1 : std::max(from, end - 1), some.error().message);
+      before_.reset();
+      goes_on = next.has_value();
+      from = next.value_or(from);
     }
     if (depth_ == StoreReader::Depth::Full) check_structure();
     const auto summed = guarded("journals", [&]() -> Result<void> {
@@ -113,15 +122,18 @@ class Verify {
   void check_index(const LoadedBlock& block) {
     const auto contents = decode_contents(block.row.encoded_contents);
     if (!contents) return add_damage(block.row.first, block.row.first, block.row.last, contents.error().message);
-    const bool has_all =
-        std::ranges::all_of(contents->spans,
-                            [&](const BlockSpan& span) {
-                              return has_span_.rows(span.stream, span.first, block.row.first).next();
-                            }) &&
-        std::ranges::all_of(contents->positions, [&](const BlockPositions& run) {
-          return has_position_.rows(run.journal, run.range.first, block.row.first).next();
-        });
-    if (!has_all) add_damage(block.row.first, block.row.first, block.row.last, "index: rows that lead to it are gone");
+    const auto has_all = guarded("index", [&]() -> Result<bool> {
+      return std::ranges::all_of(contents->spans,
+                                 [&](const BlockSpan& span) {
+                                   return has_span_.rows(span.stream, span.first, block.row.first).next();
+                                 }) &&
+             std::ranges::all_of(contents->positions, [&](const BlockPositions& run) {
+               return has_position_.rows(run.journal, run.range.first, block.row.first).next();
+             });
+    });
+    if (has_all && *has_all) return;
+    const std::string what = has_all ? "index: rows that lead to it are gone" : has_all.error().message;
+    add_damage(block.row.first, block.row.first, block.row.last, what);
   }
 
   void check_structure() {
@@ -161,10 +173,17 @@ class Verify {
     }
   }
 
+  StoreHead saved_head() {
+    const auto read = guarded("head", [&]() -> Result<StoreHead> {
+      Query query(state_.database, "SELECT value FROM meta WHERE name = 'state'");
+      Rows rows = query.rows();
+      return rows.next() ? decode_head(rows.blob(0)) : StoreHead{};
+    });
+    return read.value_or(StoreHead{});
+  }
+
   void find_chain() {
-    StoreHead head;
-    Query query(state_.database, "SELECT value FROM meta WHERE name = 'state'");
-    if (Rows rows = query.rows(); rows.next()) head = decode_head(rows.blob(0)).value_or(StoreHead{});
+    const StoreHead head = saved_head();
     report_.chain = head.chain;
     Query last(state_.database, "SELECT last, chain_after FROM block ORDER BY first DESC LIMIT 1");
     Rows rows = last.rows();

@@ -4,12 +4,25 @@ import selectors
 import socket
 import threading
 
+from support import ports
+
+
+def proxied(mesh, name, join=(), **tables):
+    """A node that others reach only through node.proxy, which can be cut; tests reach its port itself."""
+    port, front = ports.free_run(), ports.free_run()
+    proxy = Proxy(front, port)
+    mesh.proxies.append(proxy)
+    tables.setdefault("node", {})["advertise"] = f"tcp://127.0.0.1:{front}"
+    node = mesh.node(name, join=join, port=port, **tables)
+    node.proxy = proxy
+    return node
+
 
 class Proxy:
     """Forwards a run of ports on 127.0.0.1 to another run. cut() drops what is connected and refuses what comes;
     mend() lets connections through again."""
 
-    def __init__(self, listen_base, target_base, count=5):
+    def __init__(self, listen_base, target_base, count=6):
         self.pairs = {}          # socket -> its other side
         self.listeners = {}      # listening socket -> target port
         self.is_cut = False

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import threading
+import time
 
 from support.poll import until
 from support.rpc import Control, RpcError
@@ -87,6 +88,7 @@ class Publisher:
 
     def __init__(self, node, types=("work.a", "work.b"), batch=50, text="", timeout_ms=5000):
         self.node = node
+        self.address = f"tcp://127.0.0.1:{node.port}"  # itself, also where others reach it through a proxy
         self.types = types
         self.batch = batch
         self.text = text
@@ -122,7 +124,7 @@ class Publisher:
         return events
 
     def _run(self):
-        control = Control(self.node.address)
+        control = Control(self.address)
         try:
             while not self._stopping.is_set():
                 events = self._events()
@@ -130,7 +132,7 @@ class Publisher:
                 if answers is None:  # the node was killed, or is slow: answers to this must not meet later questions
                     self.unknown += len(events)
                     control.close()
-                    control = Control(self.node.address)
+                    control = Control(self.address)
                     continue
                 for event, answer in zip(events, answers):
                     self._take(event["data"]["n"], answer)
@@ -142,12 +144,21 @@ class Publisher:
             control.close()
 
     def _publish(self, control, events):
-        params = {"events": events, "confirm": True, "timeout_ms": self.timeout_ms}
+        """The answers; None when none will come."""
+        life = self.node.process
+        number = control.ask("publish", {"events": events, "confirm": True, "timeout_ms": self.timeout_ms})
+        deadline = time.monotonic() + self.timeout_ms / 1000 + 2
         try:
-            return control.call("publish", params, timeout=self.timeout_ms / 1000 + 2)
+            while time.monotonic() < deadline:
+                answers = control.answer(number, timeout=0.05)
+                if answers is not None:
+                    return answers
+                if self.node.process is not life or life.returncode is not None:
+                    return None  # a life that is over answers nothing
         except RpcError as error:
             self.refusals[error.code] += len(events)
             return []
+        return None
 
     def _take(self, number, answer):
         if answer.get("confirmed"):

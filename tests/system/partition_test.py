@@ -7,9 +7,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support import poll, ports
+from support import poll
 from support.mesh import Mesh
-from support.proxy import Proxy
+from support.proxy import proxied
 
 
 class Partition(unittest.TestCase):
@@ -18,14 +18,7 @@ class Partition(unittest.TestCase):
         self.addCleanup(self.mesh.close)
 
     def proxied(self, name, join=(), **tables):
-        """A node that others reach only through a proxy that can be cut."""
-        port, front = ports.free_run(), ports.free_run()
-        proxy = Proxy(front, port)
-        self.mesh.proxies.append(proxy)
-        tables.setdefault("node", {})["advertise"] = f"tcp://127.0.0.1:{front}"
-        node = self.mesh.node(name, join=join, port=port, **tables)
-        node.proxy = proxy
-        return node
+        return proxied(self.mesh, name, join, **tables)
 
     def sinks(self):
         return [{"name": "sink", "builtin": "sink", "subscribe": [{"type": "test."}]}]

@@ -30,7 +30,7 @@ class DiskFull(unittest.TestCase):
                    lambda: f"the spool to freeze: {self.vault.spool_stats()}", watchdog=120)
 
     def test_it_freezes_says_so_and_goes_on_after_a_restart(self):
-        with work.Publisher(self.source, text=TEXT, timeout_ms=1000) as publisher:
+        with work.Publisher(self.source, text=TEXT, batch=200, timeout_ms=1000) as publisher:
             self.fill_up(publisher)
             self.assertRegex(self.vault.spool_stats()["frozen"], r"(?i)too large|no space|full|write|disk I/O error")
             poll.until(lambda: self.source.members()["vault"]["spool_frozen"], "the others to see that it is frozen")
@@ -47,7 +47,7 @@ class DiskFull(unittest.TestCase):
         work.check_stored_once(self, work.stored_ids(self.mesh, self.vault), publisher.confirmed)
 
     def test_room_alone_does_not_make_it_confirm_again(self):
-        with work.Publisher(self.source, text=TEXT, timeout_ms=1000) as publisher:
+        with work.Publisher(self.source, text=TEXT, batch=200, timeout_ms=1000) as publisher:
             self.fill_up(publisher)
             self.vault.limit_files()
             # By then every confirm that was given before has been counted.

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support import poll, spool_port, work
 from support.mesh import Mesh
+from support.proxy import proxied
 
 
 def summary(node):
@@ -160,12 +161,53 @@ class Spools(unittest.TestCase):
             self.confirms(publisher, 500)
             unknown = publisher.unknown
             self.second.freeze()
+            poll.until(lambda: self.source.stats()["degraded"], "the publisher to be degraded")
+            poll.until(lambda: self.first.members()["source"]["degraded"], "the others to see that it is")
             poll.until(lambda: publisher.unknown > unknown or publisher.refusals, "a confirm that does not come")
             count = publisher.count()
             poll.holds(lambda: publisher.count() == count, 3, "no confirm by one spool alone")
             self.second.thaw()
             self.confirms(publisher, 500)
+            poll.until(lambda: not self.source.stats()["degraded"], "the publisher to be whole again")
         self.converge()
+
+    def test_losing_one_of_two_for_good_loses_nothing(self):
+        self.start(spools=2)
+        with work.Publisher(self.source) as publisher:
+            self.confirms(publisher, 2000)
+            self.first.kill()
+        work.check_stored_once(self, work.stored_ids(self.mesh, self.second), publisher.confirmed)
+
+    def test_after_a_partition_they_converge_and_verify_shows_it(self):
+        """Each side goes on recording: one spool is enough, and each has a publisher."""
+        self.mesh = Mesh(spools=1)
+        self.addCleanup(self.mesh.close)
+        self.first = proxied(self.mesh, "first", spool={}, topic=work.CONFIRMED).start().ready()
+        self.second = proxied(self.mesh, "second", join=[self.first], spool={}, topic=work.CONFIRMED).start().ready()
+        sides = (self.first, self.second)
+        self.mesh.alive_everywhere(sides)
+        with work.Publisher(self.first) as at_first, work.Publisher(self.second) as at_second:
+            for publisher in (at_first, at_second):
+                self.confirms(publisher, 300)
+            for node in sides:
+                node.proxy.cut()
+            poll.until(lambda: self.first.state_of("second") == self.second.state_of("first") == "dead",
+                       "each to hold the other one for dead")
+            for publisher in (at_first, at_second):
+                self.confirms(publisher, 1000)
+        confirmed = {**at_first.confirmed, **at_second.confirmed}
+        self.assertNotEqual(summary(self.first), summary(self.second))
+
+        for node in sides:
+            node.proxy.mend()
+
+        def compared(*more):
+            return self.mesh.cli("spool", "verify", "first", "--against", "second", *more, node=self.first)
+        last = poll.until(lambda: (done := compared()).returncode == 0 and done, lambda: compared().stdout, pause=0.5)
+        self.assertIn("same", last.stdout)
+        self.assertEqual(0, compared("--full").returncode)
+        for node in sides:
+            work.check_stored_once(self, work.stored_ids(self.mesh, node), confirmed)
 
 
 if __name__ == "__main__":

@@ -43,13 +43,18 @@ class Accounts:
         """Approved trades that the gate kept from the executor."""
         return self.book("executor", "executor", "trade.approved")["filtered"]["stopped"]
 
+    def unconfirmed(self):
+        """Events of confirmed types that are not yet on as many spools as they have to be."""
+        return sum(stats["journal"]["confirmed"]["unconfirmed_events"] for stats in self.stats.values())
+
     def pending(self):
         return sum(book["pending"] for _, book in self.books())
 
     def quiet(self, late):
-        """Nothing is pending, and every receiver has heard of everything its origins sent. A node that came late has
-        heard of the part after its baseline, so of that nothing can be said from outside."""
-        return self.pending() == 0 and all(
+        """Nothing is pending, everything confirmed is stored, and every receiver has heard of everything its origins
+        sent. A node that came late has heard of the part after its baseline, so of that nothing can be said from
+        outside."""
+        return self.pending() == 0 and self.unconfirmed() == 0 and all(
             book["published"] == self.total(book["type"]) for node, book in self.books() if node not in late)
 
     def fingerprint(self):

@@ -24,6 +24,7 @@ def flow_checks(end, rows, orders, limit):
     """From node to node: what the origins published against what the next stage was given."""
     candidates, approved = end.total("signal.candidate_trade"), end.total("trade.approved")
     executed, stopped = end.total("order.executed"), end.stopped()
+    settled = end.book("risk", "settlement", "order.executed")
     return [
         Check("rows of the file = trades published by feed", rows, end.total("market.data_received")),
         Check("trades published = delivered to signals", end.total("market.data_received"),
@@ -34,6 +35,10 @@ def flow_checks(end, rows, orders, limit):
         Check("executed + stopped by the gate = approved", executed + stopped, approved),
         Check("alerts of the kill switch = stopped", end.total("risk.alert"), stopped),
         Check("orders in the ledger = executed", len(orders), executed),
+        Check("settled + dead letters = executed", settled["delivered"] + settled["dead"], executed),
+        Check("dead letters of settlement = the poisoned order", settled["dead"], 1),
+        Check("dead letters in the vault = the poisoned order", end.stats["vault"]["spool"]["dead_letters"], 1),
+        Check("confirmed events that no spool has = none", end.unconfirmed(), 0),
         Check("executed above the limit = none", sum(o["data"]["notional"] > limit for o in orders), 0),
         Check("orders that lead back to a trade of feed = executed",
               sum(o["correlationid"].startswith("feed:") for o in orders), executed),

@@ -9,7 +9,7 @@ import shutil
 import signal
 import time
 
-from runner.processes import GRACE, start_time
+from runner.processes import GRACE, STORES, start_time
 
 
 def folder():
@@ -71,17 +71,24 @@ def is_zombie(pid):
 
 
 def stop(kept):
-    """Ends the nodes; returns the names of those that had to be killed."""
-    deadline = time.monotonic() + GRACE
-    left = kept["nodes"]
-    send(left, signal.SIGTERM)
-    while (left := [node for node in left if alive(node)]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    send(left, signal.SIGKILL)
+    """Ends the nodes, those that store last; returns the names of those that had to be killed."""
+    stores = [node for node in kept["nodes"] if node["name"] in STORES]
+    others = [node for node in kept["nodes"] if node not in stores]
+    killed = end(others) + end(stores)
     forget()
     if pathlib.Path(kept["logs"]).name.startswith("legion-demo-"):
         shutil.rmtree(kept["logs"], ignore_errors=True)
-    return [node["name"] for node in left]
+    return [node["name"] for node in killed]
+
+
+def end(nodes):
+    """Returns those that had to be killed."""
+    deadline = time.monotonic() + GRACE
+    send(nodes, signal.SIGTERM)
+    while (nodes := [node for node in nodes if alive(node)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    send(nodes, signal.SIGKILL)
+    return nodes
 
 
 def send(nodes, number):

@@ -11,11 +11,11 @@ from runner import kept
 from runner.accounts import Accounts
 from runner.checks import Check
 from runner.control import Unreachable
-from runner.processes import Node, end, end_with_parent, environment, free_ports
+from runner.processes import Node, end, end_with_parent, environment, free_ports, others, stores
 from runner.summary import say
 
 CONFIGS = pathlib.Path(__file__).resolve().parent.parent
-FIRST = ("feed", "signals", "risk", "executor")
+FIRST = ("feed", "vault", "signals", "risk", "executor")
 LATE = ("auditor",)
 MARKET = "market"  # plays on in a mesh that is kept
 LIVE_TYPES = ("signal.", "trade.", "order.", "risk.alert")
@@ -57,7 +57,7 @@ class Demo:
             self.start_node(node)
         say(f"started {', '.join(node.name for node in order)}; logs in {self.folder}")
         self.wait(lambda: self.alive_everywhere(self.first), "all nodes to see each other")
-        say("all four see each other; the feed begins when it has looked around for two seconds")
+        say(f"all {len(self.first)} see each other; the feed begins when it has looked around for two seconds")
 
     def start_node(self, node):
         node.start(detached=self.keep)
@@ -125,7 +125,7 @@ class Demo:
         state = signals.control.nodes()["auditor"]["state"]
         say()
         say(f"auditor says goodbye; signals holds it for {state}. Now the others end.")
-        codes = end([node.process for node in self.all])
+        codes = self.end_nodes(self.all)
         return [
             Check("auditor after its goodbye, as signals sees it", state, "left"),
             Check("exit codes of the nodes", codes, [0] * len(codes)),
@@ -174,10 +174,15 @@ class Demo:
                 say(f"--- {node.log_path}")
                 say(node.log_tail())
 
+    @staticmethod
+    def end_nodes(nodes):
+        """Those that store last, so that the others' last words are recorded. Returns the exit codes."""
+        return [code for some in (others(nodes), stores(nodes)) for code in end([node.process for node in some])]
+
     def close(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # ending takes seconds at most; once is enough
         self.end_tail()
-        end([node.process for node in self.nodes.values() if node.process])
+        self.end_nodes([node for node in self.nodes.values() if node.process])
         if self.keep:
             kept.forget()

@@ -14,6 +14,7 @@ from runner.control import Control
 PORTS_OF_A_NODE = 6
 PORTS_FROM, PORTS_TO = 20000, 32000  # below what the kernel gives to outgoing connections
 GRACE = 20.0  # longer than drain_timeout
+STORES = ("vault",)
 
 
 def free_ports(count):
@@ -61,7 +62,7 @@ class Node:
         ]  # fmt: skip
         if join:
             self._command += ["--set", f"node.join={','.join(f'tcp://127.0.0.1:{other}' for other in join)}"]
-        self._environment = environment(LEDGER=str(folder / "orders.jsonl"))
+        self._environment = environment(LEDGER=str(folder / "orders.jsonl"), REPAIRED=str(folder / "repaired"))
 
     def start(self, detached=False):
         with open(self.log_path, "ab") as log:
@@ -75,6 +76,15 @@ class Node:
     def log_tail(self, lines=15):
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def stores(nodes):
+    """Those with a spool."""
+    return [node for node in nodes if node.name in STORES]
+
+
+def others(nodes):
+    return [node for node in nodes if node.name not in STORES]
 
 
 def end(processes, grace=GRACE):

@@ -28,10 +28,12 @@ def print_flow(end):
     for text, count in (
         ("trades played", end.total("market.data_received")),
         ("candidates", end.total("signal.candidate_trade")),
-        ("approved", end.total("trade.approved")),
+        ("approved, stored before sent", end.total("trade.approved")),
         ("rejected", end.total("trade.rejected")),
         ("stopped by the kill switch", end.stopped()),
         ("executed", end.total("order.executed")),
+        ("dead letters of settlement", end.book("risk", "settlement", "order.executed")["dead"]),
+        ("stored in the vault", end.stats["vault"]["spool"]["events"]),
     ):
         say(f"  {text:<28}{count:>6}")
 
@@ -43,7 +45,6 @@ def print_books(end, late):
         say(ROW.format(f"{node}/{book['agent']}", book["type"], book["published"], *figures))
     for node in late:
         say(f"  {node} joined late: its books begin at its baseline.")
-    say("  Confirmed types (trade., order., ..) are live only here: no spool yet.")
 
 
 def print_latencies(end):
@@ -78,17 +79,6 @@ def print_checks(checks):
     return not failed
 
 
-def print_chain(orders):
-    """One order back to the trade that caused it."""
-    if not orders:
-        return
-    order = orders[-1]
-    heading("The last order, and what it came from")
-    say(f"  {'id':<13}{order['id']}")
-    say(f"  {'cause':<13}{order['causationid']}")
-    say(f"  {'correlation':<13}{order['correlationid']}")
-
-
 def print_kept(kept, programs):
     """What to try with a mesh that runs on."""
     ports = {node["name"]: node["port"] for node in kept["nodes"]}
@@ -105,4 +95,9 @@ def print_kept(kept, programs):
     say(f"  {cli} nodes")
     say("  # too large: the kill switch stops it, and the auditor logs the alert")
     say(f"  {cli} publish trade.approved '{trade}'")
+    say("  # what is on disk")
+    say(f"  {cli} tail trade. --since 1m --stop-at-end")
+    say(f"  {cli} replay order. --dry-run")
+    say(f"  {cli} pending")
+    say(f"  {cli} dlq ls --state all")
     say("  ./dev demo --stop")

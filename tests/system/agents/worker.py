@@ -6,7 +6,8 @@ Environment:
   TROUBLE  JSON file {"N": what}: what to do with event number N instead of acking it. Looked at again for every hand-over
            of a number that it named when the agent started or that was in trouble before, so that a test can mend it.
 
-  "nack"  "reject"  "exit" (status 3)  "kill" (SIGKILL to itself)  "hang" (no answer)  "kill-node" (SIGKILL to the node)
+  "nack"  "reject"  "throw" (uncaught)  "exit" (status 3)  "kill" (SIGKILL to itself)  "hang" (no answer)
+  "kill-node" (SIGKILL to the node)
 """
 
 import json
@@ -34,6 +35,8 @@ def say(**line):
 def fail(what, delivery):
     if what in ("nack", "reject"):
         say(**{what: delivery, "error": "told to"})
+    elif what == "throw":
+        raise RuntimeError("told to")
     elif what == "exit":
         sys.exit(3)
     elif what == "kill":

@@ -178,6 +178,30 @@ TEST(Dlq, SkipsWhatWasRequeuedTooOftenOrIsNotDead) {
   EXPECT_EQ(run(world, {"dlq", "requeue", "--agent", "risk", "--max-requeues", "4"}).code, exit_code::ok);
 }
 
+TEST(Dlq, PurgedOnesAreShownToWhoeverAsksForThem) {
+  SpoolWorld world;
+  FakeSpool& spool = world.spool("alpha");
+  spool.letters = {letter(1, "beta/risk"), letter(2, "beta/risk", "handler_error", LetterState::Purged)};
+  EXPECT_EQ(json::parse(run(world, {"-j", "dlq", "ls"}).out).size(), 1u);
+  EXPECT_EQ(json::parse(run(world, {"-j", "dlq", "ls", "--state", "all"}).out).size(), 2u);
+  EXPECT_EQ(json::parse(run(world, {"-j", "dlq", "ls", "--state", "dead,purged"}).out).size(), 2u);
+  EXPECT_EQ(json::parse(run(world, {"-j", "dlq", "ls", "--state", "purged"}).out).size(), 1u);
+  EXPECT_EQ(json::parse(run(world, {"-j", "dlq", "show", spool.letters[1].event}).out)[0]["state"], "purged");
+  const Ran requeued = run(world, {"-j", "dlq", "requeue", spool.letters[1].event});
+  EXPECT_EQ(requeued.code, exit_code::failed);
+  EXPECT_EQ(json::parse(requeued.out)[0]["status"], "skipped");
+}
+
+TEST(Dlq, NamesThatNoLetterHasAreNotFound) {
+  SpoolWorld world;
+  fill(world.spool("alpha"));
+  for (const auto* action : {"show", "requeue", "purge"}) {
+    const Ran ran = run(world, {"-y", "dlq", action, "alpha:7:0:trade.approved:0:99"});
+    EXPECT_EQ(ran.code, exit_code::nothing_found) << action;
+    EXPECT_THAT(ran.err, HasSubstr("no such dead letter"));
+  }
+}
+
 TEST(Dlq, ADryRunChangesNothing) {
   SpoolWorld world;
   fill(world.spool("alpha"));

@@ -183,7 +183,7 @@ Result<SpoolReply> FakeSpool::find_letters(const LetterQuery& query) const {
     const LetterDeath& death = letter.deaths.back();
     if (letter.key() <= query.after || found.size() == std::min(query.max, frames_per_page)) continue;
     if (query.event && letter.event != *query.event) continue;
-    if (query.state && letter.state != *query.state) continue;
+    if (query.state ? letter.state != *query.state : letter.state == LetterState::Purged) continue;
     if (query.agent && letter.agent != *query.agent && !letter.agent.ends_with('/' + *query.agent)) continue;
     if (query.reason && death.reason != *query.reason) continue;
     if (query.type && !Filter::parse(*query.type)->matches(id.type)) continue;

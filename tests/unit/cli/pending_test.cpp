@@ -150,6 +150,8 @@ TEST(Pending, ChangesOfAConsumerThatIsAwayGoToTheSpool) {
   ASSERT_THAT(changes, SizeIs(1));
   spool.methods["subscription"] = [](BytesView) { return fail(ErrorCode::Refused, "node beta holds it"); };
   EXPECT_EQ(run(world, {"-y", "pending", "rm", "orders"}).code, exit_code::not_permitted);
+  spool.methods["subscription"] = [](BytesView) { return fail(ErrorCode::NotFound, "no stream of 'orders' stands still"); };
+  EXPECT_EQ(run(world, {"-y", "pending", "skip", "orders"}).code, exit_code::nothing_found);
 }
 
 TEST(Pending, NothingIsChangedWithoutConsent) {

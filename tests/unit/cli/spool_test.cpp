@@ -186,7 +186,7 @@ TEST(Spool, BacksUpOneSpoolToItsOwnHost) {
 TEST(Spool, AFileThatIsNoStoreIsNamed) {
   SpoolWorld world;
   const Ran ran = run(world, {"spool", "info", "./no-such-store.db"});
-  EXPECT_NE(ran.code, exit_code::ok);
+  EXPECT_EQ(ran.code, exit_code::nothing_found);
   EXPECT_THAT(ran.err, HasSubstr("no-such-store.db"));
   EXPECT_THAT(world.connected, IsEmpty());
 }

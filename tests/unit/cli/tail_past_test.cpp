@@ -76,9 +76,8 @@ TEST(TailPast, SaysWhatTheSpoolDoesNotHaveInTime) {
   put(world.spool("alpha"), 1, 2);
   cover(world, 5);
   world.turns.push_back(arrive(5));
-  const Ran ran = run(world, {"tail", "--since", "1h", "--duration", "10s", "--timeout", "1s", "--format", "%d"});
+  const Ran ran = run(world, {"-v", "tail", "--since", "1h", "--duration", "10s", "--timeout", "1s", "--format", "%d"});
   EXPECT_EQ(ran.out, "1\n2\n5\n");
-  EXPECT_THAT(ran.err, HasSubstr("alpha is covered from 2025-11-10T17:23:53.971Z"));
   EXPECT_THAT(ran.err, HasSubstr("2 events of 1 stream are not in alpha yet: a gap before what is live"));
 }
 

@@ -56,6 +56,23 @@ TEST(Tail, SaysWhatIsCoveredAndWhatIsLost) {
   EXPECT_EQ(ran.out, "");
 }
 
+TEST(Tail, NamesTheNodesThatAreCoveredAndNoOthers) {
+  FakeWorld world;
+  Member alpha, beta;
+  alpha.name = "alpha";
+  beta.name = "beta";
+  world.members = {alpha, beta};
+  world.turns = {[&](const ObserverHandler& handler) {
+    handler.on_covered(alpha);
+    handler.on_covered(beta);
+    handler.on_uncovered(beta, "nothing was heard of it for 10 s");
+    handler.on_all_covered(1);
+  }};
+  const Ran ran = run(world, {"tail", "--duration", "1s"});
+  EXPECT_THAT(ran.err, HasSubstr("connected to every node: alpha (1)"));
+  EXPECT_THAT(ran.err, Not(HasSubstr("is covered from")));
+}
+
 TEST(Tail, LossesDecideTheExitCodeOnlyWithStrict) {
   const auto lose = [](const ObserverHandler& handler) { handler.on_lost(1, 1); };
   FakeWorld world;

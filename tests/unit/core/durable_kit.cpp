@@ -21,7 +21,7 @@ FramePtr frame_in(const StreamId& stream, std::uint64_t first, std::size_t count
   builder.begin(stream.origin, stream.lane, stream.type, stream.shard, first);
   for (std::size_t i = 0; i < count; ++i) {
     Event event;
-    event.type = stream.type;
+    event.type = std::string(original_type(stream.type));
     event.source = stream.origin.node + "/feed";
     event.priority = stream.lane;
     event.time = time + std::chrono::seconds(i);
@@ -73,12 +73,22 @@ void ModelSpool::record(const SpoolRecord& record) {
     if (attempt->attempts > kept.attempts) kept = *attempt;
   } else if (const auto* letter = std::get_if<LetterRecord>(&record)) {
     const auto [entry, is_new] = letters.try_emplace(letter->key(), *letter);
-    if (is_new || !holds_over(*letter, entry->second)) return;
-    LetterRecord kept = *letter;
-    if (kept.frame.empty()) kept.frame = entry->second.frame;
-    if (kept.deaths.empty()) kept.deaths = entry->second.deaths;
+    if (is_new) return;
+    const LetterRecord& before = entry->second;
+    LetterRecord kept = holds_over(*letter, before) ? *letter : before;
+    const LetterRecord& other = holds_over(*letter, before) ? before : *letter;
+    if (kept.frame.empty()) kept.frame = other.frame;
+    if (kept.deaths.empty()) kept.deaths = other.deaths;
     entry->second = std::move(kept);
   }
+}
+
+void ModelSpool::catch_up(const ModelSpool& other) {
+  for (const auto& [name, state] : other.subscriptions) {
+    if (state.cursor.generation.counter > 0) record(state.cursor);
+    for (const auto& [event, attempt] : state.attempts) record(attempt);
+  }
+  for (const auto& [key, letter] : other.letters) record(letter);
 }
 
 StreamAnswer ModelSpool::read(const AskStream& question) const {
@@ -198,7 +208,8 @@ SubscriptionId DurableKit::add(const std::string& agent, const Sub& sub, const s
                        .tier = sub.tier,
                        .max_attempts = sub.max_attempts,
                        .durable = durable_name,
-                       .start = sub.start};
+                       .start = sub.start,
+                       .role = sub.role};
   added.capacity.fill(sub.capacity);
   durable.add_handler(std::move(added));
   known_.push_back({filter, "c/" + agent, durable_name, sub.run_events_max > 1});
@@ -270,6 +281,7 @@ void DurableKit::carry_out(DurableEffect effect) {
     queries.push_back(std::move(*query));
   } else if (auto* record = std::get_if<WriteRecord>(&effect)) {
     journal.push_back(*record);
+    written_.push_back(record->record);
     records.push_back(std::move(*record));
   } else if (auto* gone = std::get_if<LostForGood>(&effect)) {
     lost.push_back(std::move(*gone));
@@ -302,6 +314,8 @@ void DurableKit::answer(const SpoolQuery& query) {
   if (const auto* claim = std::get_if<AskClaim>(&query.what)) {
     (void)claim;
     model.holder.empty() ? durable.on_claimed(now, query.id) : durable.on_claim_refused(now, query.id, model.holder);
+  } else if (std::holds_alternative<AskUnclaim>(query.what)) {
+    unclaimed.push_back(query.spool);
   } else if (const auto* cursor = std::get_if<AskCursor>(&query.what)) {
     const ModelSpool::State& state = model.subscriptions[cursor->subscription];
     std::vector<AttemptRecord> attempts;
@@ -331,18 +345,23 @@ void DurableKit::fail_queries(const std::string& why) {
 bool DurableKit::confirm_records() {
   const bool any_spool = std::ranges::any_of(spools, [](const auto& entry) { return entry.second.reachable; });
   if (records.empty() || !any_spool) return false;
+  store_records(records.size());
   const auto due = std::exchange(records, {});
   for (const WriteRecord& record : due) {
     // What goes over the wire has to come out the same.
     const auto decoded = decode_spool_record(encode(record.record));
     EXPECT_TRUE(decoded && *decoded == record.record) << (decoded ? "differs" : decoded.error().message);
-    for (auto& [name, model] : spools) {
-      if (model.reachable) model.record(record.record);
-    }
   }
   durable.on_recorded(now, due.back().token);
   drain();
   return true;
+}
+void DurableKit::store_records(std::size_t unconfirmed) {
+  const std::size_t end = written_.size() - records.size() + unconfirmed;
+  for (auto& [name, model] : spools) {
+    std::size_t& at = stored_[name];
+    for (; model.reachable && at < end; ++at) model.record(written_[at]);
+  }
 }
 
 bool DurableKit::handle(std::size_t tasks) {
@@ -426,8 +445,7 @@ void DurableKit::settle(Duration for_time) {
   while (true) {
     for (bool more = true; more;) {
       more = answer_queries();
-      more |= confirm_records();
-      more |= handle();
+      for (const bool done : {confirm_records(), handle()}) more |= done;
     }
     if (now.steady >= end) return;
     pass(50ms);

@@ -34,6 +34,8 @@ class ModelSpool {
   /// Forgets the frames that begin in this range.
   void forget(const StreamId& stream, std::uint64_t first, std::uint64_t last);
   void record(const SpoolRecord& record);
+  /// Takes the records that this one has and it lacks.
+  void catch_up(const ModelSpool& other);
 
   StreamAnswer read(const AskStream& question) const;
   std::vector<StoredTail> tails(const AskTails& question, More& more) const;
@@ -76,6 +78,7 @@ class DurableKit {
     std::uint32_t run_events_max = 1;
     Priority tier = Priority::Normal;
     std::string agent{};  // empty: called as the subscription
+    DurableHandler::Role role = DurableHandler::Role::Consumer;
   };
   SubscriptionId subscribe(const Sub& sub);
   SubscriptionId gate(const std::string& agent, const std::string& filter = "trade.");
@@ -95,6 +98,8 @@ class DurableKit {
   bool answer_queries();                 ///< of spools that are reachable
   void fail_queries(const std::string& why = "gone");
   bool confirm_records();                ///< all that are written, to all reachable spools
+  /// Those before, and so many of the unconfirmed, to all reachable spools: one that was away gets what it missed first.
+  void store_records(std::size_t unconfirmed);
   bool handle(std::size_t tasks = ~std::size_t{0});  ///< by `handler`, which throws Killed when the process dies
   void pass(Duration time);
   /// All of it until nothing happens any more, at the present time; then as often again after 50 ms, `for_time` long.
@@ -148,6 +153,7 @@ class DurableKit {
   std::vector<LostForGood> lost;
   std::vector<StallChanged> stalls;
   std::vector<RequestAnswer> answers;
+  std::vector<std::string> unclaimed;    // spools
   std::vector<std::string> logs;
   std::vector<Handled> handed;           // every hand-over of this life, in order
   std::map<std::pair<std::string, std::string>, InFlightEntry> in_flight;  // by agent and event id
@@ -171,6 +177,8 @@ class DurableKit {
   std::vector<Known> known_;
   std::map<std::string, AgentId> agents_;
   std::map<StreamId, std::uint32_t> hints_;
+  std::vector<SpoolRecord> written_;           // in this life
+  std::map<std::string, std::size_t> stored_;  // of them, by spool
 };
 
 }  // namespace legion::test

@@ -161,6 +161,101 @@ TEST_F(DurableRequeue, WorksForAPlainSubscription) {
   EXPECT_EQ(kit.spool().letters.at(plain_key).state, LetterState::Resolved);
 }
 
+/// A replayed event is in no durable stream: it comes by a plain route, and so does its letter.
+class DurableRequeueOfAReplay : public DurableRequeue, public testing::WithParamInterface<const char*> {
+ protected:
+  const StreamId replays = stream_named(std::string(GetParam()) + "trade.approved", "c");
+  const std::string replay_key = event_id(replays, 1) + " c/orders";
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, DurableRequeueOfAReplay, testing::Values("~replay.", "~replay_to."));
+
+TEST_P(DurableRequeueOfAReplay, GoesThroughTheGatesToTheAgentThatFailed) {
+  id = kit.subscribe({});
+  const auto gate = kit.gate("risk");
+  other = kit.plain("watch");
+  kit.spool();
+  kit.start();
+  kit.handler = [this](const DurableKit::Handled& one) {
+    return one.subscription == id && !is_fixed ? Outcome::reject("bad day") : Outcome::done();
+  };
+  const Route route{.subscription = id};
+  kit.dispatcher.on_run(kit.now, frame_in(replays, 1, 1), 0, 1, 5, {&route, 1});
+  kit.settle(1s);
+  ASSERT_TRUE(kit.spool().letters.contains(replay_key));
+  const LetterRecord letter = kit.spool().letters.at(replay_key);
+  EXPECT_EQ(letter.subscription, "orders");
+  EXPECT_EQ(letter.deaths.at(0).reason, "rejected");
+
+  kit.handed.clear();
+  is_fixed = true;
+  kit.durable.on_requeue(kit.now, 1, letter);
+  kit.drain();
+  kit.settle(1s);
+  EXPECT_EQ(answer_to(1), "requeued");
+  EXPECT_THAT(kit.handled(gate), ElementsAre(1));
+  EXPECT_THAT(kit.handled(id), ElementsAre(1));
+  EXPECT_THAT(kit.handled(other), IsEmpty());
+  EXPECT_EQ(kit.handed.back().stream, replays);
+  EXPECT_EQ(kit.spool().letters.at(replay_key).state, LetterState::Resolved);
+  EXPECT_EQ(kit.figures().streams_total, 0u);  // no cursor is kept of it
+}
+
+TEST_P(DurableRequeueOfAReplay, IsTakenUpAgainAfterAKill) {
+  std::map<std::string, ModelSpool> spools;
+  std::vector<InFlightEntry> left;
+  std::vector<std::uint32_t> attempts;
+  for (int life = 0; life < 5; ++life) {
+    DurableKit node;
+    const auto sub = node.subscribe({});
+    node.spools = std::move(spools);
+    node.spool();
+    node.handler = [&](const DurableKit::Handled& one) -> Outcome {
+      if (life == 0) return Outcome::reject("bad day");
+      attempts.push_back(one.attempt);
+      throw DurableKit::Killed{};
+    };
+    if (life > 0) node.durable.on_start_in_flight(std::exchange(left, {}));
+    try {
+      node.start();
+      node.settle(1s);
+      if (life == 0) {
+        const Route route{.subscription = sub};
+        node.dispatcher.on_run(node.now, frame_in(replays, 1, 1), 0, 1, 5, {&route, 1});
+        node.settle(1s);
+        node.durable.on_requeue(node.now, 1, node.spool().letters.at(replay_key));
+        node.drain();
+        node.confirm_records();
+      }
+    } catch (const DurableKit::Killed&) {
+    }
+    for (const auto& [at, entry] : node.in_flight) left.push_back(entry);
+    spools = std::move(node.spools);
+  }
+  EXPECT_THAT(attempts, ElementsAre(1, 2, 3));
+  const LetterRecord& letter = spools.at("s1").letters.at(replay_key);
+  EXPECT_EQ(letter.state, LetterState::Dead);
+  EXPECT_EQ(letter.round, 2u);
+  EXPECT_EQ(letter.deaths.back().attempts, 3u);
+}
+
+TEST_F(DurableRequeue, TakenUpWithoutItsEventIsAskedForAgain) {
+  begin_with_letter();
+  is_fixed = true;
+  LetterRecord away = letter();  // as a spool has it that was away when the event died
+  away.state = LetterState::Requeued;
+  away.requeues = 1;
+  const Bytes frame = std::exchange(away.frame, {});
+  kit.spool("s2").letters[key] = away;
+  kit.start();
+  kit.settle(5s);
+  EXPECT_THAT(kit.handed, IsEmpty());
+  kit.spool("s2").letters.at(key).frame = frame;
+  kit.settle(5s);
+  ASSERT_THAT(kit.handed, SizeIs(1));
+  EXPECT_EQ(kit.handed[0].sequence, 2u);
+  EXPECT_EQ(kit.spool("s2").letters.at(key).state, LetterState::Resolved);
+}
+
 TEST_F(DurableRequeue, WhatWasOnItsWayIsTakenUpAgain) {
   begin_with_letter();
   requeue();
@@ -283,11 +378,13 @@ TEST_F(DurableRequeue, SkipRefusesWhatIsNotMissing) {
   kit.durable.on_skip(kit.now, 2, "orders", trades, 2);
   kit.durable.on_skip(kit.now, 3, "orders", stream_named("trade.x"), std::nullopt);
   kit.durable.on_skip(kit.now, 4, "nobody", trades, std::nullopt);
+  kit.durable.on_skip(kit.now, 5, "orders", trades, 3);
   kit.drain();
   EXPECT_THAT(answer_to(1), HasSubstr("nothing of this stream is missing"));
   EXPECT_THAT(answer_to(2), HasSubstr("it is at 3 already"));
   EXPECT_THAT(answer_to(3), HasSubstr("no such stream"));
   EXPECT_THAT(answer_to(4), HasSubstr("no durable subscription nobody"));
+  EXPECT_THAT(answer_to(5), HasSubstr("it ends at 2"));  // nobody gives up what is to come
 }
 
 TEST_F(DurableRequeue, ResetBeginsAnewUnderAHigherGeneration) {

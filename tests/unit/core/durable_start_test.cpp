@@ -248,6 +248,54 @@ TEST_F(DurableStarting, ANameThatAnotherNodeHasIsRefused) {
   EXPECT_THAT(kit.handled(), ElementsAre(1, 2));
 }
 
+/// Else two nodes that each hold the name at one of two spools would refuse each other for ever.
+TEST_F(DurableStarting, OneThatIsRefusedGivesUpWhatItHolds) {
+  kit.subscribe({});
+  kit.spool("s1");
+  kit.spool("s2").holder = "node b";
+  kit.meet_spools();
+  while (kit.answer_queries()) {
+  }
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Refused);
+  EXPECT_EQ(kit.unclaimed, (std::vector<std::string>{"s1"}));
+}
+
+TEST_F(DurableStarting, AClaimThatIsGrantedAfterARefusalIsGivenUpToo) {
+  kit.subscribe({});
+  kit.spool("s1").holder = "node b";
+  kit.spool("s2").reachable = true;
+  kit.meet_spools();
+  auto claims = std::exchange(kit.queries, {});
+  std::erase_if(claims, [](const SpoolQuery& query) { return !std::holds_alternative<AskClaim>(query.what); });
+  ASSERT_THAT(claims, testing::SizeIs(2));
+  kit.durable.on_claim_refused(kit.now, claims[0].id, "node b");
+  kit.durable.on_claimed(kit.now, claims[1].id);
+  kit.drain();
+  kit.answer_queries();
+  EXPECT_EQ(kit.unclaimed, (std::vector<std::string>{"s2"}));
+}
+
+TEST_F(DurableStarting, ALaterGenerationThatShowsUpWhileItBeginsIsReplaced) {
+  kit.subscribe({});
+  kit.spool("s1");
+  kit.spool("s2").reachable = false;
+  kit.meet_spools();
+  for (int n = 0; n < 300; ++n) {  // until it has waited long enough for the other
+    kit.answer_queries();
+    kit.pass(50ms);
+  }
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Creating);
+  kit.spool("s2").record(CursorRecord{"orders", {7, "x"}, "trade.", CursorRecord::Form::Whole, {}});
+  kit.spool("s2").reachable = true;
+  kit.meet_spools();
+  while (kit.answer_queries()) {
+  }
+  kit.settle(1s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
+  EXPECT_EQ(kit.figures().generation, (CursorGeneration{8, "c"}));
+  EXPECT_EQ(kit.cursor("orders", "s2").generation, (CursorGeneration{8, "c"}));
+}
+
 TEST_F(DurableStarting, LosesItsNameToAnotherNodeWhileItRuns) {
   kit.subscribe({});
   kit.spool();

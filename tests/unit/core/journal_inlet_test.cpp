@@ -345,6 +345,30 @@ TEST_F(InletTest, FrozenConfirmsNothingMore) {
   EXPECT_EQ(refusal("p"), "io");
 }
 
+TEST_F(InletTest, WhatTheStoreLostIsAskedForAgain) {
+  open("p", 5);
+  open("q", 9, Origin{"other", 3});
+  frames("p", 5, 1, 6);
+  commit(4);
+  turn();
+  inlet().on_store_lost(now);
+  EXPECT_EQ(refusal("p"), "closed");  // its node opens again
+  EXPECT_EQ(refusal("q"), "closed");
+  EXPECT_EQ(inlet().figures().links, 0u);
+  EXPECT_EQ(inlet().figures().bytes_waiting, 0u);
+  commit(6);  // was under way
+  take_stored();
+
+  inlet().on_stored(own(), confirmed, 0, std::vector<PositionRange>{{1, 1}, {3, 6}});
+  EXPECT_EQ(open("p", 6).journals[0].through, 1u);
+  frame("p", 6, 2);
+  EXPECT_THAT(take_stored(), ElementsAre(Pair(2, 2)));
+  commit(2);
+  EXPECT_THAT(take_acknowledged("p"), ElementsAre(6));
+  frame("p", 6, 7);
+  EXPECT_THAT(take_stored(), ElementsAre(Pair(7, 7)));
+}
+
 TEST_F(InletTest, ReleasedAndFinalGoToTheStoreBehindTheRecords) {
   open("p", 5);
   frame("p", 5, 1);

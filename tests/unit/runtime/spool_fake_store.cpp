@@ -38,6 +38,12 @@ void FakeDisk::fail_next(std::string reason) {
   fail_next_ = std::move(reason);
 }
 
+void FakeDisk::lose(Position position) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(rows_, [&](const Row& row) { return row.record.first == position; });
+  ++quarantined_;
+}
+
 void FakeDisk::thaw() {
   const std::lock_guard lock(mutex_);
   frozen_.reset();
@@ -318,6 +324,7 @@ StoreFigures FakeStore::figures() const {
   StoreFigures figures;
   figures.frames = disk_->rows_.size();
   figures.next_commit = disk_->rows_.size() + 1;
+  figures.quarantined = disk_->quarantined_;
   return figures;
 }
 

@@ -29,6 +29,8 @@ class FakeDisk {
   bool is_held() const;
   /// The next transaction fails, and freezes the store.
   void fail_next(std::string reason);
+  /// The block with this position, of whatever journal, is damaged and set aside.
+  void lose(Position position);
   /// As if the process had been restarted on a sound disk.
   void thaw();
 
@@ -64,6 +66,7 @@ class FakeDisk {
   std::vector<std::pair<std::string, CommitNumber>> marks_;
   std::vector<std::pair<Origin, BootId>> boots_;
   std::uint64_t maintained_ = 0;
+  std::uint64_t quarantined_ = 0;
 };
 
 class FakeStore : public Store {

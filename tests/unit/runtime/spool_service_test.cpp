@@ -186,6 +186,18 @@ TEST_F(SpoolServiceTest, TakesRecordsOfAnotherSpoolAndTellsTheNodeSo) {
   EXPECT_EQ(disk->positions(origin_a, JournalKind::Confirmed), up_to(7));
 }
 
+TEST_F(SpoolServiceTest, GetsAgainFromTheNodeWhatADamagedBlockHeld) {
+  open_spool({.writer = {.maintain_every = 1ms}});
+  TestNode& a = node(origin_a);
+  a.append(10);
+  ASSERT_TRUE(until([&] { return a.durable() == 10; }));
+  disk->lose(4);
+  EXPECT_TRUE(until([&] { return disk->positions(origin_a, JournalKind::Confirmed) == up_to(10); }));
+  a.append(5);
+  EXPECT_TRUE(until([&] { return a.durable() == 15; }));
+  EXPECT_EQ(disk->positions(origin_a, JournalKind::Confirmed), up_to(15));
+}
+
 /// A stock DEALER that sends what it likes.
 class RawPeer {
  public:

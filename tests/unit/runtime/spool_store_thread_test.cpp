@@ -47,6 +47,8 @@ class SpoolStoreThreadTest : public ::testing::Test {
           told.push_back("frozen " + frozen->reason);
         } else if (auto* stored = std::get_if<store_news::Stored>(&one)) {
           told.push_back("stored " + std::to_string(stored->state.ranges.back().last));
+        } else if (std::holds_alternative<store_news::Lost>(one)) {
+          told.push_back("lost");
         } else {
           std::get<store_news::Call>(one).run();
         }
@@ -162,6 +164,20 @@ TEST_F(SpoolStoreThreadTest, FinishesWhatItWasGiven) {
 TEST_F(SpoolStoreThreadTest, KeepsHouseWhileNothingWaits) {
   start({.maintain_every = 1ms});
   EXPECT_TRUE(eventually([&] { return disk->maintained() >= 8; }));
+}
+
+TEST_F(SpoolStoreThreadTest, TellsOnceThatABlockWasSetAside) {
+  start({.maintain_every = 1ms});
+  submit(append(origin_a, 1));
+  submit(append(origin_a, 2));
+  EXPECT_TRUE(until([&] { return !told.empty() && told.back() == "a2"; }));
+  disk->lose(1);
+  EXPECT_TRUE(until([&] { return told.back() == "lost"; }));
+  const auto maintained = disk->maintained();
+  EXPECT_TRUE(until([&] { return disk->maintained() > maintained + 4; }));
+  EXPECT_EQ(std::ranges::count(told, "lost"), 1);
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_NE(log.front().find("set aside"), std::string::npos);
 }
 
 TEST_F(SpoolStoreThreadTest, KeepsHouseUnderALoadThatNeverEnds) {

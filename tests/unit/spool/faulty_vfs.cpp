@@ -29,7 +29,7 @@ const sqlite3_io_methods faulty_methods{
     .xSync =
         [](sqlite3_file* f, int flags) {
           const int code = of(f)->owner->on_sync();
-          return code != SQLITE_OK ? code : methods(f)->xSync(real(f), flags);
+          return code != SQLITE_OK || of(f)->owner->skips_syncs() ? code : methods(f)->xSync(real(f), flags);
         },
     .xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return methods(f)->xFileSize(real(f), size); },
     .xLock = [](sqlite3_file* f, int lock) { return methods(f)->xLock(real(f), lock); },

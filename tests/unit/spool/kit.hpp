@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -121,6 +122,34 @@ inline std::string text_of(const StreamPage& page) {
   return out;
 }
 
+/// All of a stream that a question is for, page after page, as the text of one page; `bytes` takes those of its frames.
+inline StreamPage read_whole(StoreReader& reader, StreamQuery query, std::string* bytes = nullptr) {
+  StreamPage whole;
+  const std::uint64_t last = std::min(query.last, UINT64_MAX - 1);
+  whole.next = query.first;
+  while (whole.next <= last) {
+    query.first = whole.next;
+    const auto page = reader.read_stream(query);
+    EXPECT_TRUE(page) << page.error().message;
+    if (!page) return whole;
+    EXPECT_GT(page->next, query.first) << "no progress";
+    if (page->next <= query.first) return whole;
+    for (const StreamPage::Part& part : page->parts) {
+      if (bytes != nullptr) *bytes += as_text(part.frame);
+      const bool joins = !whole.parts.empty() && part.kind != StreamPage::Part::Kind::Frame &&
+                         whole.parts.back().kind == part.kind && whole.parts.back().why == part.why;
+      if (joins) {
+        whole.parts.back().last = part.last;
+      } else {
+        whole.parts.push_back({part.kind, part.first, part.last, part.why, {}});
+      }
+    }
+    whole.next = page->next;
+    whole.stored_to = page->stored_to;
+  }
+  return whole;
+}
+
 inline std::string text_of(const std::vector<PositionRange>& ranges) {
   std::string out;
   for (const PositionRange& range : ranges) {
@@ -194,9 +223,7 @@ class StoreRig {
   }
 
   std::string read(const StreamId& id, std::uint64_t first = 1, std::uint64_t last = UINT64_MAX) {
-    const auto page = reader().read_stream({.stream = id, .first = first, .last = last});
-    EXPECT_TRUE(page) << page.error().message;
-    return page ? text_of(*page) : "";
+    return text_of(read_whole(reader(), {.stream = id, .first = first, .last = last}));
   }
 
   /// Commit numbers of all frames a question finds, page after page.
