@@ -56,11 +56,11 @@ int exit_code_of(const legion::Error& error) {
     case legion::ErrorCode::Unreachable: return exit_code::unavailable;
     case legion::ErrorCode::Io:
     case legion::ErrorCode::Refused:
+    case legion::ErrorCode::WrongVersion:  // of a spool's store
     case legion::ErrorCode::BadData: return exit_code::cannot_create;
     case legion::ErrorCode::InvalidArgument:
     case legion::ErrorCode::Configuration: return exit_code::configuration;
     case legion::ErrorCode::TooBig:
-    case legion::ErrorCode::WrongVersion:
     case legion::ErrorCode::NotFound:
     case legion::ErrorCode::WouldBlock:
     case legion::ErrorCode::Closed:

@@ -13,7 +13,9 @@ void DurableSubscriptions::on_claimed(Now now, QueryId id) {
   const bool is_wanted = sub.phase != DurablePhase::Removed &&
                          !(sub.phase == DurablePhase::Refused && now.steady < sub.refused_until);
   if (!is_wanted) return state_->unclaim(sub, query->spool);
-  sub.spools[query->spool].claim = durable::SpoolView::Claim::Granted;
+  durable::SpoolView& view = sub.spools[query->spool];
+  view.claim = durable::SpoolView::Claim::Granted;
+  view.claim_not_before = now.steady + state_->config.claim_every;
   state_->tick(sub);
 }
 

@@ -31,12 +31,14 @@ void DurableSubscriptions::State::seek(Subscription& sub) {
   decide_beginning(sub);
 }
 
+/// Asked again while it is held, too: after a pause of this process somebody else may have it, and no connection has
+/// ended to tell.
 void DurableSubscriptions::State::keep_claims(Subscription& sub) {
   const auto number = sub.number;
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
     SpoolView& view = sub.spools[spool];
     const bool may_ask = spools[spool].is_reachable() && now.steady >= view.claim_not_before;
-    if (!may_ask || view.claim == SpoolView::Claim::Granted || view.claim == SpoolView::Claim::Asked) continue;
+    if (!may_ask || view.claim == SpoolView::Claim::Asked) continue;
     view.claim = SpoolView::Claim::Asked;
     ask(spool, {.subscription = number, .kind = Query::Kind::Claim}, AskClaim{sub.spec.durable});
   }
@@ -99,6 +101,16 @@ bool DurableSubscriptions::State::is_patient(Subscription& sub) {
   return now.steady - *sub.waits_since < config.spool_patience;
 }
 
+/// The known ones that have not said what they have of it.
+std::string DurableSubscriptions::State::silent_spools(const Subscription& sub) const {
+  std::string names;
+  for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
+    if (!is_known(spool) || sub.spools[spool].load == SpoolView::Load::Done) continue;
+    names += (names.empty() ? "" : ", ") + spools[spool].known.name;
+  }
+  return names;
+}
+
 void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   const bool any =
       std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
@@ -107,8 +119,11 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out, and
   // what is written under an old generation counts for nothing.
   const bool goes_on = is_known_cursor && sub.spec.role == DurableHandler::Role::Consumer;
-  if (!all_loaded(sub, goes_on ? Of::Reachable : Of::Known) && is_patient(sub)) {
-    sub.trouble = "waits for every spool to say where it was";
+  const bool may_leave_out = sub.spec.role == DurableHandler::Role::Consumer && !sub.reset_to &&
+                             !std::holds_alternative<StartBeginning>(sub.spec.start);
+  if (!all_loaded(sub, goes_on ? Of::Reachable : Of::Known) && (is_patient(sub) || (may_leave_out && !goes_on))) {
+    sub.trouble = "waits for every spool to say where it was: " + silent_spools(sub) +
+                  "; a reset begins without them";
     return;
   }
   sub.waits_since.reset();

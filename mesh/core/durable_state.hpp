@@ -44,6 +44,7 @@ struct DurableSubscriptions::State {
   void supersede(Subscription& sub, const std::optional<CursorRecord>& merged);
   enum class Of : std::uint8_t { Reachable, Known };
   bool all_loaded(const Subscription& sub, Of which) const;
+  std::string silent_spools(const Subscription& sub) const;
   bool is_patient(Subscription& sub);
   void decide_beginning(Subscription& sub);
   void decide_stand_in(Subscription& sub);

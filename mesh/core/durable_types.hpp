@@ -73,7 +73,7 @@ struct DurableConfig {
   Duration ask_again_max = 2s;
   Duration tails_every = 2s;  ///< at most so often for each spool
   Duration stalled_after = 2s;  ///< a gap that lasts is shown
-  Duration claim_every = 5s;  ///< after a refusal
+  Duration claim_every = 5s;  ///< after a refusal, and while the name is held
   Duration spool_patience = 10s;  ///< with a beginning that waits for spools that do not answer
   Duration suspect_patience = 30s;  ///< nothing else is handed over meanwhile: see DurableSubscriptions
   Duration query_timeout = 30s;

@@ -116,6 +116,11 @@ JournalInlet::Figures JournalInlet::figures() const {
   return figures;
 }
 
+bool JournalInlet::is_linked(const Origin& origin) const {
+  const auto found = state_->sources.find(origin);
+  return found != state_->sources.end() && !found->second.links.empty();
+}
+
 JournalInlet::State::Source& JournalInlet::State::source(const Origin& origin) {
   const auto found = sources.find(origin);
   if (found != sources.end()) return found->second;

@@ -68,6 +68,8 @@ class JournalInlet {
     std::uint64_t bytes_waiting = 0;  ///< given to the store, not yet durable
   };
   Figures figures() const;
+  /// A link of it is open: it has sent, or is sending, whatever it still keeps.
+  bool is_linked(const Origin& origin) const;
 
  private:
   struct State;

@@ -7,6 +7,12 @@
 #include <legion/event/frame.hpp>
 
 namespace legion {
+namespace {
+
+// The store refuses what is beyond its numbers, and then confirms nothing to anybody: it must not get that far.
+constexpr std::uint64_t sequence_max = std::uint64_t{1} << 53;
+
+}  // namespace
 
 void JournalInlet::State::on(Link&, OpenLink&&) { ++figures.ignored; }  // not for on_message()
 
@@ -104,7 +110,7 @@ bool JournalInlet::State::is_of_origin(const Link& link, const AppendFrame& mess
   const auto header = decode_frame_header(*message.frame);
   const Origin& origin = link.source->origin;
   return header && header->origin == origin.node && header->incarnation == origin.incarnation &&
-         !header->is_tail_marker();
+         !header->is_tail_marker() && header->first_sequence <= sequence_max;
 }
 
 void JournalInlet::State::give(Source& from, JournalRecord record, std::uint64_t bytes) {

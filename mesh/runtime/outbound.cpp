@@ -31,6 +31,7 @@ Outbound::Outbound(Origin origin, Duration heartbeat_interval, Lanes& lanes, Int
       own_(std::move(own)) {}
 
 void Outbound::flush(Now now) {
+  if (closed_) return;
   for (const Priority lane : all_priorities) {
     if (!is_held(now, lane)) take(now, lane, take_max[lane_index(lane)]);
   }
@@ -48,6 +49,7 @@ void Outbound::tell_what_is_held(Now now) {
 }
 
 std::optional<SteadyTime> Outbound::next_flush(Now now) const {
+  if (closed_) return std::nullopt;
   std::optional<SteadyTime> next;
   for (const Priority lane : all_priorities) {
     if (!may_be_held(lane)) {
@@ -144,6 +146,7 @@ void Outbound::on_durable(Now now, const Journal::Durable& durable) {
 }
 
 void Outbound::give_up_confirms() {
+  closed_ = true;
   confirms_.give_up([&](ConfirmQueue::Waiting& waiting) {
     for (const auto when : {Asker::When::Confirmed, Asker::When::Settled}) {
       tell(waiting.askers, when, {waiting.lane, waiting.type, waiting.shard, waiting.first_sequence},
@@ -153,6 +156,7 @@ void Outbound::give_up_confirms() {
 }
 
 Position Outbound::record(Now now, BytesView event) {
+  if (closed_) return 0;
   FrameBuilder builder;
   builder.begin(egress_.origin(), Priority::High, record_type, 0, next_record_);
   builder.append(event);

@@ -54,7 +54,8 @@ class Outbound {
   void on_durable(Now now, const Journal::Durable& durable);
   /// Puts a record (the encoded event of a `~record`) into the confirmed journal; it is not sent. 0: there is no room.
   Position record(Now now, BytesView event);
-  /// This node stops: who still waits for a confirm is told that it did not come. What is held is not sent.
+  /// This node stops, and its journal is closed: who still waits for a confirm is told that it did not come. What is held
+  /// is not sent, what waits in the queues is not numbered any more, and there is no room for records.
   void give_up_confirms();
 
   const Egress& egress() const { return egress_; }
@@ -91,6 +92,7 @@ class Outbound {
   Journal& journal_;
   ConfirmQueue confirms_;
   Capture capture_ = Capture::Off;
+  bool closed_ = false;
   std::uint64_t next_record_ = 1;
   Executor& executor_;
   std::function<void(Now, UnnumberedFrame&)> own_;

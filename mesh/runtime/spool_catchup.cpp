@@ -234,7 +234,7 @@ void SpoolCatchup::count_holders(Peer& peer, const JournalState& here, const Jou
 }
 
 /// What retention took there and nobody has is not missing here: it will not come. The origin gets time to send what it
-/// may still keep.
+/// may still keep; one that is cut off from here may keep what nobody else had, so it is waited for.
 void SpoolCatchup::take_floor(Peer& peer, const JournalState& here, const JournalState& there,
                               const CatchupWants& wants) {
   const JournalKey key{here.origin, here.journal};
@@ -242,7 +242,8 @@ void SpoolCatchup::take_floor(Peer& peer, const JournalState& here, const Journa
     const Peer& other = named.second;
     return &other != &peer && other.asker && (!other.compared || other.missing > 0);
   };
-  if (contiguous_through(here) >= there.floor || wants.reach_down_to(there.floor) ||
+  const bool may_have_sent = setup_.service.is_linked(here.origin) || setup_.is_gone(here.origin);
+  if (!may_have_sent || contiguous_through(here) >= there.floor || wants.reach_down_to(there.floor) ||
       std::ranges::any_of(peers_, may_have_more)) {
     peer.floors.erase(key);
     return;

@@ -77,6 +77,7 @@ class SpoolService {
   /// What another spool knows of an origin, before its records and besides them. Errors of bind(): Refused, Io.
   void bind(Origin origin, BootId boot, std::function<void(Result<void>)> on_done);
   void note_released(Origin origin, JournalKind journal, std::uint8_t spools, Position through);
+  bool is_linked(const Origin& origin) const { return inlet_.is_linked(origin); }
   /// Positions up to there will not come from anywhere: retention took them.
   void note_floor(Origin origin, JournalKind journal, Position through);
   void note_final(Origin origin, Position confirmed, Position captured);

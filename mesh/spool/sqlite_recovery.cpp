@@ -5,11 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <string_view>
 
 #include <legion/spool/database.hpp>
+#include <legion/spool/sqlite_schema.hpp>
 
 namespace legion::spool {
 namespace {
@@ -66,6 +72,31 @@ std::string suspect_mark(const std::string& path) { return path + ".suspect"; }
 bool has_bytes(const std::string& path) {
   struct stat status {};
   return stat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
+std::string without_links(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error);
+  return error ? path : real.string();
+}
+
+Result<void> check_owner(const std::string& path) {
+  // Of the header of an SQLite file: its first words, the number of pages, and whose it is (both big-endian).
+  constexpr std::string_view words("SQLite format 3\0", 16);
+  constexpr std::size_t pages_at = 28, application_at = 68;
+  std::array<char, 100> header{};
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(header.data(), header.size()) || !std::ranges::equal(words, std::string_view(header.data(), 16))) return {};
+  const auto number_at = [&](std::size_t at) {
+    std::uint32_t number = 0;
+    for (std::size_t i = 0; i < 4; ++i) number = number << 8 | static_cast<std::uint8_t>(header[at + i]);
+    return number;
+  };
+  const std::uint32_t application = number_at(application_at);
+  // A new store says so in its log first.
+  const bool may_be_new = application == 0 && (number_at(pages_at) <= 1 || has_bytes(path + "-wal"));
+  if (application == store_application_id || may_be_new) return {};
+  return fail(ErrorCode::BadData, path + " is a database, but not a spool's store");
 }
 
 Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs, std::vector<std::string>& findings) {

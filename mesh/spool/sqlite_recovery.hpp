@@ -16,6 +16,12 @@ Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs
 
 bool has_bytes(const std::string& path);
 
+/// The file that `path` leads to: two links to one store have one lock, and SQLite keeps its log beside that file.
+std::string without_links(const std::string& path);
+
+/// A database of something else is left as it is: opening it for writing would already change it. Errors: BadData.
+Result<void> check_owner(const std::string& path);
+
 /// Notes that the structure of the file was found broken while it was open, for the next open.
 void mark_suspect(const std::string& path);
 /// Whether it was, and still is.

@@ -71,7 +71,6 @@ struct WriterState {
   std::uint64_t log_pages = 0;       ///< in the write-ahead log
   std::uint64_t database_bytes = 0;  ///< without the log
   Bytes saved_head;
-  std::vector<std::pair<Origin, JournalKind>> lost;  ///< as Store::take_lost()
   // What retention last looked at, so that it does not look again at what cannot have changed.
   WallTime retention_looked{};
   RetentionPolicy retention{};

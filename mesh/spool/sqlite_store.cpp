@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <sodium.h>
+#include <sqlite3.h>
 
 #include <legion/spool/journal_check.hpp>
 #include <legion/spool/sqlite_append.hpp>
@@ -31,11 +32,18 @@ Result<std::unique_ptr<WriterState>> open_writer(const std::string& path, Sqlite
     const bool is_writing = options.mode == SqliteStore::Mode::ReadWrite;
     SQLite::Database database =
         connect(path, connection_of(options, is_writing ? Access::ReadWrite : Access::ReadOnly));
+    // SQLite opens what it may not write for reading, and says so at the first write.
+    if (is_writing && sqlite3_db_readonly(database.getHandle(), "main") != 0) {
+      return fail(ErrorCode::Io, "the store " + path + " cannot be written");
+    }
     StoreId id;
     randombytes_buf(id.bytes.data(), id.bytes.size());
     auto prepared = is_writing ? prepare_schema(database, path, id) : check_schema(database, path);
     if (!prepared) return std::unexpected(std::move(prepared.error()));
     auto state = std::make_unique<WriterState>(path, std::move(options), std::move(database), std::move(shared));
+    if (is_writing) {
+      if (auto whole = check_length(*state); !whole) return std::unexpected(std::move(whole.error()));
+    }
     // What was written but not synced before a crash looks fine and is not: nothing is reported before it is on disk.
     if (is_writing) settle(*state);
     if (auto loaded = load(*state); !loaded) return std::unexpected(std::move(loaded.error()));
@@ -48,7 +56,8 @@ Result<std::unique_ptr<WriterState>> open_writer(const std::string& path, Sqlite
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, Options options) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& given, Options options) {
+  const std::string path = without_links(given);
   if (sodium_init() < 0) return fail(ErrorCode::Internal, "libsodium does not start");
   auto state = std::make_unique<State>();
   state->shared = std::make_shared<SharedFigures>();
@@ -56,6 +65,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
     auto lock = StoreLock::acquire(path);
     if (!lock) return std::unexpected(std::move(lock.error()));
     state->lock.emplace(std::move(*lock));
+    if (auto ours = check_owner(path); !ours) return std::unexpected(std::move(ours.error()));
     if (auto made = make_private_file(path); !made) return std::unexpected(std::move(made.error()));
   } else if (access(path.c_str(), F_OK) != 0) {
     return fail(ErrorCode::NotFound, "there is no store " + path);
@@ -74,6 +84,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, 
       return fail(reason.code, reason.message + "; it could not be salvaged: " + saved.error().message);
     }
     state->findings.insert(state->findings.begin(), reason.message);
+    state->shared = std::make_shared<SharedFigures>();  // the old ones may be frozen
     writer = open_writer(path, options, state->shared);
   }
   if (!writer) return std::unexpected(std::move(writer.error()));
@@ -176,8 +187,6 @@ Result<bool> SqliteStore::maintain(WallTime now, const RetentionPolicy& retentio
 Result<void> SqliteStore::backup(const std::string& path) { return spool::backup(*state_->writer, path); }
 
 std::vector<JournalState> SqliteStore::journals() const { return states_of(state_->writer->books); }
-
-std::vector<std::pair<Origin, JournalKind>> SqliteStore::take_lost() { return std::exchange(state_->writer->lost, {}); }
 
 StoreFigures SqliteStore::figures() const { return state_->shared->get(); }
 

@@ -49,7 +49,6 @@ class SqliteStore final : public Store {
   Result<bool> maintain(WallTime now, const RetentionPolicy& retention) override;
   Result<void> backup(const std::string& path) override;
   std::vector<JournalState> journals() const override;
-  std::vector<std::pair<Origin, JournalKind>> take_lost() override;
   StoreFigures figures() const override;
   std::optional<std::string> frozen() const override;
   Result<std::unique_ptr<StoreReader>> open_reader() override;

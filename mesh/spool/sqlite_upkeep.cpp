@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,16 @@ std::uint64_t log_bytes(const WriterState& state) { return state.log_pages * sta
 void measure_database(WriterState& state) {
   state.database_bytes = static_cast<std::uint64_t>(state.database.execAndGet("PRAGMA page_count").getInt64()) *
                          state.options.page_bytes;
+}
+
+Result<void> check_length(WriterState& state) {
+  struct stat status {};
+  if (has_bytes(state.path + "-wal") || stat(state.path.c_str(), &status) != 0) return {};
+  const auto wanted = state.database.execAndGet("PRAGMA page_count").getInt64() *
+                      state.database.execAndGet("PRAGMA page_size").getInt64();
+  if (status.st_size >= wanted) return {};
+  return fail(ErrorCode::BadData, "the file " + state.path + " is cut off: it has " + std::to_string(status.st_size) +
+                                      " bytes instead of " + std::to_string(wanted));
 }
 
 void settle(WriterState& state) {
@@ -109,9 +120,30 @@ Result<void> check_end(WriterState& state) {
   return {};
 }
 
+namespace {
+
+// A block and its body are written in one transaction: where one is gone, the tree is broken.
+Result<void> check_body(WriterState& state, CommitNumber first) {
+  return guarded("cannot reach the body of block " + std::to_string(first) + " in " + state.path, [&]() -> Result<void> {
+    {
+      Rows rows = state.sql.block_at.rows(first);
+      if (!rows.next()) return {};
+    }
+    Rows rows = state.sql.body.rows(first);
+    if (rows.next()) return {};
+    return fail(ErrorCode::BadData, "the body of block " + std::to_string(first) + " in " + state.path + " is gone");
+  });
+}
+
+}  // namespace
+
 Result<bool> quarantine_step(WriterState& state) {
   const std::vector<CommitNumber> damaged = state.shared->take_damaged();
   for (const CommitNumber first : damaged) {
+    if (const auto reached = check_body(state, first); !reached) {
+      freeze(state, reached.error());
+      return std::unexpected(reached.error());
+    }
     const auto written = write(state, "quarantine a block of", Sync::WithTheNext, [&] {
       BlockRow row;
       {
@@ -135,8 +167,6 @@ Result<bool> quarantine_step(WriterState& state) {
             if (run.journal != journal.row) continue;
             journal.held.remove(run.range);
             journal.is_unsaved = true;
-            const std::pair<Origin, JournalKind> name{origin, kind};
-            if (std::ranges::find(state.lost, name) == state.lost.end()) state.lost.push_back(name);
           }
         }
       }

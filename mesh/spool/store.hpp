@@ -186,8 +186,6 @@ class Store {
   virtual Result<void> backup(const std::string& path) = 0;
 
   virtual std::vector<JournalState> journals() const = 0;
-  /// The journals that lack positions again since this was last asked, because what held them was found damaged.
-  virtual std::vector<std::pair<Origin, JournalKind>> take_lost() { return {}; }
   virtual StoreFigures figures() const = 0;
   virtual std::optional<std::string> frozen() const = 0;  ///< why nothing is confirmed any more
 

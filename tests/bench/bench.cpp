@@ -23,7 +23,7 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 13> benches{{
+constexpr std::array<Bench, 16> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
     {"local_dispatch", local_dispatch},
@@ -37,6 +37,9 @@ constexpr std::array<Bench, 13> benches{{
     {"spool_repair", spool_repair},
     {"spool_overhead", spool_overhead},
     {"spool_store", spool_store},
+    {"spool_open", spool_open},
+    {"trace_lookup", trace_lookup},
+    {"spool_size", spool_size},
 }};
 
 /// What msgpack-cxx and the JSON library throw ends one benchmark only.

@@ -35,8 +35,13 @@ Result<void> spool_repair(const Effort& effort);
 /// What a spool in the mesh costs: delivered rate and the publisher's processor time an event, at half of
 /// mesh_throughput, beside the same mesh without durability.
 Result<void> spool_overhead(const Effort& effort);
-/// The store of a spool alone, in this process: appends with fsync beside SQLite's own blobs; opening, reading and looking
-/// up 10 M events.
+/// The store of a spool alone, in this process: appends with fsync beside SQLite's own blobs, and reading 10 M events.
 Result<void> spool_store(const Effort& effort);
+/// ms until a store of 10 M events is open.
+Result<void> spool_open(const Effort& effort);
+/// ms until the events of one correlation id are found among 10 M.
+Result<void> trace_lookup(const Effort& effort);
+/// Bytes on disk per event: of a flood, and at 1,000 events/s in simulated time (a part of a day is measured).
+Result<void> spool_size(const Effort& effort);
 
 }  // namespace legion::bench

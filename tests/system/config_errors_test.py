@@ -1,9 +1,11 @@
 """What keeps a node from starting: the exit code, and a message that names the place."""
 
+import contextlib
 import os
 import pathlib
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -233,6 +235,17 @@ class Start(unittest.TestCase):
 
         self.assertEqual(73, node.wait_exit())
         self.assertIn("incarnation: not a number", node.log())
+
+    def test_a_store_of_a_later_version_keeps_the_spool_from_starting(self):
+        node = self.mesh.node("n", spool={}).start().ready()
+        self.assertEqual(0, node.terminate())
+        with contextlib.closing(sqlite3.connect(node.spool_path)) as store, store:
+            store.execute("PRAGMA user_version = 99")
+
+        node.start()
+
+        self.assertEqual(73, node.wait_exit())
+        self.assertRegex(node.log(), r"format version 99.*a later version")
 
 
 if __name__ == "__main__":

@@ -148,18 +148,31 @@ TEST_F(DurableStarting, ABeginningWaitsForEverySpoolThatMayKnowBetter) {
   kit.spool("s2").record(CursorRecord{"orders", {1, "c"}, "trade.", CursorRecord::Form::Whole, {{trades, 3, {}}}});
   kit.spool("s2").reachable = false;
   kit.start();
-  kit.settle(9s);
+  kit.settle(1h);
   EXPECT_EQ(kit.figures().phase, DurablePhase::Loading);
+  EXPECT_THAT(kit.figures().trouble, HasSubstr("where it was: s2;"));
   kit.spool("s2").reachable = true;
   kit.start();
   EXPECT_THAT(kit.handled(), ElementsAre(4, 5, 6, 7, 8, 9));
 }
 
-TEST_F(DurableStarting, ABeginningDoesNotWaitForEver) {
+TEST_F(DurableStarting, ABeginningThatLeavesNothingOutDoesNotWaitForEver) {
+  kit.subscribe({.start = StartBeginning{}});
+  kit.spool("s1");
+  kit.spool("s2").reachable = false;
+  kit.start();
+  kit.settle(25s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
+}
+
+TEST_F(DurableStarting, AnOperatorMayBeginWithoutASpoolThatIsGone) {
   kit.subscribe({.start = StartNow{}});
   kit.spool("s1");
   kit.spool("s2").reachable = false;
   kit.start();
+  kit.settle(1min);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Loading);
+  kit.durable.on_reset(kit.now, 1, "orders", StartNow{});
   kit.settle(25s);
   EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
 }
@@ -306,6 +319,22 @@ TEST_F(DurableStarting, LosesItsNameToAnotherNodeWhileItRuns) {
   kit.spool().reachable = true;
   kit.spool().holder = "node b";
   kit.start();
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Refused);
+  kit.publish(frame_in(trades, 3, 2));
+  kit.settle(1s);
+  EXPECT_THAT(kit.handled(), ElementsAre(1, 2));
+}
+
+/// It was stopped for longer than others held it for alive, and its connection outlived that.
+TEST_F(DurableStarting, NoticesWithoutALostConnectionThatAnotherNodeHasItsName) {
+  kit.subscribe({});
+  kit.spool();
+  kit.start();
+  kit.publish(frame_in(trades, 1, 2));
+  kit.settle(20s);
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Active);
+  kit.spool().holder = "node b";
+  kit.settle(20s);
   EXPECT_EQ(kit.figures().phase, DurablePhase::Refused);
   kit.publish(frame_in(trades, 3, 2));
   kit.settle(1s);

@@ -329,6 +329,14 @@ TEST_F(InletTest, AFrameOfSomebodyElseCostsTheLink) {
   EXPECT_THAT(take_stored(), IsEmpty());
 }
 
+TEST_F(InletTest, AFrameThatNoStoreTakesCostsTheLinkAndNotTheStore) {
+  open("p", 5);
+  const auto beyond = frame_bytes(own(), "a.b", (std::uint64_t{1} << 63) + 5, 1, 100);
+  inlet().on_message(now, "p", AppendFrame{5, confirmed, 1, 0, beyond});
+  EXPECT_EQ(refusal("p"), "bad_data");
+  EXPECT_THAT(take_stored(), IsEmpty());
+}
+
 TEST_F(InletTest, FrozenConfirmsNothingMore) {
   open("p", 5);
   frames("p", 5, 1, 3);

@@ -1,6 +1,8 @@
 // What only the store on disk has to do: files, versions, merging, the log, backups.
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -46,6 +48,50 @@ TEST(SqliteStore, IsForOneProcessAtATime) {
   EXPECT_THAT(second.error().message, HasSubstr(rig.path()));
   rig.close();
   EXPECT_TRUE(SqliteStore::open(rig.path(), {}));
+}
+
+TEST(SqliteStore, IsForOneProcessAtATimeUnderWhateverName) {
+  StoreRig rig(StoreKind::Sqlite);
+  std::filesystem::create_symlink(rig.path(), rig.file("link.db"));
+  const auto second = SqliteStore::open(rig.file("link.db"), {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::Refused);
+}
+
+TEST(SqliteStore, LeavesADatabaseOfSomethingElseAsItIs) {
+  StoreRig rig(StoreKind::Sqlite);
+  const std::string path = rig.file("other.db");
+  SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+  const auto bytes = [&] {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = bytes();
+  const auto opened = SqliteStore::open(path, {});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::BadData);
+  EXPECT_THAT(opened.error().message, HasSubstr(path));
+  EXPECT_EQ(bytes(), before);
+  EXPECT_FALSE(std::filesystem::exists(path + "-wal"));
+}
+
+TEST(SqliteStore, ThatMayNotBeWrittenIsNotOpenedForWriting) {
+  StoreRig rig(StoreKind::Sqlite);
+  rig.close();
+  std::filesystem::permissions(rig.path(), std::filesystem::perms(0444));
+  const std::filesystem::path folder = std::filesystem::path(rig.path()).parent_path();
+  std::filesystem::permissions(folder, std::filesystem::perms::all);
+  std::filesystem::remove(rig.path() + ".lock");
+  const pid_t child = fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65534;
+    if (geteuid() == 0 && setuid(nobody) != 0) _exit(2);  // root may write everything
+    const auto opened = SqliteStore::open(rig.path(), {});
+    _exit(!opened && opened.error().code == ErrorCode::Io ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(SqliteStore, KeepsItsIdentity) {
