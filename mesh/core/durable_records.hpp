@@ -17,11 +17,11 @@
 #include <legion/core/durable_progress.hpp>
 #include <legion/core/durable_types.hpp>
 #include <legion/core/in_flight.hpp>
+#include <legion/core/sequence.hpp>
 
 namespace legion::durable {
 
-/// No origin counts so far (docs/protocol.md, "Plausibility").
-inline constexpr std::uint64_t highest_sequence = std::uint64_t{1} << 53;
+inline constexpr std::uint64_t highest_sequence = sequence_max;
 
 /// A stream, borrowed: what a search is done with.
 struct StreamIdView {

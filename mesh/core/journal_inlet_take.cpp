@@ -10,7 +10,6 @@ namespace legion {
 namespace {
 
 // The store refuses what is beyond its numbers, and then confirms nothing to anybody: it must not get that far.
-constexpr std::uint64_t sequence_max = std::uint64_t{1} << 53;
 
 }  // namespace
 

@@ -9,13 +9,11 @@
 #include <vector>
 
 #include <legion/core/ledger.hpp>
+#include <legion/core/sequence.hpp>
 
 namespace legion {
 
 inline constexpr std::uint64_t not_booked = UINT64_MAX;
-/// No origin counts this far (a million events a second for 285 years); what claims to is not believed, so that sums
-/// over many streams stay meaningful.
-inline constexpr std::uint64_t sequence_max = std::uint64_t{1} << 53;
 
 struct LedgerLife;
 

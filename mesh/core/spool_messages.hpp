@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <legion/base/error.hpp>
+#include <legion/core/sequence.hpp>
 #include <legion/event/journal.hpp>
 
 namespace legion {
@@ -19,7 +20,7 @@ inline constexpr std::uint8_t spool_link_version = 1;
 inline constexpr std::uint8_t required_spools_max = 4;          ///< the highest `spools` of a type
 inline constexpr std::size_t void_spans_max = 1024;             ///< in one AppendVoid
 inline constexpr std::size_t have_ranges_max = 64;              ///< beyond `through`, in one LinkOpened
-inline constexpr Position position_max = Position{1} << 53;
+inline constexpr Position position_max = sequence_max;
 /// What a record counts against the window besides its frame; a void this and as much again for each span.
 inline constexpr std::uint64_t record_window_bytes = 64;
 

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t code_bytes_max = 64;
 constexpr std::uint64_t incarnation_max = std::numeric_limits<std::int64_t>::max();
-constexpr std::uint64_t sequence_max = std::uint64_t{1} << 53;
 
 /// Reads members one after the other. After the first one that is wrong the others are not looked at, and `error` says
 /// which it was.

@@ -3,15 +3,11 @@
 #include <utility>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/overloaded.hpp>
 
 namespace legion {
 
 namespace {
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
 
 LogLevel level_of(DurableLog::Level level) {
   switch (level) {

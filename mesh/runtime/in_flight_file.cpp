@@ -19,6 +19,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/event/event_type.hpp>
+#include <legion/runtime/open_file.hpp>
 
 namespace legion {
 
@@ -43,22 +44,7 @@ struct Header {
   std::uint32_t held;
 };
 
-std::unexpected<Error> io_error(const std::filesystem::path& path, const char* what) {
-  return fail(ErrorCode::Io, path.string() + ": cannot " + what + ": " + std::strerror(errno));
-}
-
 bool is_owner_name(std::string_view name) { return is_node_name(name.starts_with('/') ? name.substr(1) : name); }
-
-/// Closes on every way out.
-struct OpenFile {
-  int fd;
-  explicit OpenFile(int descriptor) : fd(descriptor) {}
-  ~OpenFile() {
-    if (fd >= 0) ::close(fd);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-};
 
 }  // namespace
 

@@ -34,6 +34,13 @@ DurableStart durable_start(const SubscriptionStart& start) {
 /// Events whose failure is noted beside what is in hands: until their next hand-over, or the record of their end.
 constexpr std::size_t failed_in_flight_max = 4096;
 
+Result<std::unique_ptr<Store>> open_store(const SpoolOptions& options) {
+  if (options.open_store) return options.open_store(options.path);
+  auto opened = SqliteStore::open(options.path.string(), {.clock = [] { return read_steady_clock(); }});
+  if (!opened) return std::unexpected(opened.error());
+  return std::move(*opened);
+}
+
 /// Stops agents side by side, so that several that hang cost the time of one.
 void stop_all(const std::vector<HostedAgent*>& agents, Duration grace) {
   std::vector<std::jthread> stops;
@@ -145,7 +152,7 @@ Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
   }
   std::unique_ptr<Store> store;  // before the ports: nobody is to reach a spool that is not open
   if (options.spool) {
-    auto opened = SqliteStore::open(options.spool->path.string(), {.clock = [] { return read_steady_clock(); }});
+    auto opened = open_store(*options.spool);
     if (!opened) return std::unexpected(opened.error());
     store = std::move(*opened);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/overloaded.hpp>
 #include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/roster_pages.hpp>
 #include <legion/runtime/tails_params.hpp>
@@ -11,11 +12,6 @@
 namespace legion {
 
 namespace {
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
 
 const Filter& heartbeat_filter() {
   static const Filter filter = *Filter::parse("agent.heartbeat");

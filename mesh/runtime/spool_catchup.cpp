@@ -19,12 +19,6 @@ bool concerns_the_spool(ErrorCode code) {
          code == ErrorCode::Closed;
 }
 
-PositionSet set_of(const std::vector<PositionRange>& ranges) {
-  PositionSet set;
-  for (const PositionRange& range : ranges) set.add(range);
-  return set;
-}
-
 }  // namespace
 
 SpoolCatchup::SpoolCatchup(Setup setup, Pace pace) : setup_(std::move(setup)), pace_(pace) {}
@@ -183,7 +177,7 @@ void SpoolCatchup::compare(Peer& peer, const JournalState& there) {
   if (wanted.empty()) return;
   round.missing += count(wanted);
   const auto questions = catchup_questions(wanted, gap_max);
-  round.fetches.push_back({key, {questions.begin(), questions.end()}, std::move(wanted), set_of(here.voids)});
+  round.fetches.push_back({key, {questions.begin(), questions.end()}, std::move(wanted), PositionSet(here.voids)});
 }
 
 /// Two boots under one name and incarnation: what the other one has is of another life, and never mixed with this.

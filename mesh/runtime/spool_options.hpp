@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 
+#include <legion/base/error.hpp>
 #include <legion/spool/store.hpp>
 
 namespace legion {
@@ -12,6 +15,8 @@ namespace legion {
 struct SpoolOptions {
   std::filesystem::path path;  ///< absolute; of the store's file
   RetentionPolicy retention;
+  /// Opens another kind of store; empty: the one on SQLite.
+  std::function<Result<std::unique_ptr<Store>>(const std::filesystem::path&)> open_store{};
 };
 
 /// Of every node.

@@ -4,18 +4,13 @@
 
 #include <legion/runtime/clock.hpp>
 
+#include <legion/base/overloaded.hpp>
+
 namespace legion {
 
 namespace {
 
 constexpr std::size_t messages_between_flushes = 64;  // so that the writer begins before the turn ends
-
-template <class... Handlers>
-struct Match : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Match(Handlers...) -> Match<Handlers...>;
 
 }  // namespace
 
@@ -132,7 +127,7 @@ void SpoolService::take_results(Now now) {
 }
 
 void SpoolService::on_news(Now now, StoreNews& news) {
-  const Match handle{
+  const Overloaded handle{
       [&](const store_news::Committed& one) { inlet_.on_committed(now, one.origin, one.journal, one.through); },
       [&](const store_news::Stored& one) { on_stored(one.state); },
       [&](const store_news::Frozen& one) { on_frozen(now, one.reason); },
@@ -153,7 +148,7 @@ void SpoolService::on_frozen(Now now, const std::string& reason) {
 
 void SpoolService::flush() {
   std::vector<std::string> unreachable;
-  const Match handle{
+  const Overloaded handle{
       [&](JournalInlet::Store& effect) { commands_.push_back(store_command::Append{std::move(effect.record)}); },
       [&](JournalInlet::SetReleased& effect) {
         commands_.push_back(

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include <legion/base/overloaded.hpp>
 #include <legion/base/threads.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/transport/thread_without_signals.hpp>
@@ -13,13 +14,6 @@ namespace legion {
 namespace {
 
 constexpr Duration figures_every = 50ms;  // they may cost a look at the file system
-
-template <class... Handlers>
-struct Match : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Match(Handlers...) -> Match<Handlers...>;
 
 }  // namespace
 
@@ -138,7 +132,7 @@ std::vector<StoreCommand> SpoolStoreThread::next_commands() {
 // In order: records gather until something else stands between them, or until they are enough for a transaction.
 void SpoolStoreThread::carry_out(std::vector<StoreCommand> commands) {
   Batch batch;
-  const Match handle{
+  const Overloaded handle{
       [&](store_command::Append& command) {
         batch.add(std::move(command.record));
         if (batch.bytes >= options_.batch_bytes_max) commit(batch);

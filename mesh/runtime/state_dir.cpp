@@ -10,24 +10,11 @@
 #include <cstring>
 #include <utility>
 
+#include <legion/runtime/open_file.hpp>
+
 namespace legion {
 
 namespace {
-
-std::unexpected<Error> io_error(const std::filesystem::path& path, const char* what) {
-  return fail(ErrorCode::Io, path.string() + ": cannot " + what + ": " + std::strerror(errno));
-}
-
-/// Closes on every way out.
-struct OpenFile {
-  int fd;
-  explicit OpenFile(int descriptor) : fd(descriptor) {}
-  ~OpenFile() {
-    if (fd >= 0) ::close(fd);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-};
 
 bool write_all(int fd, std::string_view content) {
   while (!content.empty()) {

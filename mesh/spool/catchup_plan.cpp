@@ -5,19 +5,6 @@
 #include <utility>
 
 namespace legion {
-namespace {
-
-PositionSet set_of(const std::vector<PositionRange>& ranges) {
-  PositionSet set;
-  for (const PositionRange& range : ranges) set.add(range);
-  return set;
-}
-
-void add_all(PositionSet& to, const std::vector<PositionRange>& ranges) {
-  for (const PositionRange& range : ranges) to.add(range);
-}
-
-}  // namespace
 
 bool CatchupWants::reach_down_to(Position position) const {
   const auto reaches = [position](const PositionSet& set) {
@@ -27,17 +14,12 @@ bool CatchupWants::reach_down_to(Position position) const {
 }
 
 Position contiguous_through(const JournalState& journal) {
-  Position through = journal.floor;
-  for (const PositionRange& range : journal.ranges) {
-    if (range.first > through + 1) break;
-    through = std::max(through, range.last);
-  }
-  return through;
+  return PositionSet(journal.ranges).contiguous_from(journal.floor);
 }
 
 CatchupWants catchup_wants(const JournalState& here, const JournalState& there) {
   CatchupWants wants;
-  const PositionSet held = set_of(here.ranges);
+  const PositionSet held(here.ranges);
   const Position last = std::max(held.last(), here.floor);
   for (const PositionRange& range : there.ranges) {
     if (range.last <= here.floor) continue;
@@ -47,23 +29,23 @@ CatchupWants catchup_wants(const JournalState& here, const JournalState& there) 
     }
   }
   if (here.voids.empty()) return wants;
-  const PositionSet held_there = set_of(there.ranges);
-  const PositionSet voids_there = set_of(there.voids);
+  const PositionSet held_there(there.ranges);
+  const PositionSet voids_there(there.voids);
   for (const PositionRange& range : here.voids) {
-    for (const PositionRange& common : held_there.common(range)) add_all(wants.voids, voids_there.missing(common));
+    for (const PositionRange& common : held_there.common(range)) wants.voids.add(voids_there.missing(common));
   }
   return wants;
 }
 
 PositionSet united(const PositionSet& one, const PositionSet& other) {
   PositionSet all = one;
-  add_all(all, other.ranges());
+  all.add(other.ranges());
   return all;
 }
 
 PositionSet without(const PositionSet& set, const PositionSet& other) {
   PositionSet rest;
-  for (const PositionRange& range : set.ranges()) add_all(rest, other.missing(range));
+  for (const PositionRange& range : set.ranges()) rest.add(other.missing(range));
   return rest;
 }
 
@@ -107,11 +89,11 @@ Result<CatchupAnswer> judge_catchup_page(std::vector<JournalRecord> records, Pos
       parts = std::move(fresh);
     }
     if (parts.empty()) continue;
-    add_all(given, parts);
+    given.add(parts);
     answer.records.push_back(std::move(record));
   }
   for (const PositionRange& range : wanted.common({asked.first, answer.through})) {
-    add_all(answer.absent, given.missing(range));
+    answer.absent.add(given.missing(range));
   }
   return answer;
 }

@@ -67,6 +67,7 @@ struct MemoryStore::State {
   std::map<std::string, CommitNumber> marks;
   CommitNumber next = 1;
   std::uint64_t appends = 0;
+  std::uint64_t quarantined = 0;
   Digest chain{};
 };
 

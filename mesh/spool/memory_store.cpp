@@ -283,6 +283,21 @@ void MemoryStore::trim_before(CommitNumber number) {
   state_->trim(numbers);
 }
 
+// The floors stay where they are: these positions are missing now. Cursors, attempts and letters have tables of their
+// own in the stores on disk, so they stay too.
+std::size_t MemoryStore::damage(CommitNumber number) {
+  const auto hit = std::ranges::find(state_->frames, number, &State::StoredEventFrame::number);
+  if (hit == state_->frames.end()) return 0;
+  const std::uint64_t append = hit->append;
+  const auto gone = std::erase_if(state_->frames, [&](const State::StoredEventFrame& frame) {
+    if (frame.append != append) return false;
+    state_->journal(frame.stream.origin, frame.journal).held.erase(frame.position);
+    return true;
+  });
+  ++state_->quarantined;
+  return gone;
+}
+
 Result<void> MemoryStore::backup(const std::string&) {
   return fail(ErrorCode::Refused, "a store in memory has no backup");
 }
@@ -312,6 +327,7 @@ StoreFigures MemoryStore::figures() const {
     out.events += frame.last - frame.first + 1;
   }
   out.commits = state_->appends;
+  out.quarantined = state_->quarantined;
   out.next_commit = state_->next;
   if (!state_->frames.empty()) {
     out.oldest = state_->frames.front().recorded;

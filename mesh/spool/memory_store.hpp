@@ -36,6 +36,9 @@ class MemoryStore final : public Store {
   void freeze(const std::string& reason);
   /// For tests: as retention would, takes every event before `number`.
   void trim_before(CommitNumber number);
+  /// For tests: what came in one append with this frame is damaged, set aside and no longer there. Returns how many
+  /// frames that were.
+  std::size_t damage(CommitNumber number);
 
   struct State;
 

@@ -6,6 +6,8 @@
 
 namespace legion {
 
+PositionSet::PositionSet(const std::vector<PositionRange>& ranges) { add(ranges); }
+
 std::vector<PositionRange>::const_iterator PositionSet::at_or_behind(Position position) const {
   return std::ranges::lower_bound(ranges_, position, {}, &PositionRange::last);
 }
@@ -37,6 +39,10 @@ std::vector<PositionRange> PositionSet::common(PositionRange range) const {
     out.push_back({std::max(at->first, range.first), std::min(at->last, range.last)});
   }
   return out;
+}
+
+void PositionSet::add(const std::vector<PositionRange>& ranges) {
+  for (const PositionRange& range : ranges) add(range);
 }
 
 void PositionSet::add(PositionRange range) {

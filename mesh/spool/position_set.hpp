@@ -11,6 +11,10 @@ namespace legion {
 /// middle costs a move of what lies behind it. Positions are at most 2^63 - 1.
 class PositionSet {
  public:
+  PositionSet() = default;
+  /// In any order, overlapping or not.
+  explicit PositionSet(const std::vector<PositionRange>& ranges);
+
   bool contains(Position position) const;
   bool empty() const { return ranges_.empty(); }
   /// The highest; 0 when there is none.
@@ -24,6 +28,7 @@ class PositionSet {
   std::vector<PositionRange> common(PositionRange range) const;
 
   void add(PositionRange range);
+  void add(const std::vector<PositionRange>& ranges);
   void remove(PositionRange range);
 
   friend bool operator==(const PositionSet&, const PositionSet&) = default;

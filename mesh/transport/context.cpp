@@ -2,9 +2,12 @@
 
 #include <zmq.h>
 
+#include <cerrno>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <future>
+#include <mutex>
+#include <thread>
 
 #include <legion/transport/socket.hpp>
 #include <legion/transport/thread_without_signals.hpp>
@@ -31,14 +34,22 @@ Result<std::unique_ptr<Context>> Context::create(ContextOptions options) {
 }
 
 Context::~Context() {
-  std::promise<void> done;
-  std::future<void> terminated = done.get_future();
-  std::thread terminator = start_thread_without_signals([handle = handle_, &done] {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  std::thread terminator = start_thread_without_signals([&, handle = handle_] {
     while (zmq_ctx_term(handle) != 0 && zmq_errno() == EINTR) {
     }
-    done.set_value();
+    const std::lock_guard lock(mutex);
+    done = true;
+    changed.notify_one();
   });
-  if (terminated.wait_for(options_.terminate_limit) != std::future_status::ready) {
+  bool terminated = false;
+  {
+    std::unique_lock lock(mutex);
+    terminated = changed.wait_for(lock, options_.terminate_limit, [&] { return done; });
+  }
+  if (!terminated) {
     std::fputs("legion: the ZeroMQ context does not terminate (a socket is still open?); leaving anyway\n", stderr);
     std::quick_exit(options_.stuck_exit_code);
   }

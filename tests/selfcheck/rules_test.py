@@ -155,6 +155,8 @@ class RulesTest(unittest.TestCase):
         ]:
             with self.subTest(code):
                 self.bites(rules.test_sleeps, name, code, "a test sleeps")
+        simulated = {"tests/sim/kernel/kernel_test.cpp": "std::this_thread::sleep_for(1s);"}
+        self.assertEqual(self.violations(rules.test_sleeps, simulated), [])
 
     def test_sources_that_nobody_builds(self):
         self.bites(rules.listed_sources, "mesh/core/forgotten.cpp", "", "not listed")
