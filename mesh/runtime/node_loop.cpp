@@ -40,6 +40,7 @@ transport::ControlClientOptions client_options(const NodeOptions& options) {
 
 NodeLoop::NodeLoop(Setup setup)
     : setup_(std::move(setup)),
+      policy_hash_(setup_.intake.policy().hash()),
       membership_(setup_.options.membership, self_of(setup_), setup_.seed),
       caller_(*setup_.sockets.context, client_options(setup_.options), std::move(setup_.sockets.resolver)),
       service_(*setup_.sockets.control, setup_.intake, backend()),

@@ -155,6 +155,7 @@ class NodeLoop {
   ControlBackend backend();
 
   Setup setup_;
+  const std::string policy_hash_;  // for heartbeats
   Membership membership_;
   ControlCaller caller_;
   ControlService service_;

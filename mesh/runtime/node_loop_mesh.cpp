@@ -458,7 +458,7 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   heartbeat.self = membership_.self_member();
   heartbeat.leaving = leaving;
   heartbeat.roster_hash = membership_.hash();
-  heartbeat.policy_hash = setup_.intake.policy().hash();
+  heartbeat.policy_hash = policy_hash_;
   heartbeat.interval = setup_.options.membership.heartbeat_interval;
   heartbeat.degraded = is_degraded();
   if (setup_.spool != nullptr) {

@@ -223,21 +223,10 @@ Result<std::vector<JournalRecord>> MemoryReader::read_journal(const Origin& orig
 
 Result<std::vector<StreamTail>> MemoryReader::tails(const Filter& filter, const std::optional<StreamId>& after,
                                                     std::size_t max) {
-  std::map<StreamId, std::uint64_t> lasts = state_->trimmed;
-  for (const auto& frame : state_->frames) lasts[frame.stream] = std::max(lasts[frame.stream], frame.last);
-  for (const auto& [origin, life] : state_->lives) {
-    for (const State::Journal& journal : life.journals) {
-      for (const auto& [span, position] : journal.void_spans) {
-        std::uint64_t& last = lasts[{origin, span.lane, span.type, span.shard}];
-        last = std::max(last, span.last);
-      }
-    }
-  }
   std::vector<StreamTail> out;
-  for (const auto& [stream, last] : lasts) {
-    if (out.size() < max && (!after || stream > *after) && filter.matches(stream.type)) {
-      out.push_back({stream, last + 1});
-    }
+  const auto& lasts = state_->lasts();
+  for (auto at = after ? lasts.upper_bound(*after) : lasts.begin(); at != lasts.end() && out.size() < max; ++at) {
+    if (filter.matches(at->first.type)) out.push_back({at->first, at->second + 1});
   }
   return out;
 }

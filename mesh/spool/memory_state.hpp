@@ -55,6 +55,8 @@ struct MemoryStore::State {
   bool is_over(const Origin& origin) const;
   bool is_complete(const Origin& origin, JournalKind kind) const;
   void trim(const std::vector<CommitNumber>& numbers);
+  /// The last sequence of every stream, whatever became of it.
+  const std::map<StreamId, std::uint64_t>& lasts();
 
   StoreId id;
   std::optional<std::string> frozen;
@@ -67,6 +69,7 @@ struct MemoryStore::State {
   std::map<std::string, CommitNumber> marks;
   CommitNumber next = 1;
   std::uint64_t appends = 0;
+  std::optional<std::map<StreamId, std::uint64_t>> known_lasts;  ///< nothing: something was taken away
   std::uint64_t quarantined = 0;
   Digest chain{};
 };

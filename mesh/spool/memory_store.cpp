@@ -82,6 +82,7 @@ void add_void(State& state, const JournalRecord& record) {
   }
   if (!is_new) return;
   for (const StreamSpan& span : record.spans) journal.void_spans.push_back({span, record.last});
+  state.known_lasts.reset();
 }
 
 void cut_void(State::Journal& journal, Position position) {
@@ -111,6 +112,10 @@ void add_frame(State& state, const JournalRecord& record, const FrameHeader& hea
                           .recorded = now,
                           .bytes = record.frame});
   ++state.next;
+  if (state.known_lasts) {
+    std::uint64_t& last = (*state.known_lasts)[stream];
+    last = std::max(last, state.frames.back().last);
+  }
   state.chain = chain_link(state.chain, digest_of(*record.frame), record.origin, record.journal, record.first);
   if (header.type == record_type) apply_records(state, record);
 }
@@ -147,7 +152,23 @@ bool State::is_complete(const Origin& origin, JournalKind kind) const {
   return has_later_life(origin) && journal->through() >= last;
 }
 
+const std::map<StreamId, std::uint64_t>& State::lasts() {
+  if (known_lasts) return *known_lasts;
+  auto& lasts = known_lasts.emplace(trimmed);
+  for (const auto& frame : frames) lasts[frame.stream] = std::max(lasts[frame.stream], frame.last);
+  for (const auto& [origin, life] : lives) {
+    for (const Journal& journal : life.journals) {
+      for (const auto& [span, position] : journal.void_spans) {
+        std::uint64_t& last = lasts[{origin, span.lane, span.type, span.shard}];
+        last = std::max(last, span.last);
+      }
+    }
+  }
+  return lasts;
+}
+
 void State::trim(const std::vector<CommitNumber>& numbers) {
+  known_lasts.reset();
   for (const CommitNumber number : numbers) {
     const auto frame = std::ranges::find(frames, number, &StoredEventFrame::number);
     Journal& in = journal(frame->stream.origin, frame->journal);
@@ -271,7 +292,7 @@ Result<bool> MemoryStore::maintain(WallTime now, const RetentionPolicy& retentio
     bytes -= block_bytes;
     numbers.insert(numbers.end(), block.begin(), block.end());
   }
-  state_->trim(numbers);
+  if (!numbers.empty()) state_->trim(numbers);
   return false;
 }
 
@@ -295,6 +316,7 @@ std::size_t MemoryStore::damage(CommitNumber number) {
     return true;
   });
   ++state_->quarantined;
+  state_->known_lasts.reset();
   return gone;
 }
 

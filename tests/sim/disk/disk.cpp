@@ -1,5 +1,6 @@
 #include "disk.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -25,7 +26,34 @@ Result<std::unique_ptr<Store>> Disk::open_store() {
   return std::make_unique<SimStore>(*this, contents_);
 }
 
+bool Disk::has(const fs::path& path) const { return path.native().starts_with(folder_.native()); }
+
+Duration Disk::draw_sync() {
+  const auto spread = static_cast<std::uint64_t>((settings.sync_max - settings.sync_min).count());
+  Duration takes = settings.sync_min + Duration{static_cast<std::int64_t>(rng_.below(spread + 1))};
+  if (rng_.below(100) < settings.slow_percent) {
+    takes += settings.slow_sync;
+    ++figures_.slow_syncs;
+  }
+  ++figures_.syncs;
+  return takes;
+}
+
+int Disk::before_write() {
+  if (settings.trouble == DiskSettings::Trouble::None) return 0;
+  ++figures_.failed_writes;
+  return settings.trouble == DiskSettings::Trouble::Full ? ENOSPC : EIO;
+}
+
+int Disk::sync() {
+  Kernel::get().sleep(draw_sync());
+  if (settings.trouble != DiskSettings::Trouble::Broken) return 0;
+  ++figures_.failed_writes;
+  return EIO;
+}
+
 void Disk::lose_everything() {
+  unsynced_.clear();
   contents_.reset();
   lives_ += 1;
   fs::remove_all(folder_ / std::to_string(lives_ - 1));
@@ -70,12 +98,17 @@ fs::path Disk::begin_life(End end_of_last) {
     fs::create_directories(next);
   }
   if (end_of_last == End::PowerCut) {
-    const fs::path in_flight = next / "in-flight";
+    figures_.files_torn += unsynced_.cut(last, next, rng_);
+    const fs::path in_flight = next / "in-flight";  // mapped into memory: nobody ever syncs it
     if (fs::exists(in_flight)) {
       tear(in_flight, rng_);
       ++figures_.files_torn;
     }
+    for (const auto& entry : fs::directory_iterator(next)) {
+      if (entry.path().native().ends_with("-shm")) fs::remove(entry.path());  // shared memory
+    }
   }
+  unsynced_.clear();
   return next;
 }
 

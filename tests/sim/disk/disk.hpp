@@ -13,6 +13,7 @@
 #include <legion/spool/store.hpp>
 
 #include "kernel.hpp"
+#include "unsynced.hpp"
 
 namespace legion::sim {
 
@@ -39,7 +40,8 @@ struct DiskFigures {
 ///
 /// Of a store the records of one append become durable all at once, at a moment between the append's beginning and its
 /// end, as in one transaction; a process that is killed before loses them, one that is killed behind has them and has
-/// told nobody. Files of the state directory are real ones, in a folder of their own for each life.
+/// told nobody. Files (of the state directory, and a store of SQLite's) are real ones, in a folder of their own for each
+/// life: what was written and not synced is there after a kill, and there, gone or torn after a power cut.
 class Disk {
  public:
   /// `folder` is empty, and removed by whoever made it.
@@ -53,8 +55,7 @@ class Disk {
   const MemoryStore* contents() const { return contents_.get(); }
   MemoryStore* contents() { return contents_.get(); }
 
-  /// The folder of the next life, with what the last one left. Killed: all it wrote. PowerCut: what was renamed into its
-  /// place is there or is not, and a file that is mapped into memory may be torn.
+  /// The folder of the next life, with what the last one left.
   enum class End : std::uint8_t { Killed, PowerCut };
   std::filesystem::path begin_life(End end_of_last);
   /// A new disk: nothing is left, and the store gets another id.
@@ -64,13 +65,22 @@ class Disk {
 
   const DiskFigures& figures() const { return figures_; }
 
+  /// For real files, SQLite's among them: what their writes and fsyncs cost and come to. 0, or an errno.
+  int before_write();
+  int sync();
+  Unsynced& unsynced() { return unsynced_; }
+  bool has(const std::filesystem::path& path) const;
+
  private:
   friend class SimStore;
+
+  Duration draw_sync();
 
   std::filesystem::path folder_;
   Rng rng_;
   DiskFigures figures_;
   std::shared_ptr<MemoryStore> contents_;
+  Unsynced unsynced_;
   std::uint64_t lives_ = 0;
   std::uint64_t stores_ = 0;
 };

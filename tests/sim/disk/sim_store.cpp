@@ -9,14 +9,7 @@ Result<void> SimStore::transact(std::uint64_t records, const std::function<Resul
     frozen_ = disk_.settings.trouble == DiskSettings::Trouble::Full ? "no space left on device" : "input/output error";
     return fail(ErrorCode::Io, *frozen_);
   }
-  const DiskSettings& settings = disk_.settings;
-  const auto spread = static_cast<std::uint64_t>((settings.sync_max - settings.sync_min).count());
-  Duration takes = settings.sync_min + Duration{static_cast<std::int64_t>(disk_.rng_.below(spread + 1))};
-  if (disk_.rng_.below(100) < settings.slow_percent) {
-    takes += settings.slow_sync;
-    ++disk_.figures_.slow_syncs;
-  }
-  ++disk_.figures_.syncs;
+  const Duration takes = disk_.draw_sync();
   const Duration before = takes / 100 * static_cast<std::int64_t>(disk_.rng_.below(100));
   disk_.figures_.unsynced_lost += records;  // unless the process lives on
   Kernel::get().sleep(before + Duration{1});

@@ -148,7 +148,9 @@ ssize_t read(int fd, void* to, size_t bytes) {
 }
 
 ssize_t write(int fd, const void* from, size_t bytes) {
-  if (fd < Kernel::first_fd) return ::syscall(SYS_write, fd, from, bytes);
+  if (fd < Kernel::first_fd) {
+    return file_hooks().write != nullptr ? file_hooks().write(fd, from, bytes) : ::syscall(SYS_write, fd, from, bytes);
+  }
   Descriptor* what = machine().descriptor(fd);
   if (what == nullptr || bytes < sizeof what->count) {
     errno = what == nullptr ? EBADF : EINVAL;
@@ -162,7 +164,10 @@ ssize_t write(int fd, const void* from, size_t bytes) {
 }
 
 int close(int fd) {
-  if (fd < Kernel::first_fd) return static_cast<int>(::syscall(SYS_close, fd));
+  if (fd < Kernel::first_fd) {
+    if (file_hooks().before_close != nullptr) file_hooks().before_close(fd);
+    return static_cast<int>(::syscall(SYS_close, fd));
+  }
   Kernel::get().close_fd(fd);
   return 0;
 }

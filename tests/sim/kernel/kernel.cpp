@@ -114,6 +114,11 @@ void Machine::end_running(void* result) {
   std::abort();
 }
 
+FileHooks& file_hooks() {
+  static FileHooks hooks;
+  return hooks;
+}
+
 Kernel& Kernel::get() {
   static Kernel kernel;
   return kernel;
@@ -186,6 +191,7 @@ void Kernel::resume(Process& process) {
   if (process.state != Process::State::Paused) return;
   process.state = Process::State::Running;
   trace(process.name, "resumed");
+  if (process.on_resume) at(now(), process.on_resume);
   Machine& m = machine();
   std::erase_if(m.parked, [&](Fiber* fiber) {
     if (fiber->process != &process) return false;

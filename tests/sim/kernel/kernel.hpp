@@ -17,14 +17,25 @@
 
 namespace legion::sim {
 
+class Disk;
+
+/// What becomes of writes to real files; null members: the system's calls.
+struct FileHooks {
+  std::int64_t (*write)(int fd, const void* from, std::uint64_t bytes) = nullptr;
+  void (*before_close)(int fd) = nullptr;
+};
+FileHooks& file_hooks();
+
 /// One life of a simulated process. Its threads are fibers; its memory is given back when legion-sim's worker ends.
 /// Objects of the network and the disk refer to it to learn whether it lives.
 struct Process {
   std::string name;                ///< for traces
   std::uint64_t id = 0;            ///< of this life; never used again
   Duration wall_offset{};          ///< of its wall clock from the simulation's
+  Disk* disk = nullptr;            ///< of its host; null: its files are as the system's
   enum class State : std::uint8_t { Running, Paused, Dead } state = State::Running;
   std::function<void()> on_death;  ///< network and disk let go of it; runs in the scheduler, once
+  std::function<void()> on_resume; ///< it goes on after a pause; in the scheduler
 };
 
 /// Thread: everything runs on one real thread. "The scheduler" is the context outside all fibers.

@@ -1,0 +1,112 @@
+// G1: the books balance, and between two looks at them they count exactly what happened.
+#include <algorithm>
+#include <set>
+
+#include "checks.hpp"
+
+namespace legion::sim {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// What happened to one subscription between the looks, as seen from outside.
+struct Seen {
+  std::int64_t published = 0;
+  std::int64_t delivered = 0;
+};
+
+class BookCheck {
+ public:
+  BookCheck(const Evidence& evidence, Violations& violations) : evidence_(evidence), violations_(violations) {}
+
+  void judge_balance(const std::vector<NodeReport>& reports) {
+    for (std::size_t host = 0; host < reports.size(); ++host) {
+      if (reports[host].stats.is_null()) continue;
+      std::size_t number = 0;  // of the subscription in the node
+      for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
+        for (const std::size_t subscription : handler.subscriptions) {
+          const Json& books = reports[host].stats["subscriptions"][number++];
+          if (books["balance"].get<std::int64_t>() == 0 || evidence_.is_durable(static_cast<std::uint32_t>(subscription))) continue;
+          tell(host, books, "the books of subscription " + std::to_string(subscription) + " do not balance at " + text_of(reports[host].at));
+        }
+      }
+    }
+  }
+
+  void judge_difference() {
+    for (std::size_t host = 0; host < evidence_.after_books.size(); ++host) {
+      const Json& before = evidence_.before_books[host].stats;
+      const Json& after = evidence_.after_books[host].stats;
+      if (before.is_null() || after.is_null() || before["boot"] != after["boot"]) continue;
+      std::size_t number = 0;  // of the subscription in the node
+      for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
+        for (const std::size_t subscription : handler.subscriptions) {
+          judge_difference(host, static_cast<std::uint32_t>(subscription), before["subscriptions"][number], after["subscriptions"][number]);
+          ++number;
+        }
+      }
+    }
+  }
+
+ private:
+  /// System events and replays come and go by themselves; a gate that is asked by several ways answers outside its books.
+  bool can_be_told(std::uint32_t subscription) const {
+    const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
+    return !evidence_.is_durable(subscription) && drawn.filter != "*" && !drawn.replays && !(drawn.is_gate() && evidence_.has_durable(drawn.host));
+  }
+
+  Seen seen(std::size_t host, std::uint32_t subscription) const {
+    const SteadyTime from = evidence_.before_books[host].at;
+    const SteadyTime until = evidence_.after_books[host].at;
+    const Filter filter = evidence_.plan.filter(subscription);
+    Seen seen;
+    for (const Publishing& one : evidence_.history.publishings) {
+      if (!one.numbered || *one.numbered <= from || *one.numbered > until) continue;
+      seen.published += filter.matches(evidence_.plan.types[one.type].type) ? 1 : 0;
+    }
+    for (const Evidence::Handed& handed : evidence_.handed()) {
+      if (handed.subscription != subscription) continue;
+      seen.delivered += std::ranges::any_of(handed.numbers, [&](std::size_t number) {
+        const HandOver& one = evidence_.at(number);
+        const bool handled = evidence_.answered(one) && (one.ending == Ending::Done || one.ending == Ending::Stop);
+        return handled && one.ended > from && one.ended <= until && !one.replayed;
+      });
+    }
+    return seen;
+  }
+
+  void judge_difference(std::size_t host, std::uint32_t subscription, const Json& before, const Json& after) {
+    if (!can_be_told(subscription)) return;
+    const Seen truth = seen(host, subscription);
+    const auto more = [&](const char* count) { return after[count].get<std::int64_t>() - before[count].get<std::int64_t>(); };
+    if (more("published") != truth.published) {
+      tell(host, after, "published " + std::to_string(truth.published) + " while the books were watched, and they say " +
+                            std::to_string(more("published")) + " (subscription " + std::to_string(subscription) + ", before: " + before.dump() + ')');
+    }
+    if (more("delivered") != truth.delivered) {
+      tell(host, after, "handled " + std::to_string(truth.delivered) + " while the books were watched, and they say " +
+                            std::to_string(more("delivered")) + " (subscription " + std::to_string(subscription) + ", before: " + before.dump() + ')');
+    }
+  }
+
+  void tell(std::size_t host, const Json& books, const std::string& what) {
+    if (violations_.size() >= violations_per_check_max) return;
+    violations_.push_back({"G1 books", evidence_.plan.hosts[host].name + ": " + what + "\n  " + books.dump()});
+  }
+
+  const Evidence& evidence_;
+  Violations& violations_;
+};
+
+}  // namespace
+
+void check_books(const Evidence& evidence, Violations& violations) {
+  BookCheck check(evidence, violations);
+  if (!evidence.converged) return;
+  check.judge_balance(evidence.before_books);
+  check.judge_balance(evidence.after_books);
+  check.judge_difference();
+}
+
+}  // namespace legion::sim

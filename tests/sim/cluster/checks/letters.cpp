@@ -1,0 +1,151 @@
+// G6: a letter after exactly max_attempts, for every poison, for nobody else.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "checks.hpp"
+
+namespace legion::sim {
+
+namespace {
+
+class LetterCheck {
+ public:
+  LetterCheck(const Evidence& evidence, Violations& violations) : evidence_(evidence), violations_(violations) {
+    for (const LetterRecord& letter : evidence.letters) letters_[letter.key()] = &letter;
+  }
+
+  /// Of each hand-over: no attempt beyond the last one.
+  void judge_attempts(const HandOver& one) {
+    const std::uint32_t max = evidence_.handler(one.subscription).retry.max_attempts;
+    if (one.attempt <= max) return;
+    tell(one.subscription, one.place, "attempt " + std::to_string(one.attempt) + " where there are " + std::to_string(max));
+  }
+
+  void judge_letter(const LetterRecord& letter) {
+    const auto id = EventId::parse(letter.event);
+    if (!id || letter.deaths.empty()) return;
+    const Place place = evidence_.history.place_of(*id);
+    const std::optional<std::uint32_t> subscription = subscription_of(letter, id->type);
+    if (!subscription) return;
+    const LetterDeath& death = letter.deaths.back();
+    const std::uint32_t failures = failed_hand_overs(*subscription, place);
+    const std::uint32_t max = evidence_.handler(*subscription).retry.max_attempts;
+    if (death.reason == "handler_error") {
+      if (death.attempts != max) tell(*subscription, place, "a letter after " + std::to_string(death.attempts) + " attempts");
+      const auto least = static_cast<std::uint32_t>(letter.deaths.size()) * max;
+      const std::uint32_t unseen = deaths_of_host(*subscription);
+      if (failures + unseen < std::min(least, max)) {
+        tell(*subscription, place, "a letter, though only " + std::to_string(failures) + " hand-overs failed");
+      }
+    } else if (death.reason == "rejected") {
+      if (!was_rejected(*subscription, place)) tell(*subscription, place, "a letter that says rejected, and nobody did");
+    } else if (death.reason == "gate_failed") {
+      if (!gate_failed(*subscription, place)) tell(*subscription, place, "a letter that blames a gate which did nothing wrong");
+    } else if (death.reason == "expired") {
+      if (!evidence_.expires(place)) tell(*subscription, place, "a letter that says expired of what never does");
+    } else {
+      tell(*subscription, place, "a letter that says " + death.reason + ": " + death.error);
+    }
+  }
+
+  /// Of each event and subscription: attempts all used in one life, or rejected, means a letter.
+  void judge_ended(const Evidence::Handed& handed) {
+    if (handed.numbers.empty() || evidence_.stores.empty() || !evidence_.converged) return;
+    const HandOver& last = evidence_.at(handed.numbers.back());
+    if (last.tag == 0 && !evidence_.is_durable(handed.subscription)) return;
+    if (last.replayed || evidence_.was_disturbed(handed.subscription)) return;
+    // Of plain deliveries only a life that ended well has told everything, and it knows of no spool when it begins.
+    const Life& life = evidence_.history.lives[last.life];
+    if (!evidence_.is_durable(handed.subscription) && (life.end != Life::End::Clean || last.at < life.began + 5s)) return;
+    const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
+    const bool rejected = evidence_.answered(last) && last.ending == Ending::Reject;
+    const bool used_up = evidence_.failed(last) && last.attempt >= max;
+    const auto found = letters_.find(key(handed.subscription, handed.place));
+    if ((rejected || used_up) && found == letters_.end() && !stores_lost(last) && !gone_with_its_life(last)) {
+      tell(handed.subscription, handed.place, rejected ? "rejected, and there is no letter" : "attempts used up, and there is no letter");
+    }
+  }
+
+ private:
+  std::string key(std::uint32_t subscription, const Place& place) const {
+    return evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription);
+  }
+
+  bool stores_lost(const HandOver& one) const { return evidence_.stores_lost_after(one.at) > 0; }
+
+  /// The process was killed before it had told anybody, and no spool has the event to begin with it anew.
+  bool gone_with_its_life(const HandOver& one) const {
+    if (evidence_.history.lives[one.life].end != Life::End::Killed) return false;
+    return !evidence_.is_durable(one.subscription) || std::ranges::none_of(evidence_.stores, [&](const StoreContents& store) {
+      return store.events.contains(one.place);
+    });
+  }
+
+  std::optional<std::uint32_t> subscription_of(const LetterRecord& letter, const std::string& type) const {
+    std::optional<std::uint32_t> only;
+    for (std::uint32_t i = 0; i < evidence_.plan.subscriptions.size(); ++i) {
+      if (evidence_.agent_of(i) != letter.agent || !evidence_.plan.filter(i).matches(original_type(type))) continue;
+      if (only) return std::nullopt;  // an agent has one letter of an event, whichever of its subscriptions failed
+      only = i;
+    }
+    return only;
+  }
+
+  std::uint32_t failed_hand_overs(std::uint32_t subscription, const Place& place) const {
+    std::uint32_t failures = 0;
+    for (const std::size_t number : evidence_.hand_overs(subscription, place)) failures += evidence_.failed(evidence_.at(number)) ? 1 : 0;
+    return failures;
+  }
+
+  /// What was about to be handed over when the process died counts, and its handler never saw it.
+  std::uint32_t deaths_of_host(std::uint32_t subscription) const {
+    const std::size_t host = evidence_.plan.subscriptions[subscription].host;
+    return static_cast<std::uint32_t>(std::ranges::count_if(evidence_.history.lives, [&](const Life& life) {
+      return life.host == host && life.end == Life::End::Killed;
+    }));
+  }
+
+  bool was_rejected(std::uint32_t subscription, const Place& place) const {
+    return std::ranges::any_of(evidence_.hand_overs(subscription, place),
+                               [&](std::size_t number) { return evidence_.at(number).ending == Ending::Reject; });
+  }
+
+  bool gate_failed(std::uint32_t subscription, const Place& place) const {
+    const std::size_t host = evidence_.plan.subscriptions[subscription].host;
+    const std::string type(original_type(evidence_.history.streams[place.stream].type));
+    return std::ranges::any_of(evidence_.gates_for(host, type), [&](std::uint32_t gate) {
+      return failed_hand_overs(gate, place) > 0;
+    });
+  }
+
+  void tell(std::uint32_t subscription, const Place& place, const std::string& what) {
+    if (violations_.size() >= violations_per_check_max) return;
+    std::string text = what + ": subscription " + std::to_string(subscription) + " of " + evidence_.agent_of(subscription) + '\n' +
+                       evidence_.history.story(place);
+    if (const auto found = letters_.find(key(subscription, place)); found != letters_.end()) {
+      const LetterRecord& letter = *found->second;
+      text += "  the letter: round " + std::to_string(letter.round) + ", " + std::string(to_string(letter.state)) + '\n';
+      for (const LetterDeath& death : letter.deaths) {
+        text += "    " + death.reason + " after " + std::to_string(death.attempts) + " attempts: " + death.error + '\n';
+      }
+    }
+    violations_.push_back({"G6 dead letters", std::move(text)});
+  }
+
+  const Evidence& evidence_;
+  Violations& violations_;
+  std::map<std::string, const LetterRecord*> letters_;
+};
+
+}  // namespace
+
+void check_letters(const Evidence& evidence, Violations& violations) {
+  LetterCheck check(evidence, violations);
+  for (const HandOver& one : evidence.history.hand_overs) check.judge_attempts(one);
+  for (const LetterRecord& letter : evidence.letters) check.judge_letter(letter);
+  for (const Evidence::Handed& handed : evidence.handed()) check.judge_ended(handed);
+}
+
+}  // namespace legion::sim

@@ -1,0 +1,55 @@
+// Leads a run through its phases: faults, healing, convergence, the watched books, the end.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cluster.hpp"
+#include "environment.hpp"
+#include "evidence.hpp"
+#include "operators.hpp"
+#include "run.hpp"
+
+namespace legion::sim {
+
+/// Thread: the scheduler's.
+class Driver {
+ public:
+  explicit Driver(std::uint64_t seed);
+  RunResult run();
+
+ private:
+  void boot_all();
+  void schedule(const std::vector<FaultPlan>& faults);
+  void begin(const FaultPlan& fault);
+  void end(const FaultPlan& fault);
+  void begin_at_host(const FaultPlan& fault);
+  void sample_later();
+  void heal();
+  bool converge(std::vector<NodeReport>& reports, const char* after);
+  std::vector<NodeReport> ask_all();
+  void end_all();
+  void end_hosts(const std::vector<std::size_t>& hosts);
+  void read_stores();
+  void read_store(std::size_t host, StoreContents& contents);
+  void judge();
+  bool run_while(Duration limit, const std::function<bool()>& going_on);
+  void cut_link(std::size_t from, std::size_t to, int by);
+  void cut_links(const FaultPlan& fault, int by);
+  void flap(const FaultPlan& fault, SteadyTime until, bool up);
+
+  Plan plan_;
+  History history_;
+  World world_;
+  Environment environment_;
+  Cluster cluster_;
+  Operators operators_;
+  Evidence evidence_;
+  std::vector<int> cuts_;  // of every way of every link: the faults that cut it now
+  std::vector<std::pair<std::size_t, std::shared_ptr<NodeReport>>> samples_;
+  std::uint32_t phase_ = 0;  // what was scheduled in an earlier one does nothing any more
+  RunResult result_;
+};
+
+}  // namespace legion::sim

@@ -1,0 +1,112 @@
+#include "environment.hpp"
+
+#include <unistd.h>
+
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "zmq/network.hpp"
+
+namespace legion::sim {
+
+namespace {
+
+constexpr const char* operators_address = "10.0.0.250";
+
+Network& network() { return Network::get(); }
+
+struct LinkState {
+  Duration extra_delay{};
+  double bytes_per_second = 0;
+};
+
+}  // namespace
+
+struct Environment::State {
+  const Plan& plan;
+  std::filesystem::path root;
+  std::vector<std::unique_ptr<Disk>> disks;
+  std::vector<LinkState> links;
+
+  const std::string& ip(std::size_t host) const { return plan.hosts[host].address; }
+  LinkState& link(std::size_t from, std::size_t to) { return links[from * plan.hosts.size() + to]; }
+  LinkSettings healthy() const {
+    const auto jitter = static_cast<std::int64_t>(static_cast<double>(plan.link_delay.count()) * plan.link_jitter);
+    return {.delay = plan.link_delay, .jitter = Duration{jitter}, .bytes_per_second = 0};
+  }
+  void apply(std::size_t from, std::size_t to) {
+    LinkSettings settings = healthy();
+    settings.delay += link(from, to).extra_delay;
+    settings.bytes_per_second = static_cast<std::uint64_t>(link(from, to).bytes_per_second);
+    network().set_link(ip(from), ip(to), settings);
+  }
+};
+
+Environment::Environment(const Plan& plan) : state_(std::make_unique<State>(State{plan, {}, {}, {}})) {
+  state_->root = std::filesystem::path("/dev/shm") / ("legion-sim-" + std::to_string(::getpid()));
+  remove_files();
+  NetworkSettings settings;
+  settings.link = state_->healthy();
+  network().reset(settings);
+  state_->links.resize(plan.hosts.size() * plan.hosts.size());
+  for (std::size_t i = 0; i < plan.hosts.size(); ++i) {
+    state_->disks.push_back(std::make_unique<Disk>(state_->root / plan.hosts[i].name, plan.seed * 31 + i));
+  }
+}
+
+Environment::~Environment() = default;
+
+void Environment::remove_files() {
+  std::error_code ignored;
+  std::filesystem::remove_all(state_->root, ignored);
+}
+
+void Environment::place(Process& process, std::size_t host) {
+  network().power_on(state_->ip(host));
+  network().place(process, state_->ip(host));
+}
+void Environment::place_operator(Process& process) { network().place(process, operators_address); }
+void Environment::power_off(std::size_t host) { network().power_off(state_->ip(host)); }
+
+void Environment::set_link(std::size_t from, std::size_t to, Way way) {
+  if (way == Way::Cut) {
+    network().block(state_->ip(from), state_->ip(to));
+  } else {
+    network().unblock(state_->ip(from), state_->ip(to));
+  }
+}
+
+void Environment::clog(std::size_t from, std::size_t to, Duration how_long) {
+  network().clog(state_->ip(from), state_->ip(to), how_long);
+}
+
+void Environment::set_delay(std::size_t from, std::size_t to, Duration extra) {
+  state_->link(from, to).extra_delay = extra;
+  state_->apply(from, to);
+}
+
+void Environment::set_capacity(std::size_t from, std::size_t to, double bytes_per_second) {
+  state_->link(from, to).bytes_per_second = bytes_per_second;
+  state_->apply(from, to);
+}
+
+void Environment::reset_connections(std::size_t a, std::size_t b) {
+  network().reset_connections(state_->ip(a), state_->ip(b));
+}
+
+void Environment::heal_links() {
+  for (std::size_t from = 0; from < state_->plan.hosts.size(); ++from) {
+    for (std::size_t to = 0; to < state_->plan.hosts.size(); ++to) {
+      if (from == to) continue;
+      state_->link(from, to) = {};
+      state_->apply(from, to);
+      set_link(from, to, Way::Open);
+      clog(from, to, Duration{0});
+    }
+  }
+}
+
+Disk& Environment::disk(std::size_t host) { return *state_->disks[host]; }
+
+}  // namespace legion::sim

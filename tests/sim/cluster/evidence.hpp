@@ -1,0 +1,92 @@
+// All that is known of a run when it is over: what the checkers judge.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <legion/event/spool_record.hpp>
+
+#include "history.hpp"
+#include "operators.hpp"
+#include "plan.hpp"
+
+namespace legion::sim {
+
+/// What a store has when everybody has stopped, read through its own interface.
+struct StoreContents {
+  std::size_t host = 0;
+  std::string trouble;  ///< empty: it could be read
+  struct Stored {
+    std::uint64_t bytes = 0;     ///< a digest of the event
+    std::uint32_t times = 1;
+    std::uint8_t held_for = 0;
+    Tag tag = 0;
+  };
+  std::map<Place, Stored> events;
+  std::vector<LetterRecord> letters;
+  std::vector<CursorState> cursors;
+};
+
+struct Violation {
+  std::string guarantee;  ///< "G2 order"
+  std::string text;       ///< many lines: what is wrong, and what happened around it
+};
+
+class Evidence {
+ public:
+  Evidence(const Plan& plan, History& history);
+
+  const Plan& plan;
+  History& history;
+  bool converged = false;      ///< both times
+  SteadyTime healed{};         ///< the faults had ended
+  std::vector<NodeReport> before_books, after_books;  ///< by host
+  std::vector<NodeReport> samples;                    ///< taken meanwhile
+  std::vector<std::size_t> sampled_hosts;             ///< of them
+  std::vector<StoreContents> stores;
+  std::vector<LetterRecord> letters;  ///< of all stores together: those that hold
+
+  /// To be called when everything above is filled in.
+  void index();
+
+  /// Hand-overs of one event to one subscription, in order.
+  const std::vector<std::size_t>& hand_overs(std::uint32_t subscription, const Place& place) const;
+  struct Handed {
+    std::uint32_t subscription = 0;
+    Place place{};
+    std::vector<std::size_t> numbers;  ///< of History::hand_overs
+  };
+  const std::vector<Handed>& handed() const { return handed_; }
+
+  // What is known of one hand-over.
+  const HandOver& at(std::size_t number) const { return history.hand_overs[number]; }
+  /// The moment it was over for the node, whatever its handler said later; nothing: it never was.
+  std::optional<SteadyTime> over_at(const HandOver& one) const;
+  /// It counts as a failed attempt: retried, timed out, or its agent or its process was gone first.
+  bool failed(const HandOver& one) const;
+  /// The handler's answer came in time: it is what it says.
+  bool answered(const HandOver& one) const;
+
+  bool is_durable(std::uint32_t subscription) const { return !plan.subscriptions[subscription].durable.empty(); }
+  const HandlerPlan& handler(std::uint32_t subscription) const { return plan.handler(plan.subscriptions[subscription]); }
+  std::string agent_of(std::uint32_t subscription) const;  ///< "n3/agent0"
+  bool was_requeued(std::uint32_t subscription, const Place& place, SteadyTime before) const;
+  bool was_disturbed(std::uint32_t subscription) const;    ///< by an operator's reset or skip
+  bool expires(const Place& place) const;
+  bool has_durable(std::size_t host) const;
+  /// How often a store was lost or damaged after `at`.
+  std::size_t stores_lost_after(SteadyTime at) const;
+  std::vector<std::uint32_t> gates_for(std::size_t host, std::string_view type) const;
+
+ private:
+  std::vector<Handed> handed_;
+  std::map<std::pair<std::uint32_t, Place>, std::size_t> handed_places_;
+  std::map<std::pair<LifeNo, std::size_t>, std::vector<SteadyTime>> away_;  // by life and agent
+  std::map<std::string, std::vector<std::pair<SteadyTime, std::string>>> requeues_;  // by event: when, and of which agent
+};
+
+}  // namespace legion::sim

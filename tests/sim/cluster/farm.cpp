@@ -1,0 +1,203 @@
+#include "farm.hpp"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <optional>
+
+#include <sys/syscall.h>
+
+#include "run.hpp"
+
+namespace legion::sim {
+
+namespace {
+
+/// The machine's own clock: the simulated one stands still here.
+double wall_seconds() {
+  timespec now{};
+  ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+SeedSummary summary_of(const RunResult& result, std::size_t hosts) {
+  return {.seed = result.seed,
+          .digest = result.digest,
+          .simulated_ns = result.simulated.count(),
+          .hosts = hosts,
+          .published = result.published,
+          .handed = result.handed,
+          .lives = result.lives,
+          .faults = result.faults,
+          .wild = result.wild ? 1u : 0u,
+          .violations = static_cast<std::uint32_t>(result.violations.size())};
+}
+
+bool write_all(int fd, const void* data, std::size_t bytes) {
+  const auto* at = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = ::write(fd, at, bytes);
+    if (written <= 0) return false;
+    at += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+  return true;
+}
+
+/// Announces each seed before it runs, so that one that kills the worker is known.
+void work(int out, const std::vector<std::uint64_t>& seeds) {
+  for (const std::uint64_t seed : seeds) {
+    if (!write_all(out, "B", 1) || !write_all(out, &seed, sizeof seed)) return;
+    const RunResult result = run_seed(seed);
+    std::string report;
+    for (const Violation& violation : result.violations) report += violation.guarantee + ": " + violation.text + '\n';
+    const SeedSummary summary = summary_of(result, result.hosts);
+    const std::uint64_t bytes = report.size();
+    if (!write_all(out, "E", 1) || !write_all(out, &summary, sizeof summary) || !write_all(out, &bytes, sizeof bytes)) return;
+    if (!write_all(out, report.data(), report.size())) return;
+  }
+}
+
+struct Worker {
+  pid_t pid = -1;
+  int in = -1;
+  std::string buffer;
+  std::optional<std::uint64_t> running;
+};
+
+class Farm {
+ public:
+  explicit Farm(const FarmOptions& options) : options_(options) {}
+
+  FarmTotals run() {
+    const double began = wall_seconds();
+    for (unsigned i = 0; i < options_.workers; ++i) begin_worker();
+    while (!workers_.empty()) wait_for_news();
+    totals_.wall_seconds = wall_seconds() - began;
+    return std::move(totals_);
+  }
+
+ private:
+  bool wants_more() const { return totals_.failures.size() < options_.failures_max; }
+
+  void begin_worker() {
+    std::vector<std::uint64_t> seeds;
+    std::uint64_t seed = 0;
+    while (wants_more() && seeds.size() < options_.block && options_.next(seed)) seeds.push_back(seed);
+    if (seeds.empty()) return;
+    int ends[2];
+    if (::pipe(ends) != 0) std::abort();
+    std::fflush(nullptr);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::close(ends[0]);
+      work(ends[1], seeds);
+      std::fflush(nullptr);
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    workers_.push_back({.pid = pid, .in = ends[0], .buffer = {}, .running = {}});
+  }
+
+  void wait_for_news() {
+    std::vector<pollfd> polled;
+    for (const Worker& worker : workers_) polled.push_back({.fd = worker.in, .events = POLLIN, .revents = 0});
+    if (::poll(polled.data(), polled.size(), -1) <= 0) return;
+    for (std::size_t i = polled.size(); i-- > 0;) {
+      if (polled[i].revents == 0) continue;
+      char bytes[1 << 16];
+      const ssize_t count = ::read(workers_[i].in, bytes, sizeof bytes);
+      if (count > 0) {
+        workers_[i].buffer.append(bytes, static_cast<std::size_t>(count));
+        read_news(workers_[i]);
+      } else {
+        end_worker(i);
+      }
+    }
+  }
+
+  void read_news(Worker& worker) {
+    std::string& buffer = worker.buffer;
+    while (!buffer.empty()) {
+      constexpr std::size_t begin_bytes = 1 + sizeof(std::uint64_t);
+      constexpr std::size_t end_bytes = 1 + sizeof(SeedSummary) + sizeof(std::uint64_t);
+      if (buffer[0] == 'B') {
+        if (buffer.size() < begin_bytes) return;
+        std::uint64_t seed = 0;
+        std::memcpy(&seed, buffer.data() + 1, sizeof seed);
+        worker.running = seed;
+        buffer.erase(0, begin_bytes);
+        continue;
+      }
+      if (buffer.size() < end_bytes) return;
+      SeedSummary summary;
+      std::uint64_t bytes = 0;
+      std::memcpy(&summary, buffer.data() + 1, sizeof summary);
+      std::memcpy(&bytes, buffer.data() + 1 + sizeof summary, sizeof bytes);
+      if (buffer.size() < end_bytes + bytes) return;
+      add(summary, buffer.substr(end_bytes, bytes));
+      worker.running.reset();
+      buffer.erase(0, end_bytes + bytes);
+    }
+  }
+
+  void add(const SeedSummary& summary, std::string report) {
+    ++totals_.seeds;
+    totals_.wild += summary.wild;
+    totals_.simulated += Duration{summary.simulated_ns};
+    totals_.cluster_hours += static_cast<double>(summary.simulated_ns) / 3600e9;
+    totals_.published += summary.published;
+    totals_.handed += summary.handed;
+    totals_.lives += summary.lives;
+    for (std::size_t i = 0; i < fault_count; ++i) totals_.faults[i] += summary.faults[i];
+    if (summary.violations > 0) totals_.failures.push_back({summary.seed, std::move(report)});
+  }
+
+  void end_worker(std::size_t place) {
+    const Worker worker = std::move(workers_[place]);
+    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(place));
+    ::close(worker.in);
+    int status = 0;
+    ::waitpid(worker.pid, &status, 0);
+    if (worker.running) {
+      totals_.worker_died = true;
+      const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) : "status " + std::to_string(WEXITSTATUS(status));
+      totals_.failures.push_back({*worker.running, "the process ended with " + how + " in the middle of the run\n"});
+    }
+    begin_worker();
+  }
+
+  const FarmOptions& options_;
+  FarmTotals totals_;
+  std::vector<Worker> workers_;
+};
+
+}  // namespace
+
+FarmTotals run_farm(const FarmOptions& options) { return Farm(options).run(); }
+
+std::string describe(const FarmTotals& totals) {
+  char line[512];
+  std::snprintf(line, sizeof line,
+                "%llu seeds (%llu wild), %.2f simulated cluster-hours in %.1f s: %.1f cluster-hours a minute\n"
+                "%llu events published, %llu hand-overs, %llu lives of nodes\n",
+                static_cast<unsigned long long>(totals.seeds), static_cast<unsigned long long>(totals.wild),
+                totals.cluster_hours, totals.wall_seconds, totals.cluster_hours / std::max(totals.wall_seconds, 1e-9) * 60,
+                static_cast<unsigned long long>(totals.published), static_cast<unsigned long long>(totals.handed),
+                static_cast<unsigned long long>(totals.lives));
+  std::string text = line;
+  text += "faults:";
+  for (std::size_t i = 0; i < fault_count; ++i) {
+    text += ' ' + std::string(to_string(static_cast<Fault>(i))) + ' ' + std::to_string(totals.faults[i]);
+  }
+  return text + '\n';
+}
+
+}  // namespace legion::sim

@@ -1,0 +1,152 @@
+// legion-sim: whole meshes of real nodes on a simulated machine, from one seed.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <legion/base/units.hpp>
+
+#include "kernel/kernel.hpp"
+#include "farm.hpp"
+#include "run.hpp"
+
+namespace {
+
+using namespace legion;
+using namespace legion::sim;
+
+constexpr int misuse = 64;
+
+double wall_seconds() {
+  timespec now{};
+  ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+std::uint64_t draw_seed_base() {
+  std::uint64_t drawn = 0;
+  if (::syscall(SYS_getrandom, &drawn, sizeof drawn, 0) != sizeof drawn) std::abort();
+  return drawn >> 24;  // short enough to be typed
+}
+
+int list_faults() {
+  for (std::size_t i = 0; i < fault_count; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    std::printf("%-14s %s\n", std::string(to_string(fault)).c_str(), std::string(describe(fault)).c_str());
+  }
+  return 0;
+}
+
+int run_one(std::uint64_t seed, bool traced) {
+  Kernel::get().want_trace(traced ? Kernel::Trace::On : Kernel::Trace::Off);
+  const double began = wall_seconds();
+  const RunResult result = run_seed(seed);
+  std::printf("seed %llu: %.1f simulated seconds in %.2f s, %zu hosts, %llu lives, %llu events, %llu hand-overs, digest %016llx\n",
+              static_cast<unsigned long long>(seed), static_cast<double>(result.simulated.count()) / 1e9, wall_seconds() - began,
+              result.hosts, static_cast<unsigned long long>(result.lives), static_cast<unsigned long long>(result.published),
+              static_cast<unsigned long long>(result.handed), static_cast<unsigned long long>(result.digest));
+  for (const Violation& violation : result.violations) {
+    std::printf("VIOLATION of %s: %s\n", violation.guarantee.c_str(), violation.text.c_str());
+  }
+  return result.violations.empty() ? 0 : 1;
+}
+
+int run_many(FarmOptions options) {
+  const FarmTotals totals = run_farm(options);
+  for (const FarmTotals::Failure& failure : totals.failures) {
+    std::printf("seed %llu FAILS: %s  again: legion-sim --seed %llu --trace\n", static_cast<unsigned long long>(failure.seed),
+                failure.report.c_str(), static_cast<unsigned long long>(failure.seed));
+  }
+  std::fputs(describe(totals).c_str(), stdout);
+  return totals.failures.empty() ? 0 : 1;
+}
+
+/// Lines "SEED words".
+std::optional<std::vector<std::uint64_t>> read_seeds(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return std::nullopt;
+  std::vector<std::uint64_t> seeds;
+  std::string line;
+  while (std::getline(file, line)) {
+    if (!line.empty() && line[0] != '#') seeds.push_back(std::strtoull(line.c_str(), nullptr, 10));
+  }
+  return seeds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Whole meshes on a simulated machine");
+  std::optional<std::uint64_t> seed;
+  std::string range, duration, file;
+  bool traced = false, lists = false, twice = false;
+  std::size_t failures_max = 1;
+  auto workers = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
+  app.add_option("--seed", seed, "run this seed");
+  app.add_flag("--trace", traced, "with --seed: say what happens");
+  app.add_flag("--twice", twice, "with --seed: run it twice, and fail unless both runs are the same");
+  app.add_option("--seeds", range, "A..B: run these seeds");
+  app.add_option("--file", file, "run the seeds of this file, a line each, besides those of --seeds");
+  app.add_option("--for", duration, "run random seeds for so long");
+  app.add_option("--failures", failures_max, "go on until so many seeds have failed (1)");
+  app.add_option("--workers", workers, "processes at once (one a core)");
+  app.add_flag("--list-faults", lists, "name what can go wrong");
+  CLI11_PARSE(app, argc, argv);
+  if (lists) return list_faults();
+  if (seed) {
+    const int code = run_one(*seed, traced);
+    if (!twice) return code;
+    const std::uint64_t digest = Kernel::get().digest();
+    const int again = run_one(*seed, traced);
+    if (digest != Kernel::get().digest()) std::printf("the two runs differ\n");
+    return code != 0 || again != 0 || digest != Kernel::get().digest() ? 1 : 0;
+  }
+  FarmOptions options;
+  options.workers = workers;
+  options.failures_max = failures_max;
+  if (!range.empty() || !file.empty()) {
+    std::vector<std::uint64_t> seeds;
+    if (!file.empty()) {
+      const auto read = read_seeds(file);
+      if (!read) {
+        std::fprintf(stderr, "legion-sim: cannot read %s\n", file.c_str());
+        return misuse;
+      }
+      seeds = *read;
+    }
+    if (!range.empty()) {
+      const std::size_t dots = range.find("..");
+      if (dots == std::string::npos) return misuse;
+      const std::uint64_t last = std::strtoull(range.c_str() + dots + 2, nullptr, 10);
+      for (std::uint64_t one = std::strtoull(range.c_str(), nullptr, 10); one <= last; ++one) seeds.push_back(one);
+    }
+    options.next = [seeds, at = std::size_t{0}](std::uint64_t& next) mutable {
+      if (at == seeds.size()) return false;
+      next = seeds[at++];
+      return true;
+    };
+    return run_many(std::move(options));
+  }
+  if (duration.empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return misuse;
+  }
+  const auto wanted = parse_duration(duration);
+  if (!wanted) {
+    std::fprintf(stderr, "legion-sim: --for %s: %s\n", duration.c_str(), wanted.error().message.c_str());
+    return misuse;
+  }
+  options.next = [base = draw_seed_base(), until = wall_seconds() + static_cast<double>(wanted->count()) / 1e9](std::uint64_t& next) mutable {
+    next = base++;
+    return wall_seconds() < until;
+  };
+  return run_many(std::move(options));
+}

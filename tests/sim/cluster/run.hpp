@@ -1,0 +1,30 @@
+// One run: a seed in, violations and figures out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <legion/base/time.hpp>
+
+#include "evidence.hpp"
+#include "plan.hpp"
+
+namespace legion::sim {
+
+struct RunResult {
+  std::uint64_t seed = 0;
+  std::vector<Violation> violations;
+  std::uint64_t digest = 0;
+  Duration simulated{};
+  std::array<std::uint64_t, fault_count> faults{};  ///< that really happened, by kind
+  std::uint64_t published = 0, handed = 0, lives = 0;
+  std::size_t hosts = 0;
+  bool wild = false;
+};
+
+/// Begins with Kernel::reset(). Uses /dev/shm for the small files of nodes.
+RunResult run_seed(std::uint64_t seed);
+
+}  // namespace legion::sim

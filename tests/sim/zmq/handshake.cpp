@@ -1,0 +1,94 @@
+// The part of a session that is ZMTP's handshake (mechanism NULL) and the question to the ZAP handler.
+#include <zmq.h>
+
+#include <cerrno>
+
+#include "context.hpp"
+#include "network.hpp"
+#include "session.hpp"
+
+namespace legion::sim {
+namespace {
+
+constexpr const char* zap_address = "inproc://zeromq.zap.01";
+constexpr int zap_ok = 200;
+
+}  // namespace
+
+bool Session::speaks_with_us(int type) const {
+  switch (socket_type_) {
+    case ZMQ_XPUB: return type == ZMQ_XSUB;
+    case ZMQ_XSUB: return type == ZMQ_XPUB;
+    case ZMQ_ROUTER: return type == ZMQ_DEALER || type == ZMQ_ROUTER;
+    case ZMQ_DEALER: return type == ZMQ_ROUTER || type == ZMQ_DEALER;
+    default: return false;
+  }
+}
+
+// The accepting end comes up half a round trip before the dialling one, whose messages it can take from then on.
+void Session::take_handshake(SegmentKind kind) {
+  if (state_ != State::Handshaking) return;
+  switch (kind) {
+    case SegmentKind::Greeting: connection_->from(1).put(SegmentKind::GreetingBack); break;
+    case SegmentKind::GreetingBack: connection_->from(0).put(SegmentKind::Ready); break;
+    case SegmentKind::Ready:
+      if (speaks_with_us(connection_->dialler_type())) {
+        ask_zap();
+      } else {
+        connection_->from(1).put(SegmentKind::ReadyBack);  // from which the other side sees the same
+        fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA, Loss::Protocol);
+      }
+      break;
+    case SegmentKind::ReadyBack:
+      if (speaks_with_us(connection_->accepted_type())) {
+        come_up();
+      } else {
+        fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA, Loss::Protocol);
+      }
+      break;
+    case SegmentKind::Data:
+    case SegmentKind::End: break;
+  }
+}
+
+// RFC 27, without the parts that only mechanisms with keys have. The request id is ours: it names the session.
+void Session::ask_zap() {
+  if (options_.zap_domain.empty()) return answer_ready();
+  const auto handler = context_.inproc.find(zap_address);
+  if (handler == context_.inproc.end()) {
+    if (options_.zap_enforce_domain == 0) return answer_ready();
+    return fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EFAULT, Loss::Connection);
+  }
+  const std::string parts[] = {"1.0", std::to_string(id_), options_.zap_domain, connection_->host(0).ip, "", "NULL"};
+  for (const std::string& text : parts) {
+    Msg part = Msg::copy_of(text);
+    part.more = &text != &parts[5];
+    handler->second->put(std::move(part));
+  }
+}
+
+void Session::on_zap_status(int status) {
+  if (state_ != State::Handshaking) return;
+  if (status == zap_ok) return answer_ready();
+  report(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, status);  // and silence, until one of the two sides has waited long enough
+}
+
+void Session::answer_ready() {
+  connection_->from(1).put(SegmentKind::ReadyBack);
+  come_up();
+}
+
+void Session::come_up() {
+  state_ = State::Up;
+  ++attempt_;
+  if (role_ == Role::Accepted) {
+    pipe_ = &socket_->make_pipe(*this);
+    socket_->post(Command::Attach, *pipe_);
+  } else {
+    ++Network::get().count().connections;
+  }
+  report(ZMQ_EVENT_HANDSHAKE_SUCCEEDED, 0);
+  put_out();
+}
+
+}  // namespace legion::sim
