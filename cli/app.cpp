@@ -83,6 +83,7 @@ class CommandLine {
     add("dlq", "Show, requeue, purge or export dead letters", make_dlq());
     add("pending", "Show how far durable subscriptions are; rm, reset or skip one", make_pending());
     add("spool", "Show, check, back up or mark spools", make_spool());
+    add("check", "Check that the books of the mesh balance once nothing moves", make_check());
     add("config", "Check or show a node's configuration file", make_config());
     add("version", "Show versions", make_version());
     add("completion", "Print a completion script for a shell", make_completion(app_, [this](const std::string& verb) { return verbs_.at(verb)->actions(); }));

@@ -197,8 +197,9 @@ Result<std::unique_ptr<NodeConnection>> Session::connect_target() {
   return connect(node->address);
 }
 
-Result<std::string> Session::call_json(NodeConnection& node, std::string_view method) {
-  const auto answer = node.call(method, {}, options_.timeout);
+Result<std::string> Session::call_json(NodeConnection& node, std::string_view method,
+                                       std::optional<Duration> timeout) {
+  const auto answer = node.call(method, {}, timeout.value_or(options_.timeout));
   if (!answer) return std::unexpected(answer.error());
   auto json = data_to_json(*answer);
   if (!json) return legion::fail(ErrorCode::BadData, "the answer to " + std::string(method) + ": " + json.error().message);

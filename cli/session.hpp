@@ -82,8 +82,9 @@ class Session {
   Result<std::vector<Member>> roster();
   Result<std::unique_ptr<NodeConnection>> connect(const Address& address);
   Result<std::unique_ptr<NodeConnection>> connect_target();
-  /// A call without parameters whose answer is wanted as JSON text.
-  Result<std::string> call_json(NodeConnection& node, std::string_view method);
+  /// A call without parameters whose answer is wanted as JSON text. `timeout`: absent: as the user says.
+  Result<std::string> call_json(NodeConnection& node, std::string_view method,
+                                std::optional<Duration> timeout = std::nullopt);
 
  private:
   static constexpr Duration long_timeout_default = 10min;

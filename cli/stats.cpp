@@ -1,12 +1,13 @@
 #include <algorithm>
 #include <array>
-#include <map>
 #include <ostream>
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
 #include <legion/cli/csv_rows.hpp>
+#include <legion/cli/books_check.hpp>
 #include <legion/cli/flags.hpp>
+#include <legion/cli/node_questions.hpp>
 #include <legion/cli/printable.hpp>
 #include <legion/cli/repeat.hpp>
 #include <legion/cli/stats_csv.hpp>
@@ -27,7 +28,7 @@ class Stats : public Verb {
     app.add_option("NODE", names_, "names or addresses (default: the node of --node)")->type_name("");
     app.add_flag("--all", all_, "every node of the roster that is alive");
     add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler, agent, journal, link, spool or durable");
-    app.add_flag("--books", books_, "where every published event went, per subscription; 1 when a sum does not agree");
+    app.add_flag("--books", books_, "where every event went, per subscription and journal; 1 when a sum does not agree");
     add_duration(app, "--watch", watch_, "look again every DURATION (1s when none is given)");
     app.add_flag("--rolling", rolling_, "a line of rates per interval and node");
     add_duration(app, "--interval", interval_, "between the lines of --rolling (default 1s)");
@@ -71,31 +72,7 @@ class Stats : public Verb {
 
   Result<std::vector<Address>> addresses(Session& session) {
     if (!all_) return fixed_;
-    const auto target = session.target();
-    if (!target) return std::unexpected(target.error());
-    const auto answer = ask(session, target->address, "nodes");
-    if (!answer) return std::unexpected(answer.error());
-    std::vector<Address> alive;
-    for (const JsonTree& row : *answer) {
-      if (text_of(row, "state") != "alive") continue;
-      const auto address = parse_address(text_of(row, "address"), 0);
-      if (address) alive.push_back(*address);
-    }
-    return alive;
-  }
-
-  Result<JsonTree> ask(Session& session, const Address& address, std::string_view method) {
-    auto& connection = connections_[address.host_port()];
-    if (!connection) {
-      auto opened = session.connect(address);
-      if (!opened) return std::unexpected(opened.error());
-      connection = std::move(*opened);
-    }
-    const auto answer = session.call_json(*connection, method);
-    if (!answer) return std::unexpected(answer.error());
-    JsonTree json = JsonTree::parse(*answer, nullptr, false);
-    if (!json.is_structured()) return fail(ErrorCode::BadData, address.host_port() + ": the answer is no JSON object");
-    return json;
+    return nodes_.alive(session);
   }
 
   int look(Session& session, std::uint64_t turn) {
@@ -104,7 +81,7 @@ class Stats : public Verb {
     std::vector<JsonTree> snapshots;
     std::vector<Error> errors;
     for (const Address& address : *asked) {
-      auto snapshot = ask(session, address, "stats");
+      auto snapshot = nodes_.ask(session, address, "stats");
       if (snapshot && rolling_) {
         const Now now = session.world().now();
         roll_.look(session, *snapshot, now.steady, now.wall);
@@ -218,28 +195,36 @@ class Stats : public Verb {
   }
 
   int print_books(Session& session, const std::vector<JsonTree>& snapshots, std::uint64_t turn) {
-    JsonTree books = JsonTree::array();
-    for (const JsonTree& snapshot : snapshots) {
-      for (JsonTree& each : books_of(snapshot)) books.push_back(std::move(each));
-    }
-    const bool balanced = std::ranges::all_of(books, [](const JsonTree& each) { return integer_of(each, "balance") == 0; });
+    const BooksFound found = read_books(snapshots);
     switch (session.output()) {
-      case Output::Json: session.out() << books.dump(2) << '\n'; break;
+      case Output::Json: session.out() << found.lines.dump(2) << '\n'; break;
       case Output::Jsonl:
-        for (const JsonTree& each : books) session.out() << each.dump() << '\n';
+        for (const JsonTree& line : found.lines) session.out() << line.dump() << '\n';
         break;
       case Output::Csv: print_csv(session, snapshots); break;
-      case Output::Table: {
+      case Output::Table:
         if (watch_) begin_screen(session, turn);
-        JsonTree total = total_of(books);
-        total["node"] = "total";
-        books.push_back(std::move(total));
-        session.print(books_table(books));
+        print_books_tables(session, snapshots);
         break;
-      }
     }
-    if (!balanced) session.warn("the books of a subscription do not balance");
-    return balanced ? exit_code::ok : exit_code::failed;
+    for (const JsonTree& line : found.off) session.warn(off_text(line));
+    return found.off.empty() ? exit_code::ok : exit_code::failed;
+  }
+
+  static void print_books_tables(Session& session, const std::vector<JsonTree>& snapshots) {
+    JsonTree books = JsonTree::array();
+    JsonTree journals = JsonTree::array();
+    for (const JsonTree& snapshot : snapshots) {
+      for (JsonTree& each : books_of(snapshot)) books.push_back(std::move(each));
+      for (JsonTree& each : journal_books_of(snapshot)) journals.push_back(std::move(each));
+    }
+    JsonTree total = total_of(books);
+    total["node"] = "total";
+    books.push_back(std::move(total));
+    session.print(books_table(books));
+    if (journals.empty()) return;
+    session.out() << '\n';
+    session.print(journal_books_table(journals));
   }
 
   std::vector<std::string> names_;
@@ -252,7 +237,7 @@ class Stats : public Verb {
   std::optional<Duration> interval_;
   std::optional<std::uint64_t> count_;
   std::vector<Address> fixed_;
-  std::map<std::string, std::unique_ptr<NodeConnection>> connections_;
+  NodeQuestions nodes_;
   RollingStats roll_;
   std::optional<CsvRows> csv_;
 };

@@ -37,7 +37,7 @@ std::vector<std::string> csv_columns(Section section) {
       return behind_the_node({"agent", "type", "tier", "published", "delivered", "filtered_where", "filtered_stopped",
                               "filtered_duplicate", "filtered_limited", "expired", "dead", "lost_link",
                               "lost_origin_died", "lost_overflow", "lost_gate_overflow", "lost_shutdown", "pending",
-                              "balance"});
+                              "balance", "durable", "lost_gone"});
     case Section::Type:
       return behind_the_node({"type", "published", "delivered", "filtered", "expired", "dead", "lost", "pending",
                               "balance"});
@@ -70,6 +70,12 @@ std::vector<std::string> books_csv_columns() {
                           "pending", "balance"});
 }
 
-JsonTree books_csv_rows(const JsonTree& snapshot) { return rows_behind_the_node(books_of(snapshot), snapshot); }
+JsonTree books_csv_rows(const JsonTree& snapshot) {
+  JsonTree rows = books_of(snapshot);
+  for (JsonTree& row : rows) {
+    for (const auto* not_a_column : {"kind", "durable", "lost_by"}) row.erase(not_a_column);
+  }
+  return rows_behind_the_node(rows, snapshot);
+}
 
 }  // namespace legion::cli

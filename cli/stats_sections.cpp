@@ -100,13 +100,33 @@ std::vector<Column> equation_columns() {
           {"LOST", right},      {"PENDING", right},   {"BALANCE", right}};
 }
 
+Cell balance_cell(const JsonTree& books) {
+  const auto balance = integer_of(books, "balance");
+  return {std::to_string(balance), balance == 0 ? Tint::Green : Tint::BoldRed};
+}
+
+/// Those that are not 0.
+JsonTree reasons_of(const JsonTree& lost) {
+  JsonTree out = JsonTree::object();
+  for (const auto& [reason, events] : lost.items()) {
+    if (events.is_number_unsigned() && events != 0) out[reason] = events;
+  }
+  return out;
+}
+
+/// "link 3, gone 1"
+std::string reasons_text(const JsonTree& books) {
+  std::string out;
+  for (const auto& [reason, events] : part_of(books, "lost_by").items()) out += (out.empty() ? "" : ", ") + reason + " " + events.dump();
+  return out;
+}
+
 void append_equation(std::vector<Cell>& cells, const JsonTree& books) {
   for (const auto term : terms) {
     const Tint tint = term == "lost" || term == "dead" ? Tint::BoldRed : term == "pending" ? Tint::Yellow : Tint::Plain;
     cells.push_back(count(books, term, tint));
   }
-  const auto balance = integer_of(books, "balance");
-  cells.push_back({std::to_string(balance), balance == 0 ? Tint::Green : Tint::BoldRed});
+  cells.push_back(balance_cell(books));
 }
 
 std::vector<Cell> subscription_row(const JsonTree& books) {
@@ -214,21 +234,43 @@ void add_rows(Table& table, Section section, const JsonTree& snapshot) {
 JsonTree books_of(const JsonTree& snapshot) {
   JsonTree all = JsonTree::array();
   for (const JsonTree& subscription : part_of(snapshot, "subscriptions")) {
-    JsonTree books{{"node", text_of(snapshot, "node")},
+    const JsonTree& durable = part_of(subscription, "durable");
+    JsonTree books{{"kind", "subscription"},
+               {"node", text_of(snapshot, "node")},
                {"agent", text_of(subscription, "agent")},
                {"type", text_of(subscription, "type")},
                {"tier", text_of(subscription, "tier")},
+               {"durable", durable.is_string() ? durable : JsonTree()},
                {"published", number_of(subscription, "published")},
                {"delivered", number_of(subscription, "delivered")},
                {"filtered", sum_of(part_of(subscription, "filtered"))},
                {"expired", number_of(subscription, "expired")},
                {"dead", number_of(subscription, "dead")},
                {"lost", sum_of(part_of(subscription, "lost"))},
+               {"lost_by", reasons_of(part_of(subscription, "lost"))},
                {"pending", number_of(subscription, "pending")}};
     // Recomputed from what is shown: a balance that the node only claims would prove nothing.
     std::int64_t balance = integer_of(books, "published");
     for (const auto term : terms) balance -= term == "published" ? 0 : integer_of(books, term);
     books["balance"] = balance;
+    all.push_back(std::move(books));
+  }
+  return all;
+}
+
+JsonTree journal_books_of(const JsonTree& snapshot) {
+  JsonTree all = JsonTree::array();
+  for (const JsonTree& journal : rows_of(Section::Journal, snapshot)) {
+    if (!journal.contains("journalled_events")) continue;  // of a version that does not say
+    JsonTree books{{"kind", "journal"},
+                   {"node", text_of(snapshot, "node")},
+                   {"journal", text_of(journal, "journal")},
+                   {"journalled", number_of(journal, "journalled_events")},
+                   {"confirmed", number_of(journal, "confirmed_events")},
+                   {"voided", number_of(journal, "voided_events")},
+                   {"pending", number_of(journal, "waiting_events")}};
+    books["balance"] = integer_of(books, "journalled") - integer_of(books, "confirmed") - integer_of(books, "voided") -
+                       integer_of(books, "pending");
     all.push_back(std::move(books));
   }
   return all;
@@ -260,11 +302,26 @@ JsonTree total_of(const JsonTree& books) {
 Table books_table(const JsonTree& books) {
   auto columns = columns_for(Section::Subscription);
   columns.insert(columns.begin(), Column{"NODE"});
+  columns.insert(columns.begin() + 4, Column{"DURABLE", Align::Left, 4});
+  columns.push_back({"LOST BY", Align::Left, 5});
   Table table(std::move(columns));
   for (const JsonTree& each : books) {
     auto cells = subscription_row(each);
     cells.insert(cells.begin(), text(each, "node"));
+    cells.insert(cells.begin() + 4, text(each, "durable"));
+    cells.push_back({reasons_text(each)});
     table.row(std::move(cells));
+  }
+  return table;
+}
+
+Table journal_books_table(const JsonTree& books) {
+  constexpr Align right = Align::Right;
+  Table table({{"NODE"}, {"JOURNAL"}, {"JOURNALLED", right}, {"CONFIRMED", right}, {"VOIDED", right}, {"PENDING", right},
+               {"BALANCE", right}});
+  for (const JsonTree& each : books) {
+    table.row({text(each, "node"), text(each, "journal"), count(each, "journalled"), count(each, "confirmed"),
+               count(each, "voided", Tint::BoldRed), count(each, "pending", Tint::Yellow), balance_cell(each)});
   }
   return table;
 }

@@ -27,7 +27,8 @@ Table section_table(Section section);
 /// Adds the rows of one node.
 void add_rows(Table& table, Section section, const JsonTree& snapshot);
 
-/// The books of every subscription, flat: node, agent, type, tier, the terms of the equation, balance.
+/// The books of every subscription, flat: kind "subscription", node, agent, type, tier, durable (its name or null), the
+/// terms of the equation, what was lost by reason, balance.
 JsonTree books_of(const JsonTree& snapshot);
 /// The same summed over subscriptions of one filter: type and the terms.
 JsonTree types_of(const JsonTree& snapshot);
@@ -35,5 +36,10 @@ JsonTree types_of(const JsonTree& snapshot);
 JsonTree total_of(const JsonTree& books);
 /// With a column for the node.
 Table books_table(const JsonTree& books);
+
+/// What became of the events that were to be stored: kind "journal", node, journal, journalled, confirmed, voided,
+/// pending, balance. Empty: nothing is journalled there.
+JsonTree journal_books_of(const JsonTree& snapshot);
+Table journal_books_table(const JsonTree& books);
 
 }  // namespace legion::cli

@@ -20,6 +20,10 @@ if(LEGION_SANITIZE)
   add_compile_options(-fsanitize=${LEGION_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=${LEGION_SANITIZE})
 endif()
+if(LEGION_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()
 if(LEGION_FUZZERS)
   # Every layer reports its coverage to the fuzzer; only the fuzz targets themselves link its main().
   add_compile_options(-fsanitize=fuzzer-no-link)
@@ -28,7 +32,7 @@ endif()
 
 # Programs under a sanitizer run 2 to 15 times slower.
 set(legion_timeout_factor 1)
-if(LEGION_SANITIZE)
+if(LEGION_SANITIZE OR LEGION_COVERAGE)
   set(legion_timeout_factor 4)
 endif()
 

@@ -117,6 +117,10 @@ Task Dispatcher::State::hand_over(Index index) {
     }
   }
   refresh(item.agent);
+  std::optional<InFlightPath> path;
+  if (item.keep == dispatch::Keep::Yes) {
+    path = {item.is_durable() ? InFlightPath::Role::Target : InFlightPath::Role::Gate, item.round};
+  }
   return {.id = item.task,
           .agent = {item.agent},
           .subscription = {item.subscription},
@@ -125,7 +129,8 @@ Task Dispatcher::State::hand_over(Index index) {
           .count = item.count,
           .attempt = item.attempts,
           .lane = item.lane,
-          .durable = item.durable};
+          .durable = item.durable,
+          .path = path};
 }
 
 void Dispatcher::State::count_handed_over(const Item& item, std::uint64_t events) {

@@ -47,6 +47,7 @@ void Dispatcher::State::offer(const FramePtr& frame, dispatch::Run run, StreamKe
   if (intake == Intake::Draining) return refuse_all(run, routes);
   const auto durable = std::ranges::find_if(routes, [](const Route& route) { return route.durable != no_stream; });
   offered_as = durable == routes.end() ? no_stream : durable->durable;
+  offered_round = durable == routes.end() ? 0 : durable->round;
   if (!is_one_tier(routes)) return offer_events(frame, run, stream, routes);
   one_by_one.clear();
   for (const Route& route : routes) {
@@ -73,7 +74,7 @@ void Dispatcher::State::offer_run(const FramePtr& frame, dispatch::Run run, Stre
   const std::uint32_t unbooked = unbooked_events(run, route.booked_from);
   const auto offer_part = [&](std::uint32_t first, std::uint32_t count, Booked booked) {
     if (count == 0) return;
-    const Index index = create_item(frame, first, count, {route.subscription, booked, route.durable});
+    const Index index = create_item(frame, first, count, {route.subscription, booked, route.durable, route.attempts});
     items[index].arrival = arrivals++;
     enter_domain(index, stream);
     open(index);
@@ -97,7 +98,7 @@ void Dispatcher::State::offer_event(const FramePtr& frame, std::uint32_t event, 
   scratch.clear();
   for (const Route& route : routes) {
     const dispatch::Addressee to{route.subscription, sequence >= route.booked_from ? Booked::Yes : Booked::No,
-                                 route.durable};
+                                 route.durable, route.attempts};
     if (has_defect) {
       refuse_undecodable(frame, event, to);
     } else {
@@ -143,6 +144,8 @@ Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, s
   item.booked = to.booked;
   item.durable = to.durable;
   if (item.is_durable() || (offered_as != no_stream && item.is_gate())) item.keep = dispatch::Keep::Yes;
+  if (item.keep == dispatch::Keep::Yes) item.round = offered_round;
+  if (to.attempts > 0 && item.keep == dispatch::Keep::Yes && !item.is_durable()) take_up_gate(item, to.attempts);
   if (earlier != nullptr && item.is_durable()) take_up(item, *earlier);
   ++waiting_items;
   if (to.booked == Booked::Yes) {
@@ -156,6 +159,12 @@ void Dispatcher::State::take_up(Item& item, const Earlier& so_far) {
   item.attempts = so_far.attempts;
   item.permit = dispatch::Permit::Given;
   item.failure = std::make_unique<dispatch::Failure>(so_far.first, so_far.last, dispatch::bounded_text(so_far.error));
+}
+
+/// A gate that had the event in hands in an earlier life of the node. Nobody has to permit its next attempt.
+void Dispatcher::State::take_up_gate(Item& item, std::uint32_t attempts) {
+  item.attempts = attempts;
+  item.failure = std::make_unique<dispatch::Failure>(now.wall, now.wall, std::string(ended_in_hands_text));
 }
 
 void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to) {

@@ -60,6 +60,7 @@ struct Addressee {
   SubscriptionId subscription;
   Booked booked = Booked::Yes;
   StreamKey durable = no_stream;
+  std::uint32_t attempts = 0;
 };
 
 /// Kept: it is never dropped. Of a durable delivery, and of the gates before one.
@@ -101,6 +102,7 @@ struct Item {
   bool is_due = false;                // waits for nothing but its permit
   bool released = false;              // its flow no longer waits for it
   StreamKey durable = no_stream;
+  std::uint32_t round = 0;            // of what is kept: as in InFlightPath
   std::uint64_t arrival = 0;          // order of offer, then tier; the parts of a run have the same
   SteadyTime handed_over{};
   std::unique_ptr<Failure> failure;   // allocated with the first failure

@@ -25,6 +25,7 @@ Dispatcher::State::Index Dispatcher::State::split_front(Index index, std::uint32
   part.booked = rest.booked;
   part.keep = rest.keep;
   part.durable = rest.durable;
+  part.round = rest.round;
   part.arrival = rest.arrival;
   part.stage = Stage::Queued;
   rest.first += count;
@@ -41,7 +42,8 @@ Dispatcher::State::Index Dispatcher::State::continuation(const Item& item) const
   const Item& other = items[next];
   const bool goes_on = other.stage == Stage::Queued && other.attempts == 0 && other.frame == item.frame &&
                        other.first == item.first + item.count && other.subscription == item.subscription &&
-                       other.booked == item.booked && other.durable == item.durable && other.flow == no_index;
+                       other.booked == item.booked && other.durable == item.durable && other.flow == no_index &&
+                       other.keep == item.keep && other.round == item.round;
   return goes_on ? next : no_index;
 }
 
@@ -75,6 +77,7 @@ Dispatcher::State::Index Dispatcher::State::split_rest(Index index) {
   rest.booked = item.booked;
   rest.keep = item.keep;
   rest.durable = item.durable;
+  rest.round = item.round;
   rest.arrival = item.arrival;
   rest.stage = Stage::Queued;
   rest.listed = dispatch::Listed::Yes;

@@ -51,6 +51,7 @@ struct Dispatcher::State {
   void offer_again(const FramePtr& frame, std::uint32_t event, std::span<const Route> routes, const Earlier& earlier);
   Index create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count, const dispatch::Addressee& to);
   static void take_up(Item& item, const Earlier& so_far);
+  void take_up_gate(Item& item, std::uint32_t attempts);
   void refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to);
   void drop_excess(Index newest);
   void create_flow(std::span<const Index> by_tier);
@@ -182,6 +183,7 @@ struct Dispatcher::State {
   DurableReports reports;
   const Earlier* earlier = nullptr;  // of the event being offered again
   StreamKey offered_as = no_stream;  // the durable stream of the run being offered
+  std::uint32_t offered_round = 0;   // as in InFlightPath
   std::size_t unpermitted = 0;       // items that wait for their permit and nothing else
   std::array<LaneStats, limits::lane_count> lanes{};
   std::uint64_t stale_outcomes = 0;

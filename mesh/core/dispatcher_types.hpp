@@ -13,6 +13,7 @@
 
 #include <legion/base/limits.hpp>
 #include <legion/base/time.hpp>
+#include <legion/core/in_flight.hpp>
 #include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/frame.hpp>
@@ -90,6 +91,8 @@ struct Route {
   /// StreamKey of on_run()). It is never dropped, so the caller bounds what is under way; its order domain is its own;
   /// what becomes of it is reported (DurableReports); a retry waits until permit_retry(); expired means dead letter.
   StreamKey durable = no_stream;
+  std::uint32_t round = 0;     ///< of a durable delivery: as in InFlightPath
+  std::uint32_t attempts = 0;  ///< of a gate before one: hand-overs in an earlier life of the node, all failed
 };
 
 /// What befell an event before it is offered: in an earlier life of the node.
@@ -111,6 +114,7 @@ struct Task {
   std::uint32_t attempt = 1;  ///< above 1 only with a count of 1
   Priority lane = Priority::Normal;
   StreamKey durable = no_stream;  ///< as in its route
+  std::optional<InFlightPath> path{};  ///< of a durable delivery and of a gate before one
 
   /// Event k of the run. Decodes the frame when nobody has.
   EventPtr event(std::uint32_t k = 0) const { return Frame::event_ptr(frame, first + k); }

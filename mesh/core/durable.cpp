@@ -109,9 +109,10 @@ Books DurableSubscriptions::books(SubscriptionId subscription) const {
   Books books;
   const durable::Subscription* sub = state_->sub_of(subscription);
   if (sub == nullptr) return books;
-  books.published = sub->lost + sub->died_unhanded;
+  books.published = sub->published;
   books.dead = sub->died_unhanded;
   books.lost_for(LossReason::Gone) = sub->lost;
+  books.pending = state_->waiting_of(*sub);
   return books;
 }
 

@@ -178,7 +178,8 @@ void DurableSubscriptions::State::after_written(RecordToken token, const Written
     case Written::Kind::Cursor:
       --subs[about.subscription].cursors_out;
       for (const std::string& event : about.died) {
-        effects.push_back(InFlightOver{subs[about.subscription].spec.agent, event});
+        effects.push_back(InFlightOver{subs[about.subscription].spec.agent, event, {}});
+        forget_gates(event, 0);
       }
       return;
     case Written::Kind::Beginning: on_beginning_written(subs[about.subscription], token); return;
@@ -188,7 +189,9 @@ void DurableSubscriptions::State::after_written(RecordToken token, const Written
     case Written::Kind::Letter: return;
     case Written::Kind::RequeueOver: {
       const std::size_t space = about.letter.find(' ');
-      effects.push_back(InFlightOver{about.letter.substr(space + 1), about.letter.substr(0, space)});
+      const InFlightPath path{InFlightPath::Role::Target, about.round};
+      effects.push_back(InFlightOver{about.letter.substr(space + 1), about.letter.substr(0, space), path});
+      forget_gates(about.letter.substr(0, space), about.round);
       return;
     }
     case Written::Kind::AttemptAgain: break;

@@ -39,6 +39,30 @@ durable::Stream& DurableSubscriptions::State::stream_of(Subscription& sub, durab
   return stream;
 }
 
+/// Events below `next` exist, and are in the books from now on.
+void DurableSubscriptions::State::know(Subscription& sub, Stream& stream, std::uint64_t next) {
+  if (next <= stream.known) return;
+  sub.published += next - stream.known;
+  stream.known = next;
+}
+
+/// Events that exist and are not over.
+std::uint64_t DurableSubscriptions::State::pending_in(const Stream& stream) {
+  const std::uint64_t over = stream.progress.done() + stream.progress.ahead_count();
+  return stream.known - 1 - std::min(stream.known - 1, over);
+}
+
+/// Of these, those that are not with the dispatcher.
+std::uint64_t DurableSubscriptions::State::waiting_in(const Stream& stream) {
+  return pending_in(stream) - stream.under_way;
+}
+
+std::uint64_t DurableSubscriptions::State::waiting_of(const Subscription& sub) const {
+  std::uint64_t waiting = 0;
+  for (const auto& [id, key] : sub.streams) waiting += waiting_in(*slots[key].stream);
+  return waiting;
+}
+
 std::optional<StreamKey> DurableSubscriptions::State::take_frame(Subscription& sub, const FramePtr& frame,
                                                                  std::uint32_t skip, std::uint32_t hint) {
   const FrameHeader& header = frame->header();
@@ -49,7 +73,7 @@ std::optional<StreamKey> DurableSubscriptions::State::take_frame(Subscription& s
   const bool is_new = sub.streams.size() != streams;
   if (is_new && !config.is_journalled(header.type)) stream.kept = Stream::Kept::No;
   if (stream.kept == Stream::Kept::No) take_unkept(sub, stream, first, is_new ? Met::Now : Met::Before);
-  stream.known = std::max(stream.known, last + 1);
+  know(sub, stream, last + 1);
   if (last < stream.next) return std::nullopt;
   if (is_in_step(sub, stream, first, last)) {
     went_out(sub, stream, frame, first, last - first + 1);
@@ -69,6 +93,7 @@ void DurableSubscriptions::State::take_unkept(Subscription& sub, Stream& stream,
   if (met == Met::Now) {
     stream.progress = durable::Progress(first - 1, {});
     stream.next = first;
+    stream.known = first;
   } else if (first > stream.next) {
     lose(sub, stream, first - 1, "not_journalled");
   }
@@ -125,7 +150,8 @@ bool DurableSubscriptions::State::offer_next(Subscription& sub, Stream& stream) 
   stream.next = stream.progress.next_open(stream.next);
   if (stream.skip_first <= stream.next && stream.next <= stream.skip_through) {
     if (stream.under_way > 0) return false;
-    lose(sub, stream, stream.skip_through, "skipped");
+    // What is done ahead is not given up.
+    lose(sub, stream, std::min(stream.skip_through, stream.progress.end_of_hole(stream.next)), "skipped");
     return true;
   }
   const std::uint64_t before = stream.held.bytes();
@@ -144,7 +170,7 @@ bool DurableSubscriptions::State::offer_next(Subscription& sub, Stream& stream) 
   const auto index = static_cast<std::uint32_t>(stream.next - held->first);
   if (is_again) return offer_again(sub, stream, frame, index);
   const std::uint64_t most = probation == Probation::Yes ? 1 : free;
-  offer(sub, stream, frame, index, static_cast<std::uint32_t>(std::min(count, most)), std::nullopt);
+  offer(sub, stream, frame, index, static_cast<std::uint32_t>(std::min(count, most)), std::nullopt, {});
   return true;
 }
 
@@ -159,9 +185,10 @@ std::uint64_t DurableSubscriptions::State::offerable(const Stream& stream, std::
 }
 
 void DurableSubscriptions::State::offer(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index,
-                                        std::uint32_t count, std::optional<Earlier> earlier) {
+                                        std::uint32_t count, std::optional<Earlier> earlier,
+                                        const GateAttempts& gates) {
   const std::uint64_t first = frame->header().first_sequence + index;
-  effects.push_back(DurableOffer{frame, index, count, routes_to(sub.spec, stream.key, stream.id.type, Booked::Yes),
+  effects.push_back(DurableOffer{frame, index, count, routes_to(sub.spec, stream.key, stream.id.type, Booked::Yes, gates),
                                  std::move(earlier)});
   ++offers_pending;
   went_out(sub, stream, frame, first, count);
@@ -172,8 +199,12 @@ void DurableSubscriptions::State::offer(Subscription& sub, Stream& stream, const
 bool DurableSubscriptions::State::offer_again(Subscription& sub, Stream& stream, const FramePtr& frame,
                                               std::uint32_t index) {
   Again& again = stream.again.at(stream.next);
-  if (again.so_far.attempts >= std::max(sub.spec.max_attempts, 1u)) {
-    bury(sub, stream, frame, index, Earlier(again.so_far));
+  if (auto death = death_before(sub.spec, again.so_far, again.gates)) {
+    bury(sub, stream, frame, index, *std::move(death));
+    return true;
+  }
+  if (again.so_far.attempts == 0 && !again.gates.empty()) {  // it never came beyond the gates
+    offer(sub, stream, frame, index, 1, std::nullopt, again.gates);
     return true;
   }
   if (again.written == Again::Written::No) {
@@ -181,20 +212,14 @@ bool DurableSubscriptions::State::offer_again(Subscription& sub, Stream& stream,
     write_attempt(sub, stream, stream.next, again.so_far, {.kind = Written::Kind::AttemptAgain});
   }
   if (again.written != Again::Written::Yes) return false;
-  offer(sub, stream, frame, index, 1, again.so_far);
+  offer(sub, stream, frame, index, 1, again.so_far, again.gates);
   return true;
 }
 
 void DurableSubscriptions::State::bury(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index,
-                                       const Earlier& so_far) {
+                                       LetterDeath death) {
   const std::uint64_t sequence = stream.next;
-  LetterRecord letter = letter_record(sub.spec, *frame, index,
-                                      {.agent = sub.spec.agent,
-                                       .reason = std::string(to_string(DeathReason::HandlerError)),
-                                       .attempts = so_far.attempts,
-                                       .error = so_far.error,
-                                       .first = so_far.first,
-                                       .last = so_far.last});
+  LetterRecord letter = letter_record(sub.spec, *frame, index, std::move(death));
   sub.died.push_back(letter.event);
   write_letter(std::move(letter));
   ++sub.letters;
@@ -205,12 +230,17 @@ void DurableSubscriptions::State::bury(Subscription& sub, Stream& stream, const 
 }
 
 std::vector<Route> DurableSubscriptions::State::routes_to(const DurableHandler& handler, StreamKey key,
-                                                          std::string_view type, Booked booked) const {
+                                                          std::string_view type, Booked booked,
+                                                          const GateAttempts& gates) const {
   constexpr std::uint64_t outside_the_books = ~std::uint64_t{0};
   std::vector<Route> routes;
   for (const DurableHandler& gate : handlers) {
     if (gate.tier != Priority::Critical || gate.subscription == handler.subscription) continue;
-    if (gate.filter.matches(type)) routes.push_back({gate.subscription, outside_the_books, no_stream});
+    if (!gate.filter.matches(type)) continue;
+    const auto made = gates.find(gate.subscription.value);
+    routes.push_back({.subscription = gate.subscription,
+                      .booked_from = outside_the_books,
+                      .attempts = made == gates.end() ? 0 : made->second});
   }
   routes.push_back({handler.subscription, booked == Booked::Yes ? 0 : outside_the_books, key});
   return routes;
@@ -256,6 +286,7 @@ void DurableSubscriptions::State::on_completed(const Completed& completed) {
   LEGION_ASSERT(completed.count <= stream.under_way);
   stream.under_way -= completed.count;
   sub.under_way[lane_index(stream.id.lane)] -= completed.count;
+  sub.completed += completed.count;
   if (slot.use == Slot::Use::Retired) {
     if (stream.under_way == 0) give_back_slot(completed.stream);
     return;

@@ -136,8 +136,7 @@ DurableFigures DurableSubscriptions::State::figures_of(const Subscription& sub, 
   for (const std::uint64_t lane : sub.under_way) figures.under_way += lane;
   for (const auto& [id, key] : sub.streams) {
     const Stream& stream = *slots[key].stream;
-    const std::uint64_t over = stream.progress.done() + stream.progress.ahead_count();
-    const std::uint64_t pending = stream.known - 1 - std::min(stream.known - 1, over);
+    const std::uint64_t pending = pending_in(stream);
     figures.pending += pending;
     figures.retrying += stream.again.size() + stream.failing.size();
     if (const auto time = oldest_of(stream); time && (!figures.oldest || *time < *figures.oldest))
@@ -217,6 +216,11 @@ std::optional<std::string> DurableSubscriptions::State::check() const {
       if (counts) out[lane_index(slot.stream->id.lane)] += slot.stream->under_way;
     }
     if (out != sub.under_way) return name + "events under way";
+    std::uint64_t accounted = sub.completed + sub.lost + sub.died_unhanded + waiting_of(sub);
+    for (const std::uint64_t lane : sub.under_way) accounted += lane;
+    if (accounted != sub.published) {
+      return name + "books: " + std::to_string(sub.published) + " published, " + std::to_string(accounted) + " accounted for";
+    }
   }
   for (const auto& [key, requeue] : requeues) {
     if (slots[requeue.key].letter != key) return key + ": requeue without a slot";

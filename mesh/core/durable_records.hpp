@@ -65,9 +65,13 @@ struct Verdict {
 };
 inline constexpr std::size_t verdicts_max = 64;  // of one stream; what is forgotten is asked again
 
+/// Hand-overs in an earlier life of the node to gates that had not answered well, by subscription.
+using GateAttempts = std::map<std::uint32_t, std::uint32_t>;
+
 /// An event that was handed over in an earlier life of the node.
 struct Again {
   Earlier so_far;
+  GateAttempts gates;
   enum class Suspect : std::uint8_t { No, Yes } suspect = Suspect::No;   ///< it was in hands when the process died
   enum class Written : std::uint8_t { No, Asked, Yes } written = Written::No;  ///< the record of its next attempt
 };
@@ -167,6 +171,9 @@ struct Subscription {
   std::vector<std::string> died;          ///< ids of events whose letters are written and whose cursor is not
   bool writes_at_once = false;            ///< something was tried again or died: it must not come once more
 
+  /// Its books in this life: what was known to exist where it began or went on and what it learned of since, without
+  /// what it gave up before it was offered; and what came back from the dispatcher.
+  std::uint64_t published = 0, completed = 0;
   std::uint64_t lost = 0, died_unhanded = 0, letters = 0, repaired = 0;
 };
 
@@ -179,6 +186,7 @@ struct Requeue {
   StreamKey key = no_stream;
   FramePtr frame;
   Earlier so_far;
+  GateAttempts gates;
   enum class Stage : std::uint8_t { Writing, Ready, UnderWay } stage = Stage::Writing;
   Again::Suspect suspect = Again::Suspect::No;
   std::optional<LetterDeath> death;
@@ -216,6 +224,7 @@ struct Written {
   StreamKey stream = no_stream;
   std::uint64_t serial = 0;      ///< of the stream
   std::uint64_t sequence = 0;
+  std::uint32_t round = 0;       ///< of RequeueOver: of the letter that was requeued
   TaskId permit = 0;
   std::size_t bytes = 0;
   std::string letter{};          ///< key; of Told: what to say

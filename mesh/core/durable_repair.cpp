@@ -140,7 +140,7 @@ Result<void> DurableSubscriptions::State::take_part(Subscription& sub, Stream& s
           part.frame->header().first_sequence + part.frame->header().event_count - 1 != part.last) {
         return fail(ErrorCode::BadData, "a frame that is not of the stream that was asked for");
       }
-      stream.known = std::max(stream.known, part.last + 1);
+      know(sub, stream, part.last + 1);
       if (part.last >= stream.next) {
         sub.repaired += part.last - std::max(part.first, position) + 1;
         hold(sub, stream, part.frame, ~std::uint64_t{0});
@@ -197,7 +197,7 @@ void DurableSubscriptions::State::lose(Subscription& sub, Stream& stream, std::u
   sub.lost += last - first + 1;
   effects.push_back(LostForGood{sub.spec.subscription, stream.id, first, last, why});
   stream.next = last + 1;
-  stream.known = std::max(stream.known, stream.next);
+  know(sub, stream, stream.next);
   pass(sub, stream, first, last);
   end_gap(sub, stream);
 }
@@ -248,7 +248,7 @@ std::string DurableSubscriptions::State::why_stalled(const Stream& stream) const
 
 void DurableSubscriptions::State::learn_tail(Subscription& sub, Stream& stream, std::uint64_t next) {
   if (next <= stream.known || next > highest_sequence) return;
-  stream.known = next;
+  know(sub, stream, next);
   want_repair(sub, stream);
 }
 

@@ -13,9 +13,12 @@ constexpr std::size_t ended_max = 4096;         // remembered, so that a repeate
 constexpr std::size_t letters_page = 64;
 constexpr std::size_t record_overhead = 512;
 
+/// Of this round, at the agent or at a gate before it.
 bool is_of(const InFlightEntry& entry, const LetterRecord& letter) {
   const StreamId& stream = entry.stream;
-  return entry.agent == letter.agent && EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
+  const bool may_be = entry.path.round == letter.round &&
+                      (entry.path.role == InFlightPath::Role::Gate || entry.agent == letter.agent);
+  return may_be && EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
                                                 stream.shard, entry.sequence}
                                                 .to_string() == letter.event;
 }
@@ -71,9 +74,6 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
   if (!handler) {
     return answer(request, fail(ErrorCode::NotFound, "no subscription of " + letter.agent + " on this node takes it"));
   }
-  // What is left of the attempts that ended in this letter does not count in its next round.
-  std::erase_if(in_flight, [&](const InFlightEntry& entry) { return is_of(entry, letter); });
-  effects.push_back(InFlightOver{letter.agent, letter.event});
   ++letter.requeues;
   Requeue& requeue = begin_requeue(std::move(letter), std::move(*frame), *handler);
   requeue.requests.push_back(request);
@@ -151,9 +151,10 @@ void DurableSubscriptions::State::offer_requeues() {
     const DurableHandler& handler = handlers[requeue.handler];
     std::optional<Earlier> earlier;
     if (requeue.so_far.attempts > 0) earlier = requeue.so_far;
+    auto routes = routes_to(handler, requeue.key, original_type(requeue.frame->header().type), Booked::No, requeue.gates);
+    routes.back().round = requeue.letter.round;
     effects.push_back(DurableOffer{requeue.frame, 0, 1,
-                                   routes_to(handler, requeue.key, original_type(requeue.frame->header().type),
-                                             Booked::No),
+                                   std::move(routes),
                                    std::move(earlier)});
     ++offers_pending;
   }
@@ -181,12 +182,13 @@ void DurableSubscriptions::State::requeue_died(Requeue& requeue, LetterDeath dea
 
 void DurableSubscriptions::State::end_requeue(Requeue& requeue, LetterRecord record) {
   const std::string key = record.key();
+  const std::uint32_t round = requeue.letter.round;
   if (requeue.suspect == Again::Suspect::Yes) suspect_is_over();
   give_back_slot(requeue.key);
   requeues.erase(key);
   remember(key, record);
   const std::size_t bytes = record.frame.size() + record_overhead;
-  write(std::move(record), {.kind = Written::Kind::RequeueOver, .bytes = bytes, .letter = key});
+  write(std::move(record), {.kind = Written::Kind::RequeueOver, .round = round, .bytes = bytes, .letter = key});
 }
 
 void DurableSubscriptions::State::remember(const std::string& key, const LetterRecord& record) {
@@ -255,24 +257,21 @@ void DurableSubscriptions::State::take_up_letter(LetterRecord letter) {
   // The first one is recorded with the requeue, so that alone says nothing.
   requeue.so_far.attempts = recorded == 1 ? 0 : attempts_made(recorded);
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    const bool is_it = is_of(entry, requeue.letter) && entry.subscription == handlers[*handler].durable;
-    if (!is_it) return false;
-    take_up_entry(entry, requeue.so_far);
+    const bool is_gate = entry.path.role == InFlightPath::Role::Gate;
+    if (!is_of(entry, requeue.letter) || (!is_gate && entry.subscription != handlers[*handler].durable)) return false;
+    if (is_gate) {
+      take_up_gates(entry, requeue.gates);
+    } else {
+      take_up_entry(entry, requeue.so_far);
+    }
     if (entry.stage == InFlightEntry::Stage::InHands && requeue.suspect == Again::Suspect::No) {
       requeue.suspect = Again::Suspect::Yes;
       ++suspects;
     }
-    return true;
+    return !is_gate;  // it stands before other agents too
   });
-  const DurableHandler& target = handlers[*handler];
-  if (requeue.so_far.attempts >= std::max(target.max_attempts, 1u)) {
-    const Earlier so_far = requeue.so_far;
-    return requeue_died(requeue, {.agent = target.agent,
-                                  .reason = std::string(to_string(DeathReason::HandlerError)),
-                                  .attempts = so_far.attempts,
-                                  .error = so_far.error,
-                                  .first = so_far.first,
-                                  .last = so_far.last});
+  if (auto death = death_before(handlers[*handler], requeue.so_far, requeue.gates)) {
+    return requeue_died(requeue, *std::move(death));
   }
   write_requeued(requeue, 0);
 }

@@ -5,12 +5,6 @@
 
 namespace legion {
 
-namespace {
-
-constexpr std::string_view ended_text = "the node ended while it was handled";
-
-}  // namespace
-
 /// Works on it until the cursor of every spool that answers is here.
 void DurableSubscriptions::State::seek(Subscription& sub) {
   if (intake == Intake::Draining) return;
@@ -122,6 +116,7 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   const bool may_leave_out = sub.spec.role == DurableHandler::Role::Consumer && !sub.reset_to &&
                              !std::holds_alternative<StartBeginning>(sub.spec.start);
   if (!all_loaded(sub, goes_on ? Of::Reachable : Of::Known) && (is_patient(sub) || (may_leave_out && !goes_on))) {
+    sub.phase = DurablePhase::Loading;  // also after a refusal: nobody else has the name any more
     sub.trouble = "waits for every spool to say where it was: " + silent_spools(sub) +
                   "; a reset begins without them";
     return;
@@ -184,6 +179,7 @@ void DurableSubscriptions::State::unclaim(const Subscription& sub, std::uint32_t
 void DurableSubscriptions::State::give_up_streams(Subscription& sub) {
   for (const auto& [id, key] : sub.streams) {
     Stream& stream = *slots[key].stream;
+    sub.published -= waiting_in(stream);
     suspects -= static_cast<std::uint64_t>(std::ranges::count_if(
         stream.again, [](const auto& entry) { return entry.second.suspect == Again::Suspect::Yes; }));
     stream.again.clear();
@@ -222,6 +218,7 @@ void DurableSubscriptions::State::activate(Subscription& sub) {
     stream.next = cursor.done + 1;
     stream.known = stream.next;
     if (!stream.progress.ahead().empty()) stream.known = stream.progress.ahead().back().second + 1;
+    sub.published += pending_in(stream);  // the holes before what is done ahead
   }
   sub.loaded.streams.clear();
   want_all_tails(sub);
@@ -242,7 +239,7 @@ void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
     if (!is_kept || !sub.spec.filter.matches(id.type) || id.sequence > highest_sequence) return nullptr;
     Stream& stream = stream_of(sub, stream_id, no_stream);
     if (stream.progress.contains(id.sequence)) return nullptr;
-    stream.known = std::max(stream.known, id.sequence + 1);
+    know(sub, stream, id.sequence + 1);
     return &stream.again[id.sequence];
   };
   for (const auto& [event, record] : sub.attempts) {
@@ -252,17 +249,22 @@ void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
   }
   sub.attempts.clear();
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    if (entry.subscription != sub.spec.durable) return false;
+    const bool is_gate = entry.path.role == InFlightPath::Role::Gate;
+    if (entry.path.round != 0 || (!is_gate && entry.subscription != sub.spec.durable)) return false;
     const StreamId& stream = entry.stream;
     Again* again = entry_of(
         {stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, entry.sequence});
-    if (again == nullptr) return false;  // perhaps of a requeue
-    take_up_entry(entry, again->so_far);
+    if (again == nullptr) return false;
+    if (is_gate) {
+      take_up_gates(entry, again->gates);
+    } else {
+      take_up_entry(entry, again->so_far);
+    }
     if (entry.stage == InFlightEntry::Stage::InHands && again->suspect == Again::Suspect::No) {
       again->suspect = Again::Suspect::Yes;
       ++suspects;
     }
-    return true;
+    return !is_gate;  // it stands before other subscriptions too
   });
 }
 
@@ -277,7 +279,7 @@ void DurableSubscriptions::State::take_up_entry(const InFlightEntry& entry, Earl
   if (so_far.first == WallTime{}) so_far.first = now.wall;
   if (entry.stage == InFlightEntry::Stage::Failed) return;
   so_far.last = now.wall;
-  so_far.error = ended_text;
+  so_far.error = ended_in_hands_text;
 }
 
 }  // namespace legion

@@ -30,6 +30,7 @@ struct DurableSubscriptions::State {
   using Written = durable::Written;
   using Verdict = durable::Verdict;
   using Again = durable::Again;
+  using GateAttempts = durable::GateAttempts;
   using Creation = durable::Creation;
   using LettersOf = durable::LettersOf;
   static constexpr std::uint64_t highest_sequence = durable::highest_sequence;
@@ -75,6 +76,10 @@ struct DurableSubscriptions::State {
   // durable_offer.cpp: events go to the dispatcher and come back done
   Stream& add_stream(Subscription& sub, StreamId id);
   Stream& stream_of(Subscription& sub, durable::StreamIdView id, std::uint32_t hint);
+  static void know(Subscription& sub, Stream& stream, std::uint64_t next);
+  static std::uint64_t pending_in(const Stream& stream);
+  static std::uint64_t waiting_in(const Stream& stream);
+  std::uint64_t waiting_of(const Subscription& sub) const;
   std::optional<StreamKey> take_frame(Subscription& sub, const FramePtr& frame, std::uint32_t skip, std::uint32_t hint);
   enum class Met : std::uint8_t { Before, Now };
   void take_unkept(Subscription& sub, Stream& stream, std::uint64_t first, Met met);
@@ -88,11 +93,11 @@ struct DurableSubscriptions::State {
   bool offer_next(Subscription& sub, Stream& stream);
   std::uint64_t offerable(const Stream& stream, std::uint64_t last) const;
   void offer(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index, std::uint32_t count,
-             std::optional<Earlier> earlier);
+             std::optional<Earlier> earlier, const GateAttempts& gates);
   bool offer_again(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index);
-  void bury(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index, const Earlier& so_far);
+  void bury(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index, LetterDeath death);
   std::vector<Route> routes_to(const DurableHandler& handler, StreamKey key, std::string_view type,
-                               Booked booked) const;
+                               Booked booked, const GateAttempts& gates) const;
   void went_out(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint64_t first, std::uint64_t count);
   void wait_for_room(Subscription& sub, Stream& stream);
   void use_room(Subscription& sub);
@@ -106,6 +111,12 @@ struct DurableSubscriptions::State {
   std::uint64_t under_way() const;
   void watch_suspects();
   void give_up_entries();
+  bool is_sought(const InFlightEntry& entry) const;
+  bool is_taken_up_gate(const InFlightEntry& entry) const;
+  void take_up_gates(const InFlightEntry& entry, GateAttempts& gates) const;
+  std::optional<LetterDeath> death_before(const DurableHandler& handler, const Earlier& so_far,
+                                          const GateAttempts& gates) const;
+  void forget_gates(const std::string& event, std::uint32_t round);
   void end_probation();
   void pump_all();
 

@@ -6,6 +6,15 @@
 
 namespace legion {
 
+namespace {
+
+EventId event_of(const InFlightEntry& entry) {
+  const StreamId& stream = entry.stream;
+  return {stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, entry.sequence};
+}
+
+}  // namespace
+
 /// Everything else durable waits, and what stands before a suspect in its stream comes one by one as well.
 bool DurableSubscriptions::State::must_wait_for_suspects(const Stream& stream) const {
   return probation == Probation::Yes && (!has_suspect(stream) || under_way() > 0);
@@ -37,9 +46,7 @@ void DurableSubscriptions::State::watch_suspects() {
   if (!probation_since) probation_since = now.steady;
   const bool some_to_come = std::ranges::any_of(in_flight, [&](const InFlightEntry& entry) {
     if (entry.stage != InFlightEntry::Stage::InHands) return false;
-    const Subscription* sub = find(entry.subscription);
-    const bool is_sought = sub != nullptr && sub->phase != DurablePhase::Active && sub->phase != DurablePhase::Removed;
-    return is_sought || !all_letters_loaded();
+    return is_sought(entry) || !all_letters_loaded();
   });
   if (suspects == 0 && !some_to_come) return end_probation();
   if (now.steady - *probation_since > config.suspect_patience) {
@@ -55,14 +62,81 @@ void DurableSubscriptions::State::watch_suspects() {
 void DurableSubscriptions::State::give_up_entries() {
   if (in_flight.empty() || !all_letters_loaded()) return;
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    const Subscription* sub = find(entry.subscription);
-    if (sub != nullptr && sub->phase != DurablePhase::Active) return false;
-    const StreamId& stream = entry.stream;
-    const EventId id{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
-                     entry.sequence};
-    effects.push_back(InFlightOver{entry.agent, id.to_string()});
+    if (is_sought(entry)) return false;
+    if (!is_taken_up_gate(entry)) effects.push_back(InFlightOver{entry.agent, event_of(entry).to_string(), entry.path});
     return true;
   });
+}
+
+/// Whether a subscription that has not begun yet may take it up.
+bool DurableSubscriptions::State::is_sought(const InFlightEntry& entry) const {
+  if (entry.path.round != 0) return false;
+  const bool is_gate = entry.path.role == InFlightPath::Role::Gate;
+  return std::ranges::any_of(subs, [&](const Subscription& sub) {
+    if (!is_gate && sub.spec.durable != entry.subscription) return false;
+    return sub.phase != DurablePhase::Active && sub.phase != DurablePhase::Removed;
+  });
+}
+
+/// Whether an event that is not over counts its attempts: the next hand-over to the gate replaces it.
+bool DurableSubscriptions::State::is_taken_up_gate(const InFlightEntry& entry) const {
+  if (entry.path.role != InFlightPath::Role::Gate) return false;
+  if (entry.path.round != 0) {
+    const std::string event = event_of(entry).to_string();
+    return std::ranges::any_of(requeues, [&](const auto& requeue) {
+      return requeue.second.letter.event == event && !requeue.second.gates.empty();
+    });
+  }
+  return std::ranges::any_of(subs, [&](const Subscription& sub) {
+    const auto found = sub.streams.find(entry.stream);
+    if (found == sub.streams.end()) return false;
+    const auto& again = slots[found->second].stream->again;
+    const auto event = again.find(entry.sequence);
+    return event != again.end() && !event->second.gates.empty();
+  });
+}
+
+/// Every gate of the agent that takes the event, for the entry does not say which.
+void DurableSubscriptions::State::take_up_gates(const InFlightEntry& entry, GateAttempts& gates) const {
+  for (const DurableHandler& gate : handlers) {
+    const bool is_it = gate.tier == Priority::Critical && gate.agent == entry.agent &&
+                       gate.durable == entry.subscription && gate.filter.matches(original_type(entry.stream.type));
+    if (is_it) gates[gate.subscription.value] = std::max(gates[gate.subscription.value], entry.attempt);
+  }
+}
+
+/// How an event ends whose attempts were used up in earlier lives of the node.
+std::optional<LetterDeath> DurableSubscriptions::State::death_before(const DurableHandler& handler,
+                                                                     const Earlier& so_far,
+                                                                     const GateAttempts& gates) const {
+  const auto is_used_up = [](const DurableHandler& given, std::uint32_t attempts) {
+    return attempts >= std::max(given.max_attempts, 1u);
+  };
+  for (const auto& [gate, attempts] : gates) {
+    if (!is_used_up(handlers[gate], attempts)) continue;
+    return LetterDeath{.agent = handler.agent,
+                       .reason = std::string(to_string(DeathReason::GateFailed)),
+                       .attempts = so_far.attempts,
+                       .error = "the gate " + handlers[gate].agent + " had used up its attempts when the node ended",
+                       .first = now.wall,
+                       .last = now.wall};
+  }
+  if (!is_used_up(handler, so_far.attempts)) return std::nullopt;
+  return LetterDeath{.agent = handler.agent,
+                     .reason = std::string(to_string(DeathReason::HandlerError)),
+                     .attempts = so_far.attempts,
+                     .error = so_far.error,
+                     .first = so_far.first,
+                     .last = so_far.last};
+}
+
+/// The event has a letter: what gates made of it on this way counts no more.
+void DurableSubscriptions::State::forget_gates(const std::string& event, std::uint32_t round) {
+  const auto id = EventId::parse(event);
+  for (const DurableHandler& gate : handlers) {
+    if (!id || gate.tier != Priority::Critical || !gate.filter.matches(original_type(id->type))) continue;
+    effects.push_back(InFlightOver{gate.agent, event, {InFlightPath::Role::Gate, round}});
+  }
 }
 
 void DurableSubscriptions::State::end_probation() {

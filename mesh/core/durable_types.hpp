@@ -179,7 +179,7 @@ struct WriteRecord {
   SpoolRecord record;
   RecordToken token = 0;
 };
-/// Events no spool will ever have, or that an operator skipped: in no books but here.
+/// Events no spool will ever have, or that an operator skipped.
 struct LostForGood {
   SubscriptionId subscription{};
   StreamId stream;
@@ -198,6 +198,7 @@ using RequestId = std::uint64_t;
 struct InFlightOver {
   std::string agent;  ///< node/agent
   std::string event;  ///< id
+  InFlightPath path{};
 };
 /// To an operator's request, exactly one.
 struct RequestAnswer {

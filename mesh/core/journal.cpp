@@ -113,9 +113,23 @@ Journal::Figures Journal::figures(JournalKind journal) const {
           .durable = book.durable[0],
           .bytes = book.records.bytes(),
           .bytes_max = book.bytes_max,
+          .appended_events = book.appended_events,
           .unconfirmed_events = book.appended_events - book.durable_events - book.voided_events,
           .durable_events = book.durable_events,
           .voided_events = book.voided_events};
+}
+
+std::uint64_t Journal::waiting_events(JournalKind journal) const {
+  const State::Book& book = state_->book(journal);
+  std::uint64_t events = 0;
+  JournalRecords::Hint hint = 0;
+  const Position everywhere = book.required_max == 0 ? 0 : book.durable[book.required_max - 1u];
+  for (Position next = std::max(everywhere, book.records.gone_through()) + 1; next <= book.records.last();) {
+    const JournalEntry& entry = book.records.find(next, hint);
+    next = entry.last + 1;
+    if (entry.is_frame() && !book.is_satisfied(entry)) events += entry.events;
+  }
+  return events;
 }
 
 std::vector<Journal::LinkFigures> Journal::links() const {

@@ -295,9 +295,9 @@ Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
 
 void DispatchPool::track(InFlightBook book) { in_flight_.emplace(std::move(book)); }
 
-void DispatchPool::forget_in_flight(const std::string& agent, const std::string& event) {
+void DispatchPool::forget_in_flight(const std::string& agent, const std::string& event, InFlightPath path) {
   const std::lock_guard lock(mutex_);
-  if (in_flight_) in_flight_->over(agent, event);
+  if (in_flight_) in_flight_->over(agent, event, path);
 }
 
 void DispatchPool::wait_for_work(std::unique_lock<std::mutex>& lock) {

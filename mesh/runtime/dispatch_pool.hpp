@@ -36,7 +36,7 @@ class DispatchPool {
   /// Before start(): durable deliveries are noted there while an agent has them.
   void track(InFlightBook book);
   /// InFlightOver.
-  void forget_in_flight(const std::string& agent, const std::string& event);
+  void forget_in_flight(const std::string& agent, const std::string& event, InFlightPath path);
 
   void start();
   /// Stops handing over; deliveries already made finish. Idempotent.

@@ -166,7 +166,7 @@ void DurableHost::carry_out(Now now, DurableEffect& any) {
                               stall.why.empty() ? "goes on: " + stream : "stands still: " + stream + ": " + stall.why);
                  },
                  [&](const InFlightOver& over) {
-                   if (setup_.pool != nullptr) setup_.pool->forget_in_flight(over.agent, over.event);
+                   if (setup_.pool != nullptr) setup_.pool->forget_in_flight(over.agent, over.event, over.path);
                  },
                  [&](RequestAnswer& answer) {
                    const auto found = requests_.find(answer.request);

@@ -8,7 +8,11 @@ namespace legion {
 
 namespace {
 
-bool has_failed(OutcomeKind kind) { return kind == OutcomeKind::Retry || kind == OutcomeKind::Reject; }
+/// What a gate rejects is decided; nothing says so once more after a crash.
+bool has_failed(OutcomeKind kind, InFlightPath path) {
+  if (kind == OutcomeKind::Retry) return true;
+  return kind == OutcomeKind::Reject && path.role == InFlightPath::Role::Target;
+}
 
 }  // namespace
 
@@ -25,20 +29,20 @@ InFlightBook::InFlightBook(InFlightFile* file, std::vector<Owner> owners, const 
     const StreamId& stream = held[n].stream;
     const EventId id{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
                      held[n].in_hands()};
-    left_[{owner->agent, id.to_string()}].push_back({Left::In::Held, n});
+    left_[{owner->agent, id.to_string(), held[n].path}].push_back({Left::In::Held, n});
   }
 }
 
 InFlightBook::Key InFlightBook::key_of(std::uint32_t subscription, const FrameHeader& header,
-                                       std::uint64_t sequence) const {
+                                       std::uint64_t sequence, InFlightPath path) const {
   const EventId id{std::string(header.origin), header.incarnation, header.lane,
                    std::string(header.type),   header.shard,       sequence};
-  return {owners_[subscription].agent, id.to_string()};
+  return {owners_[subscription].agent, id.to_string(), path};
 }
 
 /// The slot says it is in hands before what was said of an earlier attempt goes.
 std::optional<InFlightBook::Slot> InFlightBook::take_slot(const Task& task) {
-  if (task.durable == no_stream || free_.empty()) return std::nullopt;
+  if (!task.path || free_.empty()) return std::nullopt;
   const Slot slot = free_.back();
   free_.pop_back();
   const FrameHeader& header = task.frame->header();
@@ -50,8 +54,11 @@ std::optional<InFlightBook::Slot> InFlightBook::take_slot(const Task& task) {
                       .shard = header.shard,
                       .first = task.sequence(),
                       .count = task.count,
-                      .attempt = task.attempt});
-  if (task.count == 1 && !left_.empty()) forget(key_of(task.subscription.value, header, task.sequence()));
+                      .attempt = task.attempt,
+                      .path = *task.path});
+  if (task.count == 1 && !left_.empty()) {
+    forget(key_of(task.subscription.value, header, task.sequence(), *task.path));
+  }
   return slot;
 }
 
@@ -70,7 +77,7 @@ void InFlightBook::end_run(Slot slot, const Task& task, std::size_t answered, Ou
   LEGION_ASSERT(runs_ > 0);
   --runs_;
   const auto k = static_cast<std::uint32_t>(std::max<std::size_t>(answered, 1) - 1);
-  const Noted noted{task.agent, task.subscription.value, slot, task.frame, task.sequence(k)};
+  const Noted noted{task.agent, task.subscription.value, slot, task.frame, task.sequence(k), *task.path};
   const auto early = early_.find(task_of(task, k));
   if (last != OutcomeKind::Deferred) {
     answer(noted, last);
@@ -84,7 +91,8 @@ void InFlightBook::end_run(Slot slot, const Task& task, std::size_t answered, Ou
 
 void InFlightBook::begin(const Task& task) {
   if (const auto slot = take_slot(task)) {
-    noted_.emplace(task.id, Noted{task.agent, task.subscription.value, *slot, task.frame, task.sequence()});
+    noted_.emplace(task.id,
+                   Noted{task.agent, task.subscription.value, *slot, task.frame, task.sequence(), *task.path});
   }
 }
 
@@ -100,36 +108,38 @@ void InFlightBook::answered(TaskId task, OutcomeKind kind) {
 }
 
 void InFlightBook::answer(const Noted& noted, OutcomeKind kind) {
-  if (has_failed(kind)) {
-    keep_failed(noted.slot, noted.subscription, noted.frame, noted.sequence);
+  if (has_failed(kind, noted.path)) {
+    keep_failed(noted);
   } else {
     give_back(noted.slot);
   }
 }
 
-void InFlightBook::keep_failed(Slot slot, std::uint32_t subscription, const FramePtr& frame, std::uint64_t sequence) {
-  if (failed_ >= failed_max_) return give_back(slot);
+void InFlightBook::keep_failed(const Noted& noted) {
+  if (failed_ >= failed_max_) return give_back(noted.slot);
   ++failed_;
-  file_->fail(slot);
-  left_[key_of(subscription, frame->header(), sequence)].push_back({Left::In::Slot, slot});
+  file_->fail(noted.slot);
+  left_[key_of(noted.subscription, noted.frame->header(), noted.sequence, noted.path)].push_back(
+      {Left::In::Slot, noted.slot});
 }
 
 void InFlightBook::agent_down(AgentId agent) {
   std::erase_if(noted_, [&](const auto& entry) {
     const Noted& noted = entry.second;
     if (noted.agent != agent) return false;
-    keep_failed(noted.slot, noted.subscription, noted.frame, noted.sequence);
+    keep_failed(noted);
     return true;
   });
 }
 
-void InFlightBook::over(const std::string& agent, const std::string& event) {
-  forget({agent, event});
+void InFlightBook::over(const std::string& agent, const std::string& event, InFlightPath path) {
+  const Key key{agent, event, path};
+  forget(key);
   // One whose handler has not answered in time, and was given up.
   std::erase_if(noted_, [&](const auto& entry) {
     const Noted& noted = entry.second;
-    if (owners_[noted.subscription].agent != agent) return false;
-    if (key_of(noted.subscription, noted.frame->header(), noted.sequence).second != event) return false;
+    if (noted.path != path || owners_[noted.subscription].agent != agent) return false;
+    if (key_of(noted.subscription, noted.frame->header(), noted.sequence, path) != key) return false;
     give_back(noted.slot);
     return true;
   });

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,7 +34,7 @@ class InFlightBook {
                std::size_t failed_max);
 
   using Slot = std::uint32_t;
-  /// Before a run is handed to an agent that answers at once. Nothing: it is not durable, or there is no room.
+  /// Before a run is handed to an agent that answers at once. Nothing: neither durable nor a gate before it, or there is no room.
   std::optional<Slot> begin_run(const Task& task);
   /// Event k of the run is about to be handed over.
   void advance(Slot slot, std::uint32_t k) { file_->advance(slot, k); }
@@ -48,18 +49,19 @@ class InFlightBook {
   void agent_down(AgentId agent);
 
   /// InFlightOver: nothing has to be known of this event any more.
-  void over(const std::string& agent, const std::string& event);
+  void over(const std::string& agent, const std::string& event, InFlightPath path);
 
   std::size_t free_slots() const { return free_.size(); }
 
  private:
-  using Key = std::pair<std::string, std::string>;  // agent and event
+  using Key = std::tuple<std::string, std::string, InFlightPath>;  // agent, event
   struct Noted {
     AgentId agent;
     std::uint32_t subscription = 0;
     Slot slot = 0;
     FramePtr frame;
     std::uint64_t sequence = 0;
+    InFlightPath path{};
   };
   struct Left {
     enum class In : std::uint8_t { Slot, Held } in = In::Slot;
@@ -68,10 +70,10 @@ class InFlightBook {
 
   std::optional<Slot> take_slot(const Task& task);
   void give_back(Slot slot);
-  void keep_failed(Slot slot, std::uint32_t subscription, const FramePtr& frame, std::uint64_t sequence);
+  void keep_failed(const Noted& noted);
   void answer(const Noted& noted, OutcomeKind kind);
   void forget(const Key& key);
-  Key key_of(std::uint32_t subscription, const FrameHeader& header, std::uint64_t sequence) const;
+  Key key_of(std::uint32_t subscription, const FrameHeader& header, std::uint64_t sequence, InFlightPath path) const;
 
   InFlightFile* file_;
   std::vector<Owner> owners_;

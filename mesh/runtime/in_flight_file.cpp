@@ -19,6 +19,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/event/event_type.hpp>
+#include <legion/event/spool_record.hpp>
 #include <legion/runtime/open_file.hpp>
 
 namespace legion {
@@ -27,7 +28,7 @@ namespace {
 
 constexpr std::size_t slot_bytes = 512;
 constexpr std::array<char, 8> magic{'l', 'g', 'n', 'f', 'l', 'i', 'g', 'h'};
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::size_t owner_bytes_max = limits::node_name_bytes_max + 1;
 constexpr std::size_t text_bytes_max = owner_bytes_max + limits::node_name_bytes_max + limits::wire_type_bytes_max;
 constexpr std::uint32_t count_max = 65536;
@@ -44,7 +45,9 @@ struct Header {
   std::uint32_t held;
 };
 
-bool is_owner_name(std::string_view name) { return is_node_name(name.starts_with('/') ? name.substr(1) : name); }
+bool is_owner_name(std::string_view name) {
+  return name.starts_with('/') ? is_node_name(name.substr(1)) : is_subscription_name(name);
+}
 
 }  // namespace
 
@@ -58,6 +61,8 @@ struct InFlightFile::Slot {
   std::uint64_t first;
   std::uint32_t count;
   std::uint32_t attempt;
+  std::uint32_t round;
+  std::uint8_t role;
   std::uint8_t lane;
   std::uint8_t shard;
   std::uint8_t subscription_bytes;
@@ -87,7 +92,9 @@ struct InFlightFile::Slot {
   static std::uint64_t sum_of(std::uint64_t names, const Run& run) {
     std::uint64_t sum = names;
     for (const std::uint64_t part : {run.incarnation, run.first, std::uint64_t{run.count} << 32 | run.attempt,
-                                     std::uint64_t{lane_index(run.lane)} << 8 | run.shard}) {
+                                     std::uint64_t{run.path.round} << 32 |
+                                         static_cast<std::uint64_t>(run.path.role) << 16 | lane_index(run.lane) << 8 |
+                                         run.shard}) {
       sum = (sum ^ part) * 0x9e3779b97f4a7c15;
       sum ^= sum >> 32;
     }
@@ -103,6 +110,8 @@ struct InFlightFile::Slot {
     attempt = run.attempt;
     lane = static_cast<std::uint8_t>(lane_index(run.lane));
     shard = run.shard;
+    round = run.path.round;
+    role = static_cast<std::uint8_t>(run.path.role);
     checksum = sum_of(names_sum, run);
   }
   void fill_names(const Run& run) {
@@ -123,7 +132,9 @@ struct InFlightFile::Slot {
     const auto index = static_cast<std::uint32_t>(state);
     const std::uint64_t stage = state - index;
     if ((stage != in_use && stage != failed) || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
-    const Run run{subscription(), node(), incarnation, static_cast<Priority>(lane), type(), shard, first, count, attempt};
+    if (role > static_cast<std::uint8_t>(InFlightPath::Role::Gate)) return std::nullopt;
+    const InFlightPath path{static_cast<InFlightPath::Role>(role), round};
+    const Run run{subscription(), node(), incarnation, static_cast<Priority>(lane), type(), shard, first, count, attempt, path};
     if (sum_of_names() != names_sum || sum_of(names_sum, run) != checksum) return std::nullopt;
     if (index >= count || count > count_max || attempt == 0 || first == 0 || first + count < first) return std::nullopt;
     if (!is_owner_name(run.subscription) || !is_node_name(run.node) || !is_wire_type(run.type)) return std::nullopt;
@@ -134,6 +145,7 @@ struct InFlightFile::Slot {
     held.count = count;
     held.index = index;
     held.attempt = attempt;
+    held.path = path;
     if (stage == failed) held.stage = InFlightEntry::Stage::Failed;
     return held;
   }
@@ -196,7 +208,7 @@ InFlightFile::Remains InFlightFile::read_remains(std::string_view content) {
     return {{}, "has " + std::to_string(content.size()) + " bytes instead of " + std::to_string(expected)};
   }
   // An event may be there twice: as it was kept, and as it was handed over once more.
-  std::map<std::tuple<std::string, StreamId, std::uint64_t>, Held> found;
+  std::map<std::tuple<std::string, StreamId, std::uint64_t, InFlightPath>, Held> found;
   std::size_t damaged = 0;
   for (std::size_t at = slot_bytes; at < content.size(); at += slot_bytes) {
     Slot slot;
@@ -207,7 +219,7 @@ InFlightFile::Remains InFlightFile::read_remains(std::string_view content) {
       ++damaged;
       continue;
     }
-    Held& best = found[{held->subscription, held->stream, held->in_hands()}];
+    Held& best = found[{held->subscription, held->stream, held->in_hands(), held->path}];
     if (best.subscription.empty() || best.attempt < held->attempt) best = *std::move(held);
   }
   Remains remains;
@@ -234,7 +246,8 @@ Result<InFlightFile::Opened> InFlightFile::open(const std::filesystem::path& pat
     const Held& held = remains.held[i];
     Slot slot{};
     slot.fill({held.subscription, held.stream.origin.node, held.stream.origin.incarnation, held.stream.lane,
-               held.stream.type, held.stream.shard, held.first, held.count, held.attempt});
+               held.stream.type, held.stream.shard, held.first, held.count, held.attempt,
+               held.path});
     slot.set_state((held.stage == InFlightEntry::Stage::Failed ? failed : in_use) | held.index);
     std::memcpy(fresh.data() + (1 + slots + i) * slot_bytes, &slot, sizeof slot);
   }

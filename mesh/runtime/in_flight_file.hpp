@@ -27,7 +27,7 @@ class InFlightFile {
 
   /// A run of consecutive events of one stream for one subscription. The views are copied.
   struct Run {
-    std::string_view subscription;  ///< its durable name; '/' and the agent's name: a requeue to a plain one
+    std::string_view subscription;  ///< its durable name; '/' and the agent's name: of a plain one
     std::string_view node;          ///< of the origin
     Incarnation incarnation = 0;
     Priority lane = Priority::Normal;
@@ -36,6 +36,7 @@ class InFlightFile {
     std::uint64_t first = 1;        ///< sequence
     std::uint32_t count = 1;
     std::uint32_t attempt = 1;      ///< the hand-over that is being made, of every event of the run
+    InFlightPath path{};
   };
 
   /// What a life that ended without a word had in hands, or had seen fail without the records to say so. Of the run
@@ -49,6 +50,7 @@ class InFlightFile {
     std::uint32_t index = 0;
     std::uint32_t attempt = 1;
     InFlightEntry::Stage stage = InFlightEntry::Stage::InHands;
+    InFlightPath path{};
     std::uint64_t in_hands() const { return first + index; }
     friend bool operator==(const Held&, const Held&) = default;
   };

@@ -97,12 +97,15 @@ void Inbound::offer(Now now, const FramePtr& frame, std::uint32_t first, StreamK
   pool_.offer(now, frame, first, stream, routes_);
 }
 
-void Inbound::all_link_books(std::vector<Books>& out) const {
+void Inbound::all_link_books(std::vector<Books>& out,
+                             const std::function<Of(SubscriptionId)>& kind_of) const {
   std::vector<Books> by_ledger;
   ledger_.all_books(by_ledger);
   out.clear();
-  for (const Numbers& numbers : numbers_) {
-    Books books = by_ledger[numbers.live];
+  for (std::uint32_t subscription = 0; subscription < numbers_.size(); ++subscription) {
+    const Numbers& numbers = numbers_[subscription];
+    Books books;
+    if (kind_of({subscription}) == Of::Plain) books = by_ledger[numbers.live];
     if (numbers.replays) books += by_ledger[*numbers.replays];
     books.published += numbers.offered_to;
     out.push_back(books);

@@ -37,8 +37,10 @@ class Inbound {
 
   /// Events given to the dispatcher so far.
   std::uint64_t offered() const { return offered_; }
-  /// published and link losses, by dispatcher subscription. One walk over all streams.
-  void all_link_books(std::vector<Books>& out) const;
+  /// published and link losses, by dispatcher subscription. One walk over all streams. Of durable ones only what they
+  /// take of replays: what happened live is in their own books.
+  enum class Of : std::uint8_t { Plain, Durable };
+  void all_link_books(std::vector<Books>& out, const std::function<Of(SubscriptionId)>& kind_of) const;
 
   /// Asked for every subscription a frame goes to: nothing where it is a plain one. Set together with the first route.
   enum class Durable : std::uint8_t {

@@ -129,7 +129,8 @@ Result<void> Node::track_in_flight(State& state) {
                                .stream = held.stream,
                                .sequence = held.in_hands(),
                                .attempt = held.attempt,
-                               .stage = held.stage});
+                               .stage = held.stage,
+                               .path = held.path});
   }
   state.in_flight_file.emplace(std::move(opened->file));
   state.pool.track({&*state.in_flight_file, std::move(owners), opened->held, failed_in_flight_max});
@@ -217,7 +218,8 @@ void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> ag
     state_->filters.push_back(wanted.filter);
     const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
     state_->replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
-    state_->subscriptions.push_back({name, wanted.filter.text(), wanted.tier, {}});
+    state_->subscriptions.push_back({name, wanted.filter.text(), wanted.tier, {},
+                                      told.durable.empty() ? std::nullopt : std::optional(told.durable)});
     state_->pool.add_subscription(id, std::move(subscription.spec));
   }
 }

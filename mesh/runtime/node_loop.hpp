@@ -130,6 +130,8 @@ class NodeLoop {
   void pump_journal(Now now);
   bool is_degraded() const;
   void tell_of_spools(NodeSnapshot& snapshot) const;
+  /// By subscription: what is known of it apart from the dispatcher's part.
+  std::vector<Books> books_before_dispatch() const;
   bool journal_settled() const;
   void close_journal(Now now);
   void on_own_frame(Now now, UnnumberedFrame& frame);

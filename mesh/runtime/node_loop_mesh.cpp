@@ -262,6 +262,7 @@ void NodeLoop::open_durable(Now now) {
 bool NodeLoop::durable_settled(Now now) {
   if (!streams_ || fenced_) return true;
   if (!std::exchange(leaving_->cursors_written, true)) {
+    report_letters();  // of what died while it drained: nothing is recorded behind this
     streams_->durable.subscriptions().close(now);
     streams_->durable.carry_out(now);
   }
@@ -467,9 +468,7 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   }
   for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
   Books sum;
-  std::vector<Books> link_books;
-  streams_->inbound.all_link_books(link_books);
-  for (const Books& books : link_books) sum += books;
+  for (const Books& books : books_before_dispatch()) sum += books;
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {
     for (std::uint32_t i = 0; i < setup_.filters.size(); ++i) sum += dispatcher.books({i});
     for (const LossReason reason : all_loss_reasons) {

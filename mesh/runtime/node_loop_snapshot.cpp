@@ -1,4 +1,5 @@
 // What the loop tells about itself.
+#include <legion/runtime/durable_wire.hpp>
 #include <legion/runtime/node_loop.hpp>
 
 namespace legion {
@@ -22,15 +23,14 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   snapshot.subscriptions = setup_.subscriptions;
   // One look at the dispatcher, so that all books belong to the same moment; the ledger does not change meanwhile,
   // because it is this thread's.
-  std::vector<Books> link_books;
-  if (streams_) streams_->inbound.all_link_books(link_books);
+  const std::vector<Books> before_dispatch = books_before_dispatch();
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {
     snapshot.dispatcher = dispatcher.stats();
     for (std::uint32_t i = 0; i < snapshot.subscriptions.size(); ++i) {
       Books& books = snapshot.subscriptions[i].books;
       books = dispatcher.books({i});
-      books.published = 0;  // the ledger knows it, from sequences and tails
-      if (streams_) books += link_books[i];
+      books.published = 0;  // known from sequences and tails
+      books += before_dispatch[i];
     }
   });
   for (const Priority lane : all_priorities) {
@@ -68,12 +68,27 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   return snapshot;
 }
 
+std::vector<Books> NodeLoop::books_before_dispatch() const {
+  if (!streams_) return std::vector<Books>(setup_.filters.size());
+  const DurableSubscriptions& durable = streams_->durable.subscriptions();
+  std::vector<Books> all;
+  streams_->inbound.all_link_books(all, [&](SubscriptionId subscription) {
+    return durable.is_durable(subscription) ? Inbound::Of::Durable : Inbound::Of::Plain;
+  });
+  for (std::uint32_t i = 0; i < all.size(); ++i) all[i] += durable.books({i});
+  return all;
+}
+
 void NodeLoop::tell_of_spools(NodeSnapshot& snapshot) const {
   snapshot.degraded = is_degraded();
   if (streams_) {
     const Journal& journal = streams_->journal.journal();
     JournalSnapshot& told = snapshot.journal.emplace();
-    for (const JournalKind kind : all_journals) told.journals[journal_index(kind)] = journal.figures(kind);
+    for (const JournalKind kind : all_journals) {
+      told.journals[journal_index(kind)] = journal.figures(kind);
+      told.waiting[journal_index(kind)] = journal.waiting_events(kind);
+    }
+    snapshot.durable = streams_->durable.subscriptions().figures(durable_streams_told_max);
     told.links = journal.links();
     snapshot.refused["spool_answers"] = streams_->journal.bad_messages();
   }

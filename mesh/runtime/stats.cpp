@@ -3,6 +3,7 @@
 #include <legion/base/assert.hpp>
 #include <legion/base/units.hpp>
 #include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/durable_wire.hpp>
 
 namespace legion {
 
@@ -37,6 +38,15 @@ void write_latency(MsgpackWriter& out, std::string_view prefix, const LatencyHis
   out.float64(microseconds(histogram.max()));
 }
 
+void write_text_or_nil(MsgpackWriter& out, std::string_view key, const std::optional<std::string>& text) {
+  out.str(key);
+  if (text) {
+    out.str(*text);
+  } else {
+    out.nil();
+  }
+}
+
 void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot) {
   const LaneSnapshot& figures = snapshot.lanes[lane_index(lane)];
   const LaneStats& dispatch = snapshot.dispatcher.lanes[lane_index(lane)];
@@ -63,7 +73,7 @@ void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot)
 
 void write_subscription(MsgpackWriter& out, const SubscriptionSnapshot& subscription) {
   const Books& books = subscription.books;
-  out.map(11);
+  out.map(12);
   write(out, "agent", subscription.agent);
   write(out, "type", subscription.type);
   write(out, "tier", to_string(subscription.tier));
@@ -83,6 +93,7 @@ void write_subscription(MsgpackWriter& out, const SubscriptionSnapshot& subscrip
   write(out, "pending", books.pending);
   out.str("balance");
   out.integer(books.balance());
+  write_text_or_nil(out, "durable", subscription.durable);
 }
 
 void write_handler(MsgpackWriter& out, const HandlerStats& handler, const NodeSnapshot& snapshot) {
@@ -129,23 +140,17 @@ std::string_view to_string(Journal::LinkFigures::State state) {
   LEGION_UNREACHABLE();
 }
 
-void write_text_or_nil(MsgpackWriter& out, std::string_view key, const std::optional<std::string>& text) {
-  out.str(key);
-  if (text) {
-    out.str(*text);
-  } else {
-    out.nil();
-  }
-}
-
-void write_journal_figures(MsgpackWriter& out, const Journal::Figures& figures) {
-  out.map(6);
+void write_journal_figures(MsgpackWriter& out, const Journal::Figures& figures, std::uint64_t waiting) {
+  out.map(9);
   write(out, "last", figures.last);
   write(out, "durable", figures.durable);
   write(out, "bytes", figures.bytes);
   write(out, "bytes_max", figures.bytes_max);
   write(out, "unconfirmed_events", figures.unconfirmed_events);
   write(out, "voided_events", figures.voided_events);
+  write(out, "journalled_events", figures.appended_events);
+  write(out, "confirmed_events", figures.durable_events);
+  write(out, "waiting_events", waiting);
 }
 
 void write_link(MsgpackWriter& out, const Journal::LinkFigures& link) {
@@ -166,7 +171,7 @@ void write_journal(MsgpackWriter& out, const JournalSnapshot& journal) {
   out.map(1 + std::size(all_journals));
   for (const JournalKind kind : all_journals) {
     out.str(to_string(kind));
-    write_journal_figures(out, journal.journals[journal_index(kind)]);
+    write_journal_figures(out, journal.journals[journal_index(kind)], journal.waiting[journal_index(kind)]);
   }
   out.str("links");
   out.array(journal.links.size());
@@ -213,7 +218,7 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
 
 Bytes encode(const NodeSnapshot& snapshot) {
   MsgpackWriter out;
-  out.map(21);
+  out.map(22);
   write(out, "node", snapshot.node);
   write(out, "incarnation", snapshot.incarnation);
   write(out, "boot", snapshot.boot);
@@ -257,6 +262,9 @@ Bytes encode(const NodeSnapshot& snapshot) {
   } else {
     out.nil();
   }
+  out.str("durable");
+  out.array(snapshot.durable.size());
+  for (const DurableFigures& figures : snapshot.durable) write_durable(out, figures, snapshot.time);
   return out.take();
 }
 

@@ -10,6 +10,7 @@
 
 #include <legion/base/time.hpp>
 #include <legion/core/dispatcher_stats.hpp>
+#include <legion/core/durable_types.hpp>
 #include <legion/core/journal.hpp>
 #include <legion/core/journal_inlet.hpp>
 #include <legion/core/ledger.hpp>
@@ -33,6 +34,7 @@ struct SubscriptionSnapshot {
   std::string type;  ///< the filter as written
   Priority tier = Priority::Normal;
   Books books;
+  std::optional<std::string> durable{};  ///< the name of a durable one
 };
 
 struct AgentSnapshot {
@@ -45,6 +47,7 @@ struct AgentSnapshot {
 /// The journals of a node and their way to the spools.
 struct JournalSnapshot {
   std::array<Journal::Figures, 2> journals{};  ///< by journal_index()
+  std::array<std::uint64_t, 2> waiting{};      ///< Journal::waiting_events()
   std::vector<Journal::LinkFigures> links;
 };
 
@@ -87,6 +90,7 @@ struct NodeSnapshot {
   bool degraded = false;              ///< fewer spools are reachable than confirms need
   std::optional<JournalSnapshot> journal;  ///< absent: nothing is journalled here
   std::optional<SpoolSnapshot> spool;
+  std::vector<DurableFigures> durable;
 };
 
 /// A MessagePack map; its JSON is what `legion-cli stats -o json` prints for one node.

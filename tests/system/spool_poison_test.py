@@ -18,13 +18,19 @@ RETRY = {"max_attempts": ATTEMPTS, "delay": "20ms", "backoff": 1.0}
 
 
 class Poison(unittest.TestCase):
-    def start(self, trouble, **settings):
+    def start(self, trouble, gate=None, **settings):
+        """`gate`: what is in trouble at a gate before the worker."""
         self.mesh = Mesh(spools=1)
         self.addCleanup(self.mesh.close)
         self.vault = self.mesh.node("vault", spool={}, topic=work.CONFIRMED).start().ready()
         self.worker = work.Worker(self.mesh, "desk", ["work."], durable="desk", start="beginning", retry=RETRY,
                                   trouble=trouble, **settings)
-        self.consumer = self.mesh.node("consumer", join=[self.vault], agent=[self.worker.table], topic=work.CONFIRMED)
+        agents = [self.worker.table]
+        if gate is not None:
+            self.gate = work.Worker(self.mesh, "gate", ["work."], retry=RETRY, trouble=gate)
+            self.gate.table["subscribe"][0]["tier"] = "critical"
+            agents.append(self.gate.table)
+        self.consumer = self.mesh.node("consumer", join=[self.vault], agent=agents, topic=work.CONFIRMED)
         self.consumer.start().ready()
         self.mesh.alive_everywhere([self.vault, self.consumer])
 
@@ -132,6 +138,18 @@ class Poison(unittest.TestCase):
         self.wait_until_over()
         self.check_letter()
         self.check_innocents()
+        self.check_requeue()
+
+    def test_it_kills_the_node_at_a_gate(self):
+        self.start({}, gate={POISON: "kill-node"})
+        self.publish()
+        self.wait_until_over()
+        letter, = self.dead()
+        self.assertEqual(("gate_failed", self.ids[POISON]), (letter["reason"], letter["id"]))
+        self.assertEqual("desk", letter["subscription"])
+        self.assertEqual(list(range(1, ATTEMPTS + 1)), self.gate.attempts(POISON))
+        self.assertEqual([], self.worker.attempts(POISON), "it went past the gate")
+        self.gate.trouble({})
         self.check_requeue()
 
     def test_attempts_survive_a_kill_between_them(self):

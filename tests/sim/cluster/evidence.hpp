@@ -44,6 +44,7 @@ class Evidence {
   History& history;
   bool converged = false;      ///< both times
   SteadyTime healed{};         ///< the faults had ended
+  SteadyTime told_to_stop{};   ///< everybody, at rest
   std::vector<NodeReport> before_books, after_books;  ///< by host
   std::vector<NodeReport> samples;                    ///< taken meanwhile
   std::vector<std::size_t> sampled_hosts;             ///< of them
@@ -78,6 +79,8 @@ class Evidence {
   bool was_disturbed(std::uint32_t subscription) const;    ///< by an operator's reset or skip
   bool expires(const Place& place) const;
   bool has_durable(std::size_t host) const;
+  /// A stop, a reject or a failure of this hand-over may have been told to a store that was lost since.
+  bool letter_may_be_lost(const HandOver& one) const { return stores_lost_after(one.at) > 0; }
   /// How often a store was lost or damaged after `at`.
   std::size_t stores_lost_after(SteadyTime at) const;
   std::vector<std::uint32_t> gates_for(std::size_t host, std::string_view type) const;

@@ -100,7 +100,12 @@ void Operators::act(const FaultPlan& fault) {
     case Fault::Requeue: return spawn("operator", [this, fault] { requeue(fault); });
     case Fault::Purge: return spawn("operator", [this, fault] { purge(fault); });
     case Fault::Skip:
-    case Fault::ResetCursor: return spawn("operator", [this, fault] { change_subscription(fault); });
+    case Fault::ResetCursor:
+      if (const SubscriptionPlan* chosen = some_durable(fault.amount)) {
+        const Change change = fault.kind == Fault::Skip ? Change::Skip : Change::Reset;
+        spawn("operator", [this, chosen, change] { change_subscription(*chosen, change); });
+      }
+      return;
     case Fault::Replay: return spawn("operator", [this, fault] { replay(fault); });
     default: return;
   }
@@ -148,14 +153,28 @@ void Operators::purge(const FaultPlan& fault) {
   }
 }
 
-void Operators::change_subscription(const FaultPlan& fault) {
+const SubscriptionPlan* Operators::some_durable(double draw) const {
   std::vector<const SubscriptionPlan*> durable;
   for (const SubscriptionPlan& subscription : world_.plan.subscriptions) {
     if (!subscription.durable.empty()) durable.push_back(&subscription);
   }
-  if (durable.empty()) return;
-  const SubscriptionPlan& chosen = *durable[static_cast<std::size_t>(fault.amount * static_cast<double>(durable.size()))];
-  const bool skips = fault.kind == Fault::Skip;
+  return durable.empty() ? nullptr : durable[static_cast<std::size_t>(draw * static_cast<double>(durable.size()))];
+}
+
+void Operators::skip_stalled(const std::vector<NodeReport>& reports) {
+  for (const NodeReport& report : reports) {
+    if (!report.pending.is_array()) continue;
+    for (const auto& durable : report.pending) {
+      const bool stalled = std::ranges::any_of(durable["streams"], [](const auto& stream) { return stream["stalled"] != ""; });
+      const auto chosen = std::ranges::find(world_.plan.subscriptions, durable["name"].get<std::string>(), &SubscriptionPlan::durable);
+      if (!stalled || chosen == world_.plan.subscriptions.end()) continue;
+      spawn("operator", [this, &subscription = *chosen] { change_subscription(subscription, Change::Skip); });
+    }
+  }
+}
+
+void Operators::change_subscription(const SubscriptionPlan& chosen, Change change) {
+  const bool skips = change == Change::Skip;
   const std::size_t operation = begin(skips ? "skip" : "reset", chosen.durable, "");
   MsgpackWriter params;
   params.map(skips ? 2 : 3);

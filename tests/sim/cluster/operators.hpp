@@ -34,12 +34,16 @@ class Operators {
   std::shared_ptr<NodeReport> ask(std::size_t host);
   /// One of the plan's faults that are people.
   void act(const FaultPlan& fault);
+  /// `pending skip` of every durable subscription that stands still.
+  void skip_stalled(const std::vector<NodeReport>& reports);
 
  private:
   void spawn(const std::string& name, std::function<void()> work);
   void requeue(const FaultPlan& fault);
   void purge(const FaultPlan& fault);
-  void change_subscription(const FaultPlan& fault);
+  enum class Change : std::uint8_t { Skip, Reset };
+  void change_subscription(const SubscriptionPlan& subscription, Change change);
+  const SubscriptionPlan* some_durable(double draw) const;
   void replay(const FaultPlan& fault);
   void repair(const LetterRecord& letter);
   std::unique_ptr<BlockingSpoolAsker> ask_spool(std::size_t host) const;

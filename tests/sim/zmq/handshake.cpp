@@ -35,7 +35,8 @@ void Session::take_handshake(SegmentKind kind) {
       if (speaks_with_us(connection_->dialler_type())) {
         ask_zap();
       } else {
-        connection_->from(1).put(SegmentKind::ReadyBack);  // from which the other side sees the same
+        // Without a handler to ask, our READY is out already, and the other side sees from it the same.
+        if (options_.zap_domain.empty()) connection_->from(1).put(SegmentKind::ReadyBack);
         fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA, Loss::Protocol);
       }
       break;

@@ -150,6 +150,42 @@ TEST(Spool, ComparesEveryByteWhenTold) {
   EXPECT_EQ(json::parse(run(world, compare).out)["differences"][0]["what"], "not to be read from both");
 }
 
+TEST(Spool, ARecordThatWasDroppedIsNoDifference) {
+  SpoolWorld world;
+  FakeSpool& alpha = world.spool("alpha");
+  FakeSpool& beta = world.add_spool("beta", 7500);
+  JournalRecord dropped;  // what a spool gives for records that count no more
+  dropped.first = 2;
+  dropped.last = 3;
+  auto both = frames(1, 5);
+  for (const Position position : {2, 3, 5}) {
+    both[position - 1].frame = std::make_shared<const Bytes>(make_frame(stream_of("~record", "alpha", Priority::High), position, {{}}));
+  }
+  alpha.journals = {journal_of({{1, 5}})};
+  alpha.records["alpha:7:confirmed"] = {both[0], dropped, both[3], both[4]};
+  beta.journals = {journal_of({{1, 5}}, {{2, 3}})};  // was given that void
+  beta.records["alpha:7:confirmed"] = {both[0], dropped, both[3], both[4]};
+  const std::vector<std::string> positions{"spool", "verify", "alpha", "--against", "beta", "-j"};
+  std::vector<std::string> bytes = positions;
+  bytes.push_back("--full");
+  EXPECT_EQ(json::parse(run(world, positions).out)["differences"], json::array());
+  EXPECT_EQ(json::parse(run(world, bytes).out)["differences"], json::array());
+
+  alpha.records["alpha:7:confirmed"] = both;  // has not dropped them yet
+  EXPECT_EQ(json::parse(run(world, positions).out)["differences"], json::array());
+  beta.journals = {journal_of({{1, 5}})};     // has dropped them itself
+  EXPECT_EQ(json::parse(run(world, bytes).out)["differences"], json::array());
+
+  JournalRecord given_up;
+  given_up.first = given_up.last = 4;
+  beta.records["alpha:7:confirmed"][2] = given_up;  // an event
+  EXPECT_EQ(json::parse(run(world, bytes).out)["differences"][0]["first"], 4);
+  beta.journals = {journal_of({{1, 5}}, {{2, 4}})};
+  const auto differences = json::parse(run(world, positions).out)["differences"];
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0], json::parse(R"({"journal":"alpha:7:confirmed","first":4,"last":4,"what":"a void in beta"})"));
+}
+
 TEST(Spool, MarksEverySpool) {
   SpoolWorld world;
   FakeSpool& beta = world.add_spool("beta", 7500);

@@ -40,141 +40,7 @@ StreamId stream_of(const FrameHeader& header) {
   return {{std::string(header.origin), header.incarnation}, header.lane, std::string(header.type), header.shard};
 }
 
-std::uint64_t last_of(const FramePtr& frame) {
-  return frame->header().first_sequence + frame->header().event_count - 1;
-}
-
 }  // namespace
-
-// --- ModelSpool -----------------------------------------------------------------------------------------------------
-
-void ModelSpool::store(const FramePtr& frame) {
-  streams_[stream_of(frame->header())].frames[frame->header().first_sequence] = frame;
-  commits_.push_back(frame);
-  ++mark;
-}
-
-void ModelSpool::say_never(const StreamId& stream, std::uint64_t first, std::uint64_t last, std::string why) {
-  streams_[stream].never[first] = {last, std::move(why)};
-  ++mark;
-}
-
-void ModelSpool::forget(const StreamId& stream, std::uint64_t first, std::uint64_t last) {
-  auto& frames = streams_[stream].frames;
-  frames.erase(frames.lower_bound(first), frames.upper_bound(last));
-}
-
-void ModelSpool::record(const SpoolRecord& record) {
-  ++mark;
-  if (const auto* cursor = std::get_if<CursorRecord>(&record)) {
-    merge(subscriptions[cursor->subscription].cursor, *cursor);
-  } else if (const auto* attempt = std::get_if<AttemptRecord>(&record)) {
-    AttemptRecord& kept = subscriptions[attempt->subscription].attempts[attempt->event];
-    if (attempt->attempts > kept.attempts) kept = *attempt;
-  } else if (const auto* letter = std::get_if<LetterRecord>(&record)) {
-    const auto [entry, is_new] = letters.try_emplace(letter->key(), *letter);
-    if (is_new) return;
-    const LetterRecord& before = entry->second;
-    LetterRecord kept = holds_over(*letter, before) ? *letter : before;
-    const LetterRecord& other = holds_over(*letter, before) ? before : *letter;
-    if (kept.frame.empty()) kept.frame = other.frame;
-    if (kept.deaths.empty()) kept.deaths = other.deaths;
-    entry->second = std::move(kept);
-  }
-}
-
-void ModelSpool::catch_up(const ModelSpool& other) {
-  for (const auto& [name, state] : other.subscriptions) {
-    if (state.cursor.generation.counter > 0) record(state.cursor);
-    for (const auto& [event, attempt] : state.attempts) record(attempt);
-  }
-  for (const auto& [key, letter] : other.letters) record(letter);
-}
-
-StreamAnswer ModelSpool::read(const AskStream& question) const {
-  StreamAnswer answer;
-  answer.next = question.first;
-  const auto found = streams_.find(question.stream);
-  static const Stored nothing;
-  const Stored& stored = found == streams_.end() ? nothing : found->second;
-  std::size_t bytes = 0;
-  while (answer.next <= question.last && bytes < question.bytes) {
-    const std::uint64_t at = answer.next;
-    auto frame = stored.frames.upper_bound(at);
-    std::uint64_t end = frame == stored.frames.end() ? question.last : std::min(question.last, frame->first - 1);
-    if (frame != stored.frames.begin() && last_of(std::prev(frame)->second) >= at) {
-      --frame;
-      answer.parts.push_back(
-          {StreamAnswer::Part::Kind::Frame, frame->first, last_of(frame->second), {}, frame->second});
-      bytes += frame->second->events_bytes();
-      answer.next = last_of(frame->second) + 1;
-      continue;
-    }
-    auto never = stored.never.upper_bound(at);
-    if (never != stored.never.end()) end = std::min(end, never->first - 1);
-    if (never != stored.never.begin() && std::prev(never)->second.first >= at) {
-      --never;
-      end = frame == stored.frames.end() ? never->second.first : std::min(never->second.first, frame->first - 1);
-      answer.parts.push_back({StreamAnswer::Part::Kind::Never, at, end, never->second.second, {}});
-    } else {
-      answer.parts.push_back({StreamAnswer::Part::Kind::Missing, at, end, {}, {}});
-    }
-    answer.next = end + 1;
-  }
-  return answer;
-}
-
-std::vector<StoredTail> ModelSpool::tails(const AskTails& question, More& more) const {
-  std::vector<StoredTail> tails;
-  more = More::No;
-  for (const auto& [stream, stored] : streams_) {
-    if (!question.filter.matches(stream.type) || (question.after && !(*question.after < stream))) continue;
-    std::uint64_t next = 1;
-    if (!stored.frames.empty()) next = last_of(stored.frames.rbegin()->second) + 1;
-    if (!stored.never.empty()) next = std::max(next, stored.never.rbegin()->second.first + 1);
-    if (next == 1) continue;
-    if (tails.size() == question.max) {
-      more = More::Yes;
-      break;
-    }
-    tails.push_back({stream, next});
-  }
-  return tails;
-}
-
-ScanAnswer ModelSpool::scan(const AskScan& question) const {
-  ScanAnswer answer;
-  constexpr std::size_t page = 3;
-  std::uint64_t at = question.from;
-  for (; at <= commits_.size() && answer.frames.size() < page; ++at) {
-    const FramePtr& frame = commits_[at - 1];
-    if (!question.filter.matches(frame->header().type)) continue;
-    const bool is_late_enough = !question.since || std::ranges::any_of(frame->events(), [&](const EventView& event) {
-      return event.time >= *question.since;
-    });
-    if (is_late_enough) answer.frames.push_back(frame);
-  }
-  answer.next = at;
-  answer.more = at <= commits_.size() ? More::Yes : More::No;
-  return answer;
-}
-
-std::optional<std::uint64_t> ModelSpool::find(const EventId& event) const {
-  for (std::size_t i = 0; i < commits_.size(); ++i) {
-    const FrameHeader& header = commits_[i]->header();
-    const bool is_stream = header.origin == event.node && header.type == event.type && header.shard == event.shard;
-    if (is_stream && header.first_sequence <= event.sequence && event.sequence <= last_of(commits_[i])) return i + 1;
-  }
-  return std::nullopt;
-}
-
-std::vector<LetterRecord> ModelSpool::letters_requeued() const {
-  std::vector<LetterRecord> out;
-  for (const auto& [key, letter] : letters) {
-    if (letter.state == LetterState::Requeued) out.push_back(letter);
-  }
-  return out;
-}
 
 // --- DurableKit -----------------------------------------------------------------------------------------------------
 
@@ -260,6 +126,13 @@ void DurableKit::publish(const FramePtr& frame) {
   live(frame);
 }
 
+void DurableKit::replay(SubscriptionId subscription, const FramePtr& frame) {
+  const Route route{.subscription = subscription};
+  replayed[subscription.value] += frame->header().event_count;
+  constexpr StreamKey of_replays = 5;
+  dispatcher.on_run(now, frame, 0, frame->header().event_count, of_replays, {&route, 1});
+}
+
 void DurableKit::drain() {
   for (auto effects = durable.take_effects(); !effects.empty(); effects = durable.take_effects()) {
     for (DurableEffect& effect : effects) carry_out(std::move(effect));
@@ -288,7 +161,7 @@ void DurableKit::carry_out(DurableEffect effect) {
   } else if (auto* stall = std::get_if<StallChanged>(&effect)) {
     stalls.push_back(std::move(*stall));
   } else if (const auto* over = std::get_if<InFlightOver>(&effect)) {
-    in_flight.erase({over->agent, over->event});
+    in_flight.erase({over->agent, over->event, over->path});
   } else if (auto* answered = std::get_if<RequestAnswer>(&effect)) {
     answers.push_back(std::move(*answered));
   } else if (auto* line = std::get_if<DurableLog>(&effect)) {
@@ -383,17 +256,17 @@ bool DurableKit::handle(std::size_t tasks) {
 Outcome DurableKit::hand_over(const Task& task, std::uint32_t k) {
   const Known& known = known_[task.subscription.value];
   const StreamId stream = stream_of(task.frame->header());
-  const std::pair key{known.agent, event_id(stream, task.sequence(k))};
-  const bool is_durable = task.durable != no_stream;
-  if (is_durable) {
-    in_flight[key] = {known.durable,    known.agent,  stream,
-                      task.sequence(k), task.attempt, InFlightEntry::Stage::InHands};
+  const std::tuple key{known.agent, event_id(stream, task.sequence(k)), task.path.value_or(InFlightPath{})};
+  if (task.path) {
+    in_flight[key] = {known.durable, known.agent,  stream, task.sequence(k),
+                      task.attempt,  InFlightEntry::Stage::InHands, *task.path};
   }
-  const Handled one{task.subscription, stream, task.sequence(k), task.attempt, task_of(task, k)};
+  const Handled one{task.subscription, stream, task.sequence(k), task.attempt, task_of(task, k), task.path};
   handed.push_back(one);
   Outcome outcome = handler(one);
-  if (!is_durable || outcome.kind == OutcomeKind::Deferred) return outcome;
-  if (outcome.kind == OutcomeKind::Retry || outcome.kind == OutcomeKind::Reject) {
+  if (!task.path || outcome.kind == OutcomeKind::Deferred) return outcome;
+  const bool is_rejected = outcome.kind == OutcomeKind::Reject && task.path->role == InFlightPath::Role::Target;
+  if (outcome.kind == OutcomeKind::Retry || is_rejected) {
     in_flight[key].stage = InFlightEntry::Stage::Failed;
   } else {
     in_flight.erase(key);
@@ -414,7 +287,8 @@ void DurableKit::handle_run(const Task& task) {
 }
 
 void DurableKit::complete(const Handled& deferred) {
-  in_flight.erase({known_[deferred.subscription.value].agent, event_id(deferred.stream, deferred.sequence)});
+  in_flight.erase({known_[deferred.subscription.value].agent, event_id(deferred.stream, deferred.sequence),
+                   deferred.path.value_or(InFlightPath{})});
   dispatcher.on_outcome(now, deferred.task, Outcome::done());
   take_reports();
 }
@@ -495,6 +369,17 @@ Spans DurableKit::offered() const {
 void DurableKit::check() {
   if (const auto fault = durable.check()) ADD_FAILURE() << "durable: " << *fault;
   if (const auto fault = dispatcher.check_conservation()) ADD_FAILURE() << "dispatcher: " << *fault;
+  for (const DurableFigures& figures : durable.figures(0)) {
+    const Books all = books(figures.subscription);
+    if (all.balance() != 0) ADD_FAILURE() << "the books of " << figures.name << " are off by " << all.balance();
+  }
+}
+
+Books DurableKit::books(SubscriptionId subscription) const {
+  Books all = dispatcher.books(subscription);
+  const auto replays = replayed.find(subscription.value);
+  all.published = replays == replayed.end() ? 0 : replays->second;
+  return all += durable.books(subscription);
 }
 
 }  // namespace legion::test

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,8 @@ class DurableKit {
   void meet_spools();
   /// A live frame, offered to everybody it is for, as a node does it.
   void live(const FramePtr& frame, std::uint32_t skip = 0);
+  /// A replay, offered to one subscription outside its cursor.
+  void replay(SubscriptionId subscription, const FramePtr& frame);
   /// Stored by every spool, and live.
   void publish(const FramePtr& frame);
 
@@ -107,6 +110,7 @@ class DurableKit {
   void start();                          ///< meets the spools and settles
 
   DurableFigures figures(const std::string& name = "orders") const;
+  Books books(SubscriptionId subscription = {0}) const;  ///< of a durable one, as its node tells them
   const CursorRecord& cursor(const std::string& name = "orders", const std::string& spool_name = "s1");
   std::uint64_t done(const StreamId& stream, const std::string& name = "orders", const std::string& spool_name = "s1");
   /// Sequences handed to the handler of this subscription, in order.
@@ -136,6 +140,7 @@ class DurableKit {
     std::uint64_t sequence = 0;
     std::uint32_t attempt = 1;
     TaskId task = 0;
+    std::optional<InFlightPath> path{};
   };
   struct Killed {};
   void complete(const Handled& deferred);            ///< it is done after all
@@ -156,8 +161,9 @@ class DurableKit {
   std::vector<std::string> unclaimed;    // spools
   std::vector<std::string> logs;
   std::vector<Handled> handed;           // every hand-over of this life, in order
-  std::map<std::pair<std::string, std::string>, InFlightEntry> in_flight;  // by agent and event id
+  std::map<std::tuple<std::string, std::string, InFlightPath>, InFlightEntry> in_flight;  // by agent, event id
   std::map<std::string, ModelSpool> spools;
+  std::map<std::uint32_t, std::uint64_t> replayed;  // events, by subscription: the ledger's part of its books
 
  private:
   SubscriptionId add(const std::string& agent, const Sub& sub, const std::string& durable_name);

@@ -40,11 +40,12 @@ TEST(DurableRandom, EveryEventIsOverInTheEndAndNothingIsBlamedThatDidNothing) {
     for (const auto& [reason, lost] : tally.lost) all.lost[reason] += lost;
     for (const auto& [reason, letters] : tally.letters) all.letters[reason] += letters;
     all.kills += tally.kills;
+    all.gate_kills += tally.gate_kills;
     all.requeues += tally.requeues;
     all.resolved += tally.resolved;
     all.refusals += tally.refusals;
   }
-  std::cout << all.events << " events, " << all.lives << " lives, " << all.kills << " kills, " << all.requeues
+  std::cout << all.events << " events, " << all.lives << " lives, " << all.kills << " kills, " << all.gate_kills << " at gates, " << all.requeues
             << " requeues, " << all.resolved << " resolved, " << all.refusals << " refusals\n";
   for (const auto& [reason, lost] : all.lost) std::cout << lost << " lost: " << reason << '\n';
   for (const auto& [reason, letters] : all.letters) std::cout << letters << " letters: " << reason << '\n';
@@ -54,6 +55,7 @@ TEST(DurableRandom, EveryEventIsOverInTheEndAndNothingIsBlamedThatDidNothing) {
     EXPECT_GT(all.letters[reason], 20u) << reason;
   }
   EXPECT_GT(all.kills, 100u);
+  EXPECT_GT(all.gate_kills, 50u);
   EXPECT_GT(all.resolved, 10u);
   for (const char* reason : {"origin_gone", "skipped", "trimmed", "voided"}) EXPECT_GT(all.lost[reason], 10u) << reason;
   EXPECT_GT(all.refusals, 10u);

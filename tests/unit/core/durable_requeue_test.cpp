@@ -178,8 +178,7 @@ TEST_P(DurableRequeueOfAReplay, GoesThroughTheGatesToTheAgentThatFailed) {
   kit.handler = [this](const DurableKit::Handled& one) {
     return one.subscription == id && !is_fixed ? Outcome::reject("bad day") : Outcome::done();
   };
-  const Route route{.subscription = id};
-  kit.dispatcher.on_run(kit.now, frame_in(replays, 1, 1), 0, 1, 5, {&route, 1});
+  kit.replay(id, frame_in(replays, 1, 1));
   kit.settle(1s);
   ASSERT_TRUE(kit.spool().letters.contains(replay_key));
   const LetterRecord letter = kit.spool().letters.at(replay_key);
@@ -219,8 +218,7 @@ TEST_P(DurableRequeueOfAReplay, IsTakenUpAgainAfterAKill) {
       node.start();
       node.settle(1s);
       if (life == 0) {
-        const Route route{.subscription = sub};
-        node.dispatcher.on_run(node.now, frame_in(replays, 1, 1), 0, 1, 5, {&route, 1});
+        node.replay(sub, frame_in(replays, 1, 1));
         node.settle(1s);
         node.durable.on_requeue(node.now, 1, node.spool().letters.at(replay_key));
         node.drain();
@@ -291,7 +289,8 @@ TEST_F(DurableRequeue, ThatKillsTheProcessDiesAfterExactlyMaxAttempts) {
     }
     if (const auto task = node.dispatcher.next(node.now)) {
       EXPECT_EQ(task->attempt, ++hand_overs);
-      left.push_back({"orders", "c/orders", trades, task->sequence(), task->attempt, InFlightEntry::Stage::InHands});
+      left.push_back({"orders", "c/orders", trades, task->sequence(), task->attempt, InFlightEntry::Stage::InHands,
+                      {.round = 1}});
     }
     world = node.spools;
   }

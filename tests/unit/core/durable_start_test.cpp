@@ -261,6 +261,18 @@ TEST_F(DurableStarting, ANameThatAnotherNodeHasIsRefused) {
   EXPECT_THAT(kit.handled(), ElementsAre(1, 2));
 }
 
+TEST_F(DurableStarting, OneThatWasRefusedAndNowWaitsForASpoolIsNotCalledRefused) {
+  kit.subscribe({.start = StartNow{}});
+  kit.spool("s1").holder = "node b";
+  kit.spool("s2").reachable = false;
+  kit.start();
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Refused);
+  kit.spool("s1").holder.clear();
+  kit.settle(20s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Loading);
+  EXPECT_THAT(kit.figures().trouble, HasSubstr("waits for every spool to say where it was: s2"));
+}
+
 /// Else two nodes that each hold the name at one of two spools would refuse each other for ever.
 TEST_F(DurableStarting, OneThatIsRefusedGivesUpWhatItHolds) {
   kit.subscribe({});

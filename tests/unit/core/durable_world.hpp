@@ -27,7 +27,7 @@ class DurableWorld {
   void finish();
 
   struct Tally {
-    std::uint64_t lives = 0, events = 0, kills = 0, requeues = 0, resolved = 0, refusals = 0;
+    std::uint64_t lives = 0, events = 0, kills = 0, gate_kills = 0, requeues = 0, resolved = 0, refusals = 0;
     std::map<std::string, std::uint64_t> lost, letters;  // by reason
   };
   const Tally& tally() const { return tally_; }
@@ -41,17 +41,24 @@ class DurableWorld {
     std::vector<StreamId> streams;
     std::vector<std::uint64_t> next;
   };
-  struct Story {
-    std::uint32_t hand_overs = 0;     // since the last letter
+  /// Hand-overs by the cursor, or by the requeue of one round; those of one do not count for another.
+  struct Way {
+    std::uint32_t hand_overs = 0;     // since its last letter
     std::uint32_t before = 0;         // hand-overs that an unfinished letter may have counted already
-    std::uint32_t last_attempt = 0;   // since the last letter
+    std::uint32_t last_attempt = 0;   // since its last letter
     std::set<std::uint32_t> attempts_of_life;
+    bool is_uncertain = false;        // of a requeue: for good
+  };
+  struct Story {
+    std::map<std::uint32_t, Way> ways;  // by InFlightPath::round
     std::uint32_t round = 0;          // of the last letter
     std::uint64_t life_of_letter = 0;
     bool is_over = false;
     bool was_done = false;            // since the last letter: what comes now is that again, of which nothing may be known
     bool is_fixed = false;
     bool is_uncertain = false;        // what was in hands is not known, or counts for nothing: only bounds hold
+    /// Of every requeue, for good, and of the cursor until all know what came of it.
+    void become_uncertain();
     std::string history;              // for whoever reads the message of a failure
   };
   /// A letter of this life, and what was known before it.
@@ -84,18 +91,20 @@ class DurableWorld {
   void handle(std::size_t tasks);
   void complete_one();
   Outcome treat(const DurableKit::Handled& one);
-  Outcome treat_at_gate(const Place& place);
+  Outcome treat_at_gate(const Place& place, std::uint32_t attempt);
   void disturb(std::uint32_t subscription);
   Manner manner(std::uint32_t subscription, const StreamId& stream, std::uint64_t sequence) const;
   Manner inborn_manner(std::uint32_t subscription, const StreamId& stream, std::uint64_t sequence) const;
   bool gate_stops(const Place& place) const;
   bool gate_fails(const Place& place) const;
+  bool gate_kills(const Place& place) const;
+  bool is_bad_at_gate(const Place& place) const;
 
   // --- the rules
   void check();
   void check_cursor(const CursorRecord& cursor);
   void check_letter(const LetterRecord& letter);
-  void check_reason(const Story& told, const Delivered& what, const LetterDeath& death) const;
+  void check_reason(const Story& told, const Way& way, const Delivered& what, const LetterDeath& death) const;
   bool all_know(const Delivered& what);
   void check_lost(const LostForGood& lost);
   void check_phases();

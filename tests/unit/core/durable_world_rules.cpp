@@ -86,7 +86,6 @@ void DurableWorld::check_letter(const LetterRecord& letter) {
                   std::to_string(tally_.lives) + ')';
   if (letter.state == LetterState::Resolved) ++tally_.resolved;
   if (letter.state == LetterState::Requeued) {
-    told.before = 0;
     // It may come by two ways at once: as the requeue, and because a spool knows of no cursor beyond it.
     told.is_uncertain |= !all_know({subscription, stream, id.sequence});
   }
@@ -96,17 +95,23 @@ void DurableWorld::check_letter(const LetterRecord& letter) {
           "a letter of an earlier round:" + told.history);
   require(!letter.frame.empty() && !letter.deaths.empty(), "a letter without its event");
   const LetterDeath& death = letter.deaths.back();
-  check_reason(told, {subscription, stream, id.sequence}, death);
+  Way& way = told.ways[letter.round - 1];
+  check_reason(told, way, {subscription, stream, id.sequence}, death);
   ++tally_.letters[death.reason];
   told_.push_back({{subscription, stream, id.sequence}, letter, told});
-  told.before = (letter.round == told.round ? told.before : 0) + told.hand_overs;
+  way.before += way.hand_overs;
   told.is_over = true;
   told.was_done = false;
   told.round = letter.round;
   told.life_of_letter = tally_.lives;
-  told.hand_overs = 0;
-  told.last_attempt = 0;
-  told.attempts_of_life.clear();
+  way.hand_overs = 0;
+  way.last_attempt = 0;
+  way.attempts_of_life.clear();
+}
+
+void DurableWorld::Story::become_uncertain() {
+  is_uncertain = true;
+  for (auto& [of, way] : ways) way.is_uncertain |= of > 0;
 }
 
 /// Every spool has a cursor that is beyond it, so that no life hands it over once more.
@@ -119,26 +124,28 @@ bool DurableWorld::all_know(const Delivered& what) {
   });
 }
 
-void DurableWorld::check_reason(const Story& told, const Delivered& what, const LetterDeath& death) const {
+void DurableWorld::check_reason(const Story& told, const Way& way, const Delivered& what,
+                                const LetterDeath& death) const {
   const auto& [subscription, stream, sequence] = what;
   const Place place{stream, sequence};
   const std::string about = event_id(stream, sequence) + ", " + death.reason + ", " + death.error + ':' + told.history;
-  const bool adds_up = death.attempts >= told.hand_overs && death.attempts <= told.hand_overs + told.before;
-  require(told.is_uncertain || told.was_done || adds_up,
+  const bool adds_up = death.attempts >= way.hand_overs && death.attempts <= way.hand_overs + way.before;
+  const bool is_uncertain = told.is_uncertain || way.is_uncertain;
+  require(is_uncertain || told.was_done || adds_up,
           "a letter that counts " + std::to_string(death.attempts) + " attempts where " +
-              std::to_string(told.hand_overs) + " were made: " + about);
+              std::to_string(way.hand_overs) + " were made: " + about);
   if (death.reason == "undecodable") return require(broken_.contains(place), "it decodes: " + about);
   if (death.reason == "expired") {
     const auto expires = expires_.find(place);
     return require(expires != expires_.end() && expires->second < kit_->now.wall, "it has not expired: " + about);
   }
-  if (death.reason == "gate_failed") return require(gate_fails(place), "the gate did nothing wrong: " + about);
+  if (death.reason == "gate_failed") return require(is_bad_at_gate(place), "the gate did nothing wrong: " + about);
   const Manner of_it = inborn_manner(subscription, stream, sequence);
   if (death.reason == "rejected") return require(of_it == Manner::Rejected, "nobody rejected it: " + about);
   require(death.reason == "handler_error", "a reason unheard of: " + about);
   require(death.attempts == max_attempts, "not exactly max_attempts: " + about);
   // Rejected: three times, and each time the node died before the letter was written.
-  require(told.is_uncertain || of_it == Manner::Fails || of_it == Manner::Kills || of_it == Manner::Rejected,
+  require(is_uncertain || of_it == Manner::Fails || of_it == Manner::Kills || of_it == Manner::Rejected,
           "a letter of an event that did nothing wrong: " + about);
 }
 
@@ -163,15 +170,15 @@ void DurableWorld::take_back_letters() {
     Story& now = stories_[told.what];
     if (known == 0) {
       const std::string history = now.history + " taken back";
-      const std::uint32_t handed_since = now.hand_overs;
+      const std::map<std::uint32_t, Way> since = now.ways;
       const bool is_fixed = now.is_fixed;
       now = told.before;
-      now.hand_overs += handed_since;
+      for (const auto& [round, way] : since) now.ways[round].hand_overs += way.hand_overs;
       now.history = history;
       now.is_fixed = is_fixed;
       taken_back.insert(told.what);
     } else if (known < kit_->spools.size()) {
-      now.is_uncertain = true;  // the next life may meet only those that do not know of it
+      now.become_uncertain();  // the next life may meet only those that do not know of it
     }
   }
 }

@@ -88,6 +88,10 @@ void JournalWorld::check_bounds() {
     const std::uint64_t most = std::max(inlet_config_.window_bytes_total, 2 * JournalInlet::window_bytes_min);
     if (spool.inlet->figures().bytes_waiting > most) broken("a spool holds more than it may");
   }
+  for (const JournalKind journal : all_journals) {
+    const Journal::Figures figures = journal_->figures(journal);
+    if (journal_->waiting_events(journal) != figures.unconfirmed_events) broken("what waits is not what is unconfirmed");
+  }
 }
 
 void JournalWorld::check_books() {

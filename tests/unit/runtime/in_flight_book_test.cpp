@@ -67,11 +67,11 @@ class InFlightBookTest : public testing::Test {
 
   static Task task(TaskId id, std::uint64_t sequence, std::uint32_t attempt = 1, std::uint32_t subscription = orders) {
     return {.id = id, .agent = {subscription}, .subscription = {subscription}, .frame = frame_of(sequence, 1),
-            .attempt = attempt, .durable = 3};
+            .attempt = attempt, .durable = 3, .path = InFlightPath{}};
   }
   static Task run(std::uint64_t first, std::uint32_t count) {
     return {.id = 77, .agent = {orders}, .subscription = {orders}, .frame = frame_of(first, count), .count = count,
-            .durable = 3};
+            .durable = 3, .path = InFlightPath{}};
   }
   static std::string id_of(std::uint64_t sequence) {
     return EventId{"a", 7, Priority::High, "trade.approved", 0, sequence}.to_string();
@@ -95,6 +95,7 @@ TEST_F(InFlightBookTest, WhatIsHandledLeavesNothing) {
 TEST_F(InFlightBookTest, PlainDeliveriesAreNotNoted) {
   Task plain = task(1, 5, 1, watch);
   plain.durable = no_stream;
+  plain.path.reset();
   book->begin(plain);
   EXPECT_FALSE(book->begin_run(plain));
   EXPECT_THAT(found(), IsEmpty());
@@ -103,6 +104,42 @@ TEST_F(InFlightBookTest, PlainDeliveriesAreNotNoted) {
 TEST_F(InFlightBookTest, ARequeueToAPlainSubscriptionIsNotedUnderItsAgent) {
   book->begin(task(1, 5, 2, watch));
   EXPECT_THAT(found(), ElementsAre(Seen{"/watch", 5, 2, Stage::InHands}));
+}
+
+TEST_F(InFlightBookTest, AGateBeforeADurableDeliveryIsNotedUntilItAnswers) {
+  const InFlightPath gate{InFlightPath::Role::Gate, 0};
+  for (const OutcomeKind kind : {Done, Stop, Reject}) {
+    Task task = this->task(1, 5, 1, watch);
+    task.durable = no_stream;
+    task.path = gate;
+    book->begin(task);
+    EXPECT_THAT(found(), ElementsAre(Seen{"/watch", 5, 1, Stage::InHands}));
+    book->answered(1, kind);
+    EXPECT_THAT(found(), IsEmpty());
+  }
+  Task task = this->task(2, 5, 2, watch);
+  task.path = gate;
+  book->begin(task);
+  book->answered(2, Retry);
+  book->over("c/watch", id_of(5), {});
+  EXPECT_THAT(found(), ElementsAre(Seen{"/watch", 5, 2, Stage::Failed}));
+  book->over("c/watch", id_of(5), gate);
+  EXPECT_THAT(found(), IsEmpty());
+  EXPECT_EQ(book->free_slots(), 4u);
+}
+
+TEST_F(InFlightBookTest, AttemptsByOneWayStandBesideThoseByAnother) {
+  Task requeued = task(1, 5, 2);
+  requeued.path = InFlightPath{.round = 1};
+  book->begin(task(2, 5, 1));
+  book->begin(requeued);
+  begin();
+  EXPECT_THAT(found(), testing::UnorderedElementsAre(Seen{"orders", 5, 1, Stage::InHands},
+                                                     Seen{"orders", 5, 2, Stage::InHands}));
+  requeued.attempt = 3;
+  book->begin(requeued);
+  book->answered(1, Done);
+  EXPECT_THAT(found(), ElementsAre(Seen{"orders", 5, 1, Stage::InHands}));
 }
 
 TEST_F(InFlightBookTest, AFailedAttemptStaysUntilTheNextOne) {
@@ -120,10 +157,10 @@ TEST_F(InFlightBookTest, WhatIsRejectedStaysUntilItIsOver) {
   book->begin(task(1, 5));
   book->answered(1, Reject);
   EXPECT_THAT(found(), ElementsAre(Seen{"orders", 5, 1, Stage::Failed}));
-  book->over("c/watch", id_of(5));
-  book->over("c/orders", id_of(6));
+  book->over("c/watch", id_of(5), {});
+  book->over("c/orders", id_of(6), {});
   EXPECT_THAT(found(), ElementsAre(Seen{"orders", 5, 1, Stage::Failed}));
-  book->over("c/orders", id_of(5));
+  book->over("c/orders", id_of(5), {});
   EXPECT_THAT(found(), IsEmpty());
   EXPECT_EQ(book->free_slots(), 4u);
 }
@@ -179,7 +216,7 @@ TEST_F(InFlightBookTest, AnAnswerThatComesBeforeTheReportOfItsRunCounts) {
 
 TEST_F(InFlightBookTest, AHandlerThatWasGivenUpIsForgottenWithItsEvent) {
   book->begin(task(1, 5, 3));  // it never answers, and the last attempt timed out
-  book->over("c/orders", id_of(5));
+  book->over("c/orders", id_of(5), {});
   EXPECT_THAT(found(), IsEmpty());
   book->answered(1, Done);  // after all
   EXPECT_EQ(book->free_slots(), 4u);
@@ -204,7 +241,7 @@ TEST_F(InFlightBookTest, WhatTheLifeBeforeLeftStaysUntilItIsHandedOverAgainOrOve
   book->begin(task(1, 5, 2));
   EXPECT_THAT(found(), ElementsAre(Seen{"orders", 5, 2, Stage::InHands}, Seen{"orders", 6, 2, Stage::Failed}));
   book->answered(1, Done);
-  book->over("c/orders", id_of(6));
+  book->over("c/orders", id_of(6), {});
   EXPECT_THAT(found(), IsEmpty());
 }
 

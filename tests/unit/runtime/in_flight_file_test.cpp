@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -78,6 +79,20 @@ TEST_F(InFlightFileTest, TellsWhatWasInHandsAndWhereTheRunStood) {
   EXPECT_EQ(opened.held[0], held("audit", 7, 1, 0, 2));
   EXPECT_EQ(opened.held[1], held("desk", 100, 64, 17, 1));
   EXPECT_EQ(opened.held[1].in_hands(), 117u);
+}
+
+TEST_F(InFlightFileTest, EveryNameASubscriptionMayHaveIsTold) {
+  for (const char* name : {"desk", "risk.orders_2", "a-b.c", "/agent-1"}) {
+    {
+      auto opened = open();
+      opened.file.begin(0, run(name, 100));
+    }
+    const auto opened = open();
+    EXPECT_EQ(opened.trouble, "");
+    ASSERT_EQ(opened.held.size(), 1u) << name;
+    EXPECT_EQ(opened.held[0].subscription, name);
+    std::filesystem::remove(path_);
+  }
 }
 
 TEST_F(InFlightFileTest, WhatWasAnsweredIsNotTold) {
@@ -187,7 +202,7 @@ TEST_F(InFlightFileTest, AFileOfAnotherVersionOrLengthIsReplacedAndReported) {
   open().file.begin(0, run("desk", 5));
   const std::string whole = content();
   std::string other = whole;
-  other[8] = 2;
+  other[8] = 1;  // as the version before left it
   write(other);
   EXPECT_EQ(open().trouble, path_.string() + " was written by another version");
   write(whole.substr(0, whole.size() - 1));
@@ -200,6 +215,28 @@ TEST_F(InFlightFileTest, AFileOfAnotherVersionOrLengthIsReplacedAndReported) {
   EXPECT_TRUE(open().held.empty());
 }
 
+TEST_F(InFlightFileTest, AttemptsByEachWayStandBesideEachOther) {
+  const InFlightPath ways[] = {{}, {InFlightPath::Role::Target, 2}, {InFlightPath::Role::Gate, 0}};
+  {
+    auto opened = open();
+    for (std::uint32_t slot = 0; slot < 3; ++slot) {
+      InFlightFile::Run one = run("desk", 5, 1, 1 + slot);
+      one.path = ways[slot];
+      opened.file.begin(slot, one);
+    }
+  }
+  for (int life = 0; life < 2; ++life) {  // also as the next life keeps them
+    const auto opened = open();
+    EXPECT_EQ(opened.trouble, "");
+    ASSERT_EQ(opened.held.size(), 3u);
+    for (std::uint32_t slot = 0; slot < 3; ++slot) {
+      const auto same = std::ranges::find(opened.held, ways[slot], &Held::path);
+      ASSERT_NE(same, opened.held.end());
+      EXPECT_EQ(same->attempt, 1 + slot);
+    }
+  }
+}
+
 TEST_F(InFlightFileTest, ADamagedEntryCostsThatEntry) {
   {
     auto opened = open();
@@ -208,7 +245,7 @@ TEST_F(InFlightFileTest, ADamagedEntryCostsThatEntry) {
   }
   const std::string whole = content();
   // Every byte of the first slot that is in use, one after the other.
-  const std::size_t used = 53 + std::string_view("deskfeedtrade.approved").size();
+  const std::size_t used = 58 + std::string_view("deskfeedtrade.approved").size();
   for (std::size_t at = 512; at < 512 + used; ++at) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x40);

@@ -36,6 +36,23 @@ TEST(Stats, HasPerLanePerSubscriptionAndPerHandlerObjects) {
   EXPECT_EQ(json["degraded"], false);
   EXPECT_TRUE(json["journal"].is_null());
   EXPECT_TRUE(json["spool"].is_null());
+  EXPECT_TRUE(book["durable"].is_null());
+  EXPECT_TRUE(json["durable"].empty());
+}
+
+TEST(Stats, TellsWhichSubscriptionIsDurableAndHowFarItIs) {
+  NodeSnapshot snapshot;
+  snapshot.subscriptions.push_back({"desk", "trade.", Priority::High, {}, "orders"});
+  snapshot.subscriptions[0].books.published = 3;
+  snapshot.subscriptions[0].books.lost_for(LossReason::Gone) = 3;
+  snapshot.durable.push_back({.name = "orders", .phase = DurablePhase::Active, .pending = 4});
+  const auto json = as_json(encode(snapshot));
+  EXPECT_EQ(json["subscriptions"][0]["durable"], "orders");
+  EXPECT_EQ(json["subscriptions"][0]["lost"]["gone"], 3);
+  EXPECT_EQ(json["subscriptions"][0]["balance"], 0);
+  EXPECT_EQ(json["durable"][0]["name"], "orders");
+  EXPECT_EQ(json["durable"][0]["phase"], "active");
+  EXPECT_EQ(json["durable"][0]["pending"], 4);
 }
 
 TEST(Stats, TellsTheJournalsAndTheirLinks) {
@@ -46,6 +63,9 @@ TEST(Stats, TellsTheJournalsAndTheirLinks) {
   confirmed.last = 90;
   confirmed.durable = 80;
   confirmed.unconfirmed_events = 11;
+  confirmed.appended_events = 31;
+  confirmed.durable_events = 20;
+  snapshot.journal->waiting[journal_index(JournalKind::Confirmed)] = 11;
   snapshot.journal->journals[journal_index(JournalKind::Captured)].voided_events = 3;
   Journal::LinkFigures open;
   open.spool = "vault";
@@ -64,6 +84,9 @@ TEST(Stats, TellsTheJournalsAndTheirLinks) {
   EXPECT_EQ(json["journal"]["confirmed"]["last"], 90);
   EXPECT_EQ(json["journal"]["confirmed"]["durable"], 80);
   EXPECT_EQ(json["journal"]["confirmed"]["unconfirmed_events"], 11);
+  EXPECT_EQ(json["journal"]["confirmed"]["journalled_events"], 31);
+  EXPECT_EQ(json["journal"]["confirmed"]["confirmed_events"], 20);
+  EXPECT_EQ(json["journal"]["confirmed"]["waiting_events"], 11);
   EXPECT_EQ(json["journal"]["captured"]["voided_events"], 3);
   const auto& links = json["journal"]["links"];
   ASSERT_EQ(links.size(), 2u);

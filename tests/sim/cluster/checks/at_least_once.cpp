@@ -26,14 +26,15 @@ class AtLeastOnce {
   void judge(std::uint32_t subscription) {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
     if (drawn.durable.empty() || evidence_.was_disturbed(subscription)) return;
+    const bool from_now = drawn.start == SubscriptionPlan::Start::Now;
+    if (from_now && !evidence_.history.store_losses.empty()) return;  // with its cursor goes where it began
     const std::map<StreamNo, std::uint64_t> beginnings = begins_at(subscription);
     const Filter filter = evidence_.plan.filter(subscription);
     for (const auto& [place, tag] : due_) {
       const std::string& type = evidence_.history.streams[place.stream].type;
       if (is_reserved(type) || !filter.matches(type)) continue;
       const auto begins = beginnings.find(place.stream);
-      const bool from_now = drawn.start == SubscriptionPlan::Start::Now;
-      if (from_now && (begins == beginnings.end() || place.sequence < begins->second)) continue;
+        if (from_now && (begins == beginnings.end() || place.sequence < begins->second)) continue;
       if (was_served(subscription, place) || violations_.size() >= violations_per_check_max) continue;
       violations_.push_back({"G6 at least once", "never handed to durable subscription " + std::to_string(subscription) +
                                                      " (" + drawn.durable + ") of " + evidence_.agent_of(subscription) + '\n' +
@@ -70,6 +71,7 @@ class AtLeastOnce {
     for (const std::size_t number : evidence_.hand_overs(subscription, place)) {
       const HandOver& one = evidence_.at(number);
       if (evidence_.answered(one) && one.ending != Ending::Retry) return true;
+      if (evidence_.letter_may_be_lost(one)) return true;
     }
     if (letters_.contains(evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription))) return true;
     // A gate may have decided for it: stop and reject need no letter here.

@@ -14,6 +14,16 @@ void tell(Violations& violations, std::string what) {
   if (violations.size() < violations_per_check_max) violations.push_back({"G5 bounds", std::move(what)});
 }
 
+/// A gate never drops what stands before a durable delivery: of each as many as that has room for.
+std::uint64_t stands_before(const Evidence& evidence, std::size_t host, const HandlerPlan& gate, Priority lane) {
+  std::uint64_t events = 0;
+  if (!evidence.plan.subscriptions[gate.subscriptions.front()].is_gate()) return 0;
+  for (const HandlerPlan& handler : evidence.plan.hosts[host].handlers) {
+    events += handler.lanes[lane_index(lane)].capacity * handler.subscriptions.size();
+  }
+  return events;
+}
+
 /// Plain deliveries up to the capacity, durable ones besides, and what was in hands and came back.
 void judge_agents(const Evidence& evidence, std::size_t host, const NodeReport& report, Violations& violations) {
   for (const auto& agent : report.stats["agents"]) {
@@ -23,7 +33,8 @@ void judge_agents(const Evidence& evidence, std::size_t host, const NodeReport& 
     const auto subscriptions = static_cast<std::uint64_t>(handler->subscriptions.size());
     for (const Priority lane : all_priorities) {
       const std::uint64_t depth = agent["depth"][std::string(to_string(lane))];
-      const std::uint64_t bound = handler->lanes[lane_index(lane)].capacity * (1 + subscriptions) + handler->concurrency + 64;
+      const std::uint64_t bound = handler->lanes[lane_index(lane)].capacity * (1 + subscriptions) + handler->concurrency + 64 +
+                                  stands_before(evidence, host, *handler, lane);
       if (depth > bound) {
         tell(violations, evidence.plan.hosts[host].name + '/' + handler->name + " holds " + std::to_string(depth) + " in lane " +
                              std::string(to_string(lane)) + " at " + text_of(report.at));

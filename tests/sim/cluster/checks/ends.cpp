@@ -27,7 +27,7 @@ void judge(const Evidence& evidence, LifeNo number, Violations& violations) {
       violations.push_back({"ends", name + " could not start at " + text_of(life.began) + ": " + life.message});
       return;
     case Life::End::Clean:
-      if (life.drained || !evidence.converged || *life.stopping < evidence.healed) return;
+      if (life.drained || !evidence.converged || *life.stopping < evidence.told_to_stop) return;
       violations.push_back({"ends", name + " was told to stop at rest and did not handle all it held"});
       return;
     case Life::End::Killed: return;

@@ -58,12 +58,12 @@ class LetterCheck {
     if (last.replayed || evidence_.was_disturbed(handed.subscription)) return;
     // Of plain deliveries only a life that ended well has told everything, and it knows of no spool when it begins.
     const Life& life = evidence_.history.lives[last.life];
-    if (!evidence_.is_durable(handed.subscription) && (life.end != Life::End::Clean || last.at < life.began + 5s)) return;
+    if (!evidence_.is_durable(handed.subscription) && (life.end != Life::End::Clean || !life.drained || last.at < life.began + 5s)) return;
     const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
     const bool rejected = evidence_.answered(last) && last.ending == Ending::Reject;
     const bool used_up = evidence_.failed(last) && last.attempt >= max;
     const auto found = letters_.find(key(handed.subscription, handed.place));
-    if ((rejected || used_up) && found == letters_.end() && !stores_lost(last) && !gone_with_its_life(last)) {
+    if ((rejected || used_up) && found == letters_.end() && !evidence_.letter_may_be_lost(last) && !gone_with_its_life(last)) {
       tell(handed.subscription, handed.place, rejected ? "rejected, and there is no letter" : "attempts used up, and there is no letter");
     }
   }
@@ -72,8 +72,6 @@ class LetterCheck {
   std::string key(std::uint32_t subscription, const Place& place) const {
     return evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription);
   }
-
-  bool stores_lost(const HandOver& one) const { return evidence_.stores_lost_after(one.at) > 0; }
 
   /// The process was killed before it had told anybody, and no spool has the event to begin with it anew.
   bool gone_with_its_life(const HandOver& one) const {
