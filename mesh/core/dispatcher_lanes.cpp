@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <bit>
 
+#include <legion/base/planted.hpp>
+
 namespace legion::dispatch {
 
 std::optional<std::size_t> LaneChooser::due(LaneMask runnable) const {
   if (std::has_single_bit(runnable)) return std::nullopt;
   std::optional<std::size_t> found;
   for (std::size_t lane = 1; lane < limits::lane_count; ++lane) {
+    if (LEGION_PLANTED(LowStarved)) continue;
     if ((runnable & (1u << lane)) == 0 || passed_over_[lane] < passed_over_max) continue;
     if (!found || passed_over_[lane] > passed_over_[*found]) found = lane;
   }

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/planted.hpp>
 #include <legion/core/dispatcher_state.hpp>
 
 namespace legion {
@@ -162,7 +163,8 @@ void Dispatcher::State::settle(Agent& agent, std::size_t lane) {
 /// Brings the runnable lanes of an agent up to date, and its place among the agents that take turns.
 void Dispatcher::State::refresh(std::uint32_t agent_index) {
   Agent& agent = agents[agent_index];
-  const bool can_run = agent.state == AgentState::Up && agent.has_slot();
+  const bool one_more = LEGION_PLANTED(OneTooManyInHands) && agent.in_flight.size == agent.spec.concurrency;
+  const bool can_run = agent.state == AgentState::Up && (agent.has_slot() || one_more);
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
     const auto bit = static_cast<dispatch::LaneMask>(1u << lane);
     if (can_run) settle(agent, lane);

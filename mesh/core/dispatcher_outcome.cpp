@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/planted.hpp>
 #include <legion/core/dispatcher_state.hpp>
 
 namespace legion {
@@ -141,6 +142,10 @@ void Dispatcher::State::agent_down(AgentId id, std::string_view error) {
       ++handler_of(item).stats.ended;
     }
     const bool is_durable = item.is_durable();
+    if (LEGION_PLANTED(CrashedGateCountsAsDone) && item.is_gate()) {
+      end_item(index, End::Done);
+      continue;
+    }
     if (fail_attempt(index, error, After::AgentIsUp) == Fate::TriedAgain) {
       if (!is_durable) first_again.push_back(index);
     } else if (rest != no_index) {

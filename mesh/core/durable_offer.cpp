@@ -1,6 +1,7 @@
 // Events go to the dispatcher and come back done.
 #include <algorithm>
 
+#include <legion/base/planted.hpp>
 #include <legion/core/durable_state.hpp>
 
 namespace legion {
@@ -314,6 +315,10 @@ void DurableSubscriptions::State::pass(Subscription& sub, Stream& stream, std::u
 void DurableSubscriptions::on_reports(Now now, DurableReports reports) {
   State& state = *state_;
   state.now = now;
+  if (LEGION_PLANTED(CursorBeforeLetter)) {
+    for (const Completed& completed : std::exchange(reports.completed, {})) state.on_completed(completed);
+    for (durable::Subscription& sub : state.subs) state.write_cursors(sub, State::When::AtOnce);
+  }
   for (const DeadLetter& letter : reports.letters) state.take_letter(letter);
   for (const AttemptFailed& failure : reports.failures) state.on_failure(failure);
   for (const Completed& completed : reports.completed) state.on_completed(completed);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/planted.hpp>
 
 namespace legion {
 
@@ -216,7 +217,8 @@ void Ledger::State::apply_echo(LedgerLife& life, Priority lane, const LedgerSync
     const LedgerCoordinate coordinate{life.origin.node, life.origin.incarnation, lane, tail.type, tail.shard};
     LedgerStream* stream = find_stream(coordinate);
     if (stream == nullptr) {
-      const bool from_one = !life.overflowed && wanted_by_covered(tail.type, at.covered);
+      const bool covered = LEGION_PLANTED(BaselineBeforeTheEcho) || wanted_by_covered(tail.type, at.covered);
+      const bool from_one = !life.overflowed && covered;
       stream = make_stream(life, lane, tail.type, tail.shard, from_one ? 1 : tail.next_sequence);
     }
     if (stream == nullptr) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <legion/base/planted.hpp>
 #include <legion/core/membership_state.hpp>
 
 namespace legion {
@@ -93,6 +94,7 @@ void Membership::State::choose_incarnation(Now now) {
     }
   }
   incarnation = own.incarnation = pick_incarnation(now.wall, highest_own, rng);
+  if (LEGION_PLANTED(SequenceResetInTheSameLife) && highest_own > 0) incarnation = own.incarnation = highest_own;
   own_hash = member_hash(own);
   highest_own = std::max(highest_own, incarnation);
   phase = Phase::Running;

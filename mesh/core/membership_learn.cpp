@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 
+#include <legion/base/planted.hpp>
 #include <legion/core/membership_state.hpp>
 
 namespace legion {
@@ -50,6 +51,7 @@ Membership::State::Entry* Membership::State::learn(Now now, const Member& told, 
   }
   if (Entry* entry = find(told.name)) {
     const auto life_of = [](const Member& member) { return std::tie(member.incarnation, member.boot); };
+    if (LEGION_PLANTED(StaleRosterEntry) && entry->connected) return entry;
     if (life_of(entry->member) < life_of(told)) {
       begin_life(now, *entry, told, source, entry->member.state);
     } else if (life_of(entry->member) == life_of(told)) {

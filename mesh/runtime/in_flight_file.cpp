@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #include <legion/base/assert.hpp>
+#include <legion/base/planted.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/spool_record.hpp>
 #include <legion/runtime/open_file.hpp>
@@ -131,6 +132,7 @@ struct InFlightFile::Slot {
   std::optional<Held> read() const {
     const auto index = static_cast<std::uint32_t>(state);
     const std::uint64_t stage = state - index;
+    if (LEGION_PLANTED(InHandsForgotten)) return std::nullopt;
     if ((stage != in_use && stage != failed) || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
     if (role > static_cast<std::uint8_t>(InFlightPath::Role::Gate)) return std::nullopt;
     const InFlightPath path{static_cast<InFlightPath::Role>(role), round};

@@ -41,7 +41,8 @@ void Inbound::on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdi
     DurableAnswer durable;
     if (ask_durable) durable = ask_durable(subscription, frame, verdict.skip, verdict.stream);
     if (durable.when == Durable::Later) continue;
-    routes_.push_back({subscription, route.booked_from, durable.stream});
+    // The baseline of the ledger is none of a durable subscription's: it begins where its cursor says.
+    routes_.push_back({subscription, durable.when == Durable::Now ? 0 : route.booked_from, durable.stream});
   }
   offer(now, frame, verdict.skip, verdict.stream);
 }

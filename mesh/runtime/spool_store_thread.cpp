@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <legion/base/overloaded.hpp>
+#include <legion/base/planted.hpp>
 #include <legion/base/threads.hpp>
 #include <legion/runtime/clock.hpp>
 #include <legion/transport/thread_without_signals.hpp>
@@ -174,6 +175,7 @@ void SpoolStoreThread::carry_out(std::vector<StoreCommand> commands) {
 void SpoolStoreThread::commit(Batch& batch) {
   if (!batch.records.empty() && !frozen_) {
     const SteadyTime before = read_steady_clock();
+    if (LEGION_PLANTED(AckBeforeFsync)) tell({batch.through.begin(), batch.through.end()});
     const auto done = checked(store_.append(batch.records, read_wall_clock()));
     const SteadyTime after = read_steady_clock();
     if (!done) freeze(done.error().message);  // records that are missing could never be confirmed

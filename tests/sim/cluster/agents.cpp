@@ -90,12 +90,14 @@ void PublisherAgent::publish_one() {
   History& history = world_.history;
   PublishOptions options;
   options.on_numbered = [&history, noted](const std::string& id) { history.numbered(noted, id, now()); };
+  World& world = world_;
   if (plan_.wants_confirms && policy.durability == Durability::Confirmed) {
-    options.on_confirmed = [&history, noted](const Confirm& confirm) {
-      if (confirm.status == Confirm::Status::Confirmed) {
-        history.numbered(noted, confirm.id, now());
-        history.publishings[noted].confirmed = now();
-      }
+    options.on_confirmed = [&world, &history, noted](const Confirm& confirm) {
+      if (confirm.status != Confirm::Status::Confirmed) return;
+      history.numbered(noted, confirm.id, now());
+      Publishing& told = history.publishings[noted];
+      told.confirmed = now();
+      told.copies = world.durable_copies(*told.place);
     };
   }
   history.publishings[noted].answer = services_->publish(event, std::move(options)).status;

@@ -72,6 +72,7 @@ NodeOptions Cluster::options_of(std::size_t host) const {
     options.roles.push_back("spool");
     options.spool.emplace();
     options.spool->path = hosts_[host].directory / "spool.db";
+    options.spool->retention.retain_for = plan.retain_for;
     options.spool->open_store = [&disk = environment_.disk(host)](const std::filesystem::path&) { return disk.open_store(); };
   }
   return options;

@@ -18,6 +18,7 @@ constexpr Duration boot_spread = 1500ms;
 constexpr Duration settle_pause = 1s;   // between two looks while it converges
 constexpr Duration rest_before_books = 3s;
 constexpr Duration skip_after = 40s;    // all spools have been compared with each other by then
+constexpr Duration spools_compare_within = 33s;
 constexpr Duration sample_every = 7s;
 constexpr Duration answer_max = 20s;
 
@@ -27,12 +28,13 @@ Kernel& kernel() { return Kernel::get(); }
 
 Driver::Driver(std::uint64_t seed)
     : plan_((kernel().reset(seed), draw_plan(seed))),
-      world_{.plan = plan_, .history = history_, .repaired = {}, .kills = {}, .die = {}},
+      world_{.plan = plan_, .history = history_, .repaired = {}, .kills = {}, .durable_copies = {}, .die = {}},
       environment_(plan_),
       cluster_(world_, environment_),
       operators_(world_, environment_),
       evidence_(plan_, history_),
       cuts_(plan_.hosts.size() * plan_.hosts.size(), 0) {
+  world_.durable_copies = [this](const Place& place) { return durable_copies(place); };
   result_.seed = seed;
   result_.wild = plan_.wild;
   result_.hosts = plan_.hosts.size();
@@ -52,6 +54,7 @@ RunResult Driver::run() {
     kernel().run_until(kernel().now() + plan_.books);
     heal();
     evidence_.converged = converge(evidence_.after_books, "the faults of the network");
+    if (plan_.spools() > 1) kernel().run_until(kernel().now() + spools_compare_within);
   }
   ++phase_;
   evidence_.told_to_stop = kernel().now();
@@ -65,6 +68,20 @@ RunResult Driver::run() {
   result_.handed = history_.hand_overs.size();
   result_.lives = history_.lives.size();
   return std::move(result_);
+}
+
+std::size_t Driver::durable_copies(const Place& place) {
+  const StreamId& stream = history_.streams[place.stream];
+  std::size_t copies = 0;
+  for (std::size_t i = 0; i < plan_.hosts.size(); ++i) {
+    if (!plan_.hosts[i].spool) continue;
+    MemoryStore* contents = environment_.disk(i).contents();
+    if (contents == nullptr) continue;
+    const auto found = (*contents->open_reader())
+                           ->find({stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, place.sequence});
+    copies += found && *found ? 1 : 0;
+  }
+  return copies;
 }
 
 void Driver::boot_all() {
@@ -339,14 +356,36 @@ void Driver::read_store(std::size_t host, StoreContents& contents) {
       for (LetterRecord& letter : *page) contents.letters.push_back(std::move(letter));
     }
   }
+  read_records(**reader, contents);
   if (auto cursors = (*reader)->cursors()) contents.cursors = std::move(*cursors);
+}
+
+void Driver::read_records(StoreReader& reader, StoreContents& contents) {
+  for (const JournalState& journal : environment_.disk(contents.host).contents()->journals()) {
+    if (journal.journal != JournalKind::Confirmed) continue;
+    StreamQuery query{.stream = {journal.origin, Priority::High, std::string(record_type), 0}};
+    while (true) {
+      const auto page = reader.read_stream(query);
+      if (!page || page->parts.empty()) break;
+      for (const StreamPage::Part& part : page->parts) {
+        if (part.kind != StreamPage::Part::Kind::Frame) continue;
+        const auto frame = Frame::decode(Bytes(part.frame.begin(), part.frame.end()));
+        if (!frame) continue;
+        for (const EventView& event : (*frame)->events()) {
+          if (auto record = decode_spool_record(event.data)) contents.records[journal.origin].push_back(std::move(*record));
+        }
+      }
+      if (page->next > page->stored_to || page->next <= query.first) break;
+      query.first = page->next;
+    }
+  }
 }
 
 void Driver::read_stores() {
   std::size_t missing = 0;
   for (std::size_t i = 0; i < plan_.hosts.size(); ++i) {
     if (!plan_.hosts[i].spool) continue;
-    evidence_.stores.push_back({.host = i, .trouble = {}, .events = {}, .letters = {}, .cursors = {}});
+    evidence_.stores.push_back({.host = i, .trouble = {}, .events = {}, .letters = {}, .cursors = {}, .records = {}});
     ++missing;
   }
   const auto process = kernel().spawn("reader", [this, &missing] {

@@ -20,6 +20,7 @@ class Driver {
   RunResult run();
 
  private:
+  std::size_t durable_copies(const Place& place);
   void boot_all();
   void schedule(const std::vector<FaultPlan>& faults);
   void begin(const FaultPlan& fault);
@@ -32,6 +33,7 @@ class Driver {
   void end_all();
   void end_hosts(const std::vector<std::size_t>& hosts);
   void read_stores();
+  void read_records(StoreReader& reader, StoreContents& contents);
   void read_store(std::size_t host, StoreContents& contents);
   void judge();
   bool run_while(Duration limit, const std::function<bool()>& going_on);

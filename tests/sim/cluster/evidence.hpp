@@ -29,6 +29,7 @@ struct StoreContents {
   std::map<Place, Stored> events;
   std::vector<LetterRecord> letters;
   std::vector<CursorState> cursors;
+  std::map<Origin, std::vector<SpoolRecord>> records;  ///< of each consumer's life, in the order of its journal
 };
 
 struct Violation {

@@ -55,6 +55,7 @@ struct Publishing {
   std::optional<Place> place{};          ///< its id, once told
   std::optional<SteadyTime> numbered{};
   std::optional<SteadyTime> confirmed{};
+  std::size_t copies = 0;                ///< on disks, at the moment of the confirm
   bool numbering_failed = false;         ///< told with an empty id
 };
 

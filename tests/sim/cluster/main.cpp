@@ -16,6 +16,9 @@
 
 #include "kernel/kernel.hpp"
 #include "farm.hpp"
+#ifdef LEGION_PLANTED_BUGS
+#include "planted_table.hpp"
+#endif
 #include "run.hpp"
 
 namespace {
@@ -99,8 +102,23 @@ int main(int argc, char** argv) {
   app.add_option("--failures", failures_max, "go on until so many seeds have failed (1)");
   app.add_option("--workers", workers, "processes at once (one a core)");
   app.add_flag("--list-faults", lists, "name what can go wrong");
+#ifdef LEGION_PLANTED_BUGS
+  bool table = false;
+  PlantedTable planted;
+  std::string bug;
+  app.add_flag("--table", table, "plant each known bug and print which seed finds it");
+  app.add_option("--seeds-max", planted.seeds_max, "with --table: tried for each bug (100)");
+  app.add_option("--bug", bug, "with --table: this one alone");
+#endif
   CLI11_PARSE(app, argc, argv);
   if (lists) return list_faults();
+#ifdef LEGION_PLANTED_BUGS
+  if (table) {
+    planted.workers = workers;
+    if (!bug.empty()) planted.only = bug.c_str();
+    return print_planted_table(planted) == 0 ? 0 : 1;
+  }
+#endif
   if (seed) {
     const int code = run_one(*seed, traced);
     if (!twice) return code;

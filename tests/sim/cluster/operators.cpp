@@ -127,7 +127,13 @@ void Operators::requeue(const FaultPlan& fault) {
     params.map(1);
     params.str("letter");
     params.raw(encode(SpoolRecord(letter)));
-    end(operation, call(static_cast<std::size_t>(host), "requeue", params.bytes()));
+    const Result<Bytes> answer = call(static_cast<std::size_t>(host), "requeue", params.bytes());
+    end(operation, answer);
+    if (!answer || fault.lasts.count() % 2 != 0) continue;
+    // Somebody gives the same command again, with the letter as he knew it.
+    Kernel::get().sleep(500ms);
+    const std::size_t again = begin("requeue again", letter.agent, letter.event);
+    end(again, call(static_cast<std::size_t>(host), "requeue", params.bytes()));
   }
 }
 

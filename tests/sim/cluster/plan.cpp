@@ -130,7 +130,7 @@ void draw_publishers(Rng& rng, Plan& plan, HostPlan& host, double events_per_sec
     PublisherPlan publisher;
     publisher.name = "pub" + std::to_string(i);
     publisher.events_per_second = events_per_second / static_cast<double>(count);
-    const std::size_t bursts[] = {1, 1, 1, 4, 20};
+    const std::size_t bursts[] = {1, 1, 1, 4, 20, 20, 120};
     publisher.burst = one_of(rng, bursts);
     const std::size_t types = 1 + rng.below(3);
     for (std::size_t k = 0; k < types; ++k) publisher.types.push_back(rng.below(plan.types.size()));
@@ -151,7 +151,7 @@ HostPlan draw_host(Rng& rng, const Plan& plan, std::size_t number, std::size_t s
   for (std::size_t& capacity : host.queue_capacity) {
     capacity = plan.wild && rng.chance(0.3) ? one_of(rng, narrow) : one_of(rng, roomy);
   }
-  const std::uint64_t journals[] = {64 << 10, 256 << 10, 4 << 20};
+  const std::uint64_t journals[] = {12 << 10, 64 << 10, 256 << 10, 4 << 20};
   host.confirmed_bytes = plan.wild ? one_of(rng, journals) : 4 << 20;
   host.captured_bytes = plan.wild ? one_of(rng, journals) : 4 << 20;
   if (rng.chance(0.3)) host.wall_offset = seconds(between(rng, -30, 30));
@@ -210,6 +210,7 @@ Plan draw_plan(std::uint64_t seed) {
   plan.safety = seconds(between(rng, 25, 60));
   plan.books = seconds(between(rng, 8, 20));
   plan.store_loss_max = plan.wild ? rng.below(2) : 0;
+  if (rng.chance(0.15)) plan.retain_for = seconds(between(rng, 1, 6));
   plan.faults = draw_faults(rng, plan, FaultsOf::Everything, plan.safety);
   plan.network_faults = draw_faults(rng, plan, FaultsOf::Network, plan.books);
   return plan;

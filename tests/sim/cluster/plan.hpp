@@ -141,6 +141,7 @@ struct Plan {
   std::vector<HostPlan> hosts;
   std::vector<TypePlan> types;
   std::vector<SubscriptionPlan> subscriptions;
+  std::optional<Duration> retain_for;   ///< of every spool
   std::size_t store_loss_max = 0;  ///< how often a store may be lost or damaged
 
   // Of membership, everywhere alike.

@@ -122,6 +122,7 @@ std::string describe(const Plan& plan) {
   std::string text = "seed " + std::to_string(plan.seed) + (plan.wild ? ", wild" : ", calm") + "; heartbeat " +
                      text_of(plan.heartbeat_interval) + ", links " + text_of(plan.link_delay) + "; safety " +
                      text_of(plan.safety) + ", books " + text_of(plan.books) + '\n';
+  if (plan.retain_for) text += "  spools retain for " + text_of(*plan.retain_for) + '\n';
   for (const TypePlan& type : plan.types) text += line_of(type);
   for (const HostPlan& host : plan.hosts) text += lines_of(host, plan);
   for (const FaultPlan& fault : plan.faults) text += line_of(fault, plan);

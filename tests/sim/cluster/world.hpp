@@ -25,6 +25,8 @@ struct World {
   /// Poison an operator had repaired before the requeue.
   std::set<std::pair<std::size_t, Tag>> repaired;
   std::map<std::pair<std::size_t, Tag>, std::uint32_t> kills;
+  /// How many disks have this event now, fsync included.
+  std::function<std::size_t(const Place&)> durable_copies;
   /// kill -9 of the process of this life, by itself. Does not return.
   std::function<void(LifeNo)> die;
 };

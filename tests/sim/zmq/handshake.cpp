@@ -13,6 +13,8 @@ namespace {
 constexpr const char* zap_address = "inproc://zeromq.zap.01";
 constexpr int zap_ok = 200;
 
+bool either() { return Kernel::get().rng().chance(0.5); }
+
 }  // namespace
 
 bool Session::speaks_with_us(int type) const {
@@ -25,6 +27,12 @@ bool Session::speaks_with_us(int type) const {
   }
 }
 
+// libzmq has no event for a wrong type of socket.
+void Session::end_handshake() {
+  state_ = State::GivenUp;
+  lose(Loss::Protocol);
+}
+
 // The accepting end comes up half a round trip before the dialling one, whose messages it can take from then on.
 void Session::take_handshake(SegmentKind kind) {
   if (state_ != State::Handshaking) return;
@@ -35,16 +43,17 @@ void Session::take_handshake(SegmentKind kind) {
       if (speaks_with_us(connection_->dialler_type())) {
         ask_zap();
       } else {
-        // Without a handler to ask, our READY is out already, and the other side sees from it the same.
-        if (options_.zap_domain.empty()) connection_->from(1).put(SegmentKind::ReadyBack);
-        fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA, Loss::Protocol);
+        // Without a handler to ask, our READY is out already, and the other side sees from it the same. With one, it is
+        // a race which comes first: its answer or the other side's READY.
+        if (options_.zap_domain.empty() || either()) connection_->from(1).put(SegmentKind::ReadyBack);
+        end_handshake();
       }
       break;
     case SegmentKind::ReadyBack:
       if (speaks_with_us(connection_->accepted_type())) {
         come_up();
       } else {
-        fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA, Loss::Protocol);
+        end_handshake();
       }
       break;
     case SegmentKind::Data:
@@ -58,7 +67,7 @@ void Session::ask_zap() {
   const auto handler = context_.inproc.find(zap_address);
   if (handler == context_.inproc.end()) {
     if (options_.zap_enforce_domain == 0) return answer_ready();
-    return fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EFAULT, Loss::Connection);
+    return fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EFAULT);
   }
   const std::string parts[] = {"1.0", std::to_string(id_), options_.zap_domain, connection_->host(0).ip, "", "NULL"};
   for (const std::string& text : parts) {
@@ -71,7 +80,9 @@ void Session::ask_zap() {
 void Session::on_zap_status(int status) {
   if (state_ != State::Handshaking) return;
   if (status == zap_ok) return answer_ready();
-  report(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, status);  // and silence, until one of the two sides has waited long enough
+  report(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, status);
+  // The same race: libzmq ends the connection, or is silent until one of the two sides has waited long enough.
+  if (either()) end_handshake();
 }
 
 void Session::answer_ready() {

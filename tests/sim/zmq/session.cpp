@@ -80,7 +80,7 @@ void Session::on_timer(TimerKind kind, std::uint32_t attempt) {
   switch (kind) {
     case TimerKind::Reconnect: dial(); break;
     case TimerKind::ConnectTimeout: on_refused(); break;
-    case TimerKind::Handshake: fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ETIMEDOUT, Loss::Connection); break;
+    case TimerKind::Handshake: fail_handshake(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ETIMEDOUT); break;
     case TimerKind::Linger:
       Network::get().count_lost(lingering_);
       lingering_.clear();
@@ -190,10 +190,10 @@ void Session::lose(Loss loss) {
   retire();
 }
 
-void Session::fail_handshake(std::uint16_t event, std::int32_t value, Loss loss) {
+void Session::fail_handshake(std::uint16_t event, std::int32_t value) {
   report(event, value);
   state_ = State::GivenUp;  // so that lose() does not tell it again
-  lose(loss);
+  lose(Loss::Connection);
 }
 
 void Session::let_pipe_go() {

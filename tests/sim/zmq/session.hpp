@@ -84,7 +84,8 @@ class Session {
   enum class Taken : std::uint8_t { Nothing, Data, Connection };
   Taken take_one();
   void lose(Loss loss);
-  void fail_handshake(std::uint16_t event, std::int32_t value, Loss loss);
+  void fail_handshake(std::uint16_t event, std::int32_t value);
+  void end_handshake();
   void let_pipe_go();
   void start_timer(TimerKind kind, int ms);
   void finish_if_done();

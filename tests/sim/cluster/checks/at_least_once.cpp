@@ -26,7 +26,8 @@ class AtLeastOnce {
   void judge(std::uint32_t subscription) {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
     if (drawn.durable.empty() || evidence_.was_disturbed(subscription)) return;
-    const bool from_now = drawn.start == SubscriptionPlan::Start::Now;
+    // Where a store trims, the beginning is what it still had.
+    const bool from_now = drawn.start == SubscriptionPlan::Start::Now || evidence_.plan.retain_for.has_value();
     if (from_now && !evidence_.history.store_losses.empty()) return;  // with its cursor goes where it began
     const std::map<StreamNo, std::uint64_t> beginnings = begins_at(subscription);
     const Filter filter = evidence_.plan.filter(subscription);

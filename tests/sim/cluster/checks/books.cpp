@@ -34,6 +34,26 @@ class BookCheck {
     }
   }
 
+  /// Nothing from before this life is in its books.
+  void judge_beginning(const std::vector<NodeReport>& reports) {
+    for (std::size_t host = 0; host < reports.size(); ++host) {
+      const Json& stats = reports[host].stats;
+      const std::optional<SteadyTime> began = life_of(host, reports[host].at);
+      if (stats.is_null() || !began) continue;
+      std::size_t number = 0;  // of the subscription in the node
+      for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
+        for (const std::size_t subscription : handler.subscriptions) {
+          const Json& books = stats["subscriptions"][number++];
+          if (!can_be_told(static_cast<std::uint32_t>(subscription))) continue;
+          const std::int64_t truth = may_have_gone_out(evidence_.plan.filter(subscription), *began, reports[host].at);
+          if (books["published"].get<std::int64_t>() <= truth) continue;
+          tell(host, books, "since its node began " + std::to_string(truth) + " events were published for subscription " +
+                                std::to_string(subscription) + ", and its books have more");
+        }
+      }
+    }
+  }
+
   void judge_difference() {
     for (std::size_t host = 0; host < evidence_.after_books.size(); ++host) {
       const Json& before = evidence_.before_books[host].stats;
@@ -56,15 +76,35 @@ class BookCheck {
     return !evidence_.is_durable(subscription) && drawn.filter != "*" && !drawn.replays && !(drawn.is_gate() && evidence_.has_durable(drawn.host));
   }
 
+  std::optional<SteadyTime> life_of(std::size_t host, SteadyTime at) const {
+    for (const Life& life : evidence_.history.lives) {
+      if (life.host == host && life.began <= at && (!life.ended || *life.ended >= at)) return life.began;
+    }
+    return std::nullopt;
+  }
+
+  std::int64_t numbered(const Filter& filter, SteadyTime from, SteadyTime until) const {
+    return std::ranges::count_if(evidence_.history.publishings, [&](const Publishing& one) {
+      return one.numbered && *one.numbered > from && *one.numbered <= until && filter.matches(evidence_.plan.types[one.type].type);
+    });
+  }
+
+  /// What may have gone out since: held events do so later than they are numbered, and of those whose publisher was killed
+  /// the number may never have been told.
+  std::int64_t may_have_gone_out(const Filter& filter, SteadyTime from, SteadyTime until) const {
+    return std::ranges::count_if(evidence_.history.publishings, [&](const Publishing& one) {
+      const TypePlan& type = evidence_.plan.types[one.type];
+      if (one.at > until || one.answer != PublishStatus::Queued || !filter.matches(type.type)) return false;
+      if (!one.numbered || *one.numbered > from) return true;
+      return type.deliver == Deliver::AfterConfirm && (!one.confirmed || *one.confirmed > from);
+    });
+  }
+
   Seen seen(std::size_t host, std::uint32_t subscription) const {
     const SteadyTime from = evidence_.before_books[host].at;
     const SteadyTime until = evidence_.after_books[host].at;
     const Filter filter = evidence_.plan.filter(subscription);
-    Seen seen;
-    for (const Publishing& one : evidence_.history.publishings) {
-      if (!one.numbered || *one.numbered <= from || *one.numbered > until) continue;
-      seen.published += filter.matches(evidence_.plan.types[one.type].type) ? 1 : 0;
-    }
+    Seen seen{.published = numbered(filter, from, until)};
     for (const Evidence::Handed& handed : evidence_.handed()) {
       if (handed.subscription != subscription) continue;
       seen.delivered += std::ranges::any_of(handed.numbers, [&](std::size_t number) {
@@ -106,6 +146,8 @@ void check_books(const Evidence& evidence, Violations& violations) {
   if (!evidence.converged) return;
   check.judge_balance(evidence.before_books);
   check.judge_balance(evidence.after_books);
+  check.judge_beginning(evidence.before_books);
+  check.judge_beginning(evidence.after_books);
   check.judge_difference();
 }
 

@@ -21,6 +21,10 @@ void check_stores(const Evidence& evidence, Violations& violations);
 void check_letters(const Evidence& evidence, Violations& violations);
 /// Nothing below a gate before all gates said done.
 void check_gates(const Evidence& evidence, Violations& violations);
+/// What is delivered after its confirm is handed to nobody before.
+void check_held(const Evidence& evidence, Violations& violations);
+/// In the journals a letter stands before the cursor that passes its event.
+void check_records(const Evidence& evidence, Violations& violations);
 /// All nodes name the same members.
 void check_membership(const Evidence& evidence, Violations& violations);
 /// Of 64 hand-overs at an agent each lower lane with work gets one.

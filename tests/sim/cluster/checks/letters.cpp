@@ -23,6 +23,20 @@ class LetterCheck {
     tell(one.subscription, one.place, "attempt " + std::to_string(one.attempt) + " where there are " + std::to_string(max));
   }
 
+  /// Over all lives of its node: each attempt counts, also one that killed the process.
+  void judge_total(const Evidence::Handed& handed) {
+    if (!evidence_.is_durable(handed.subscription) || evidence_.was_disturbed(handed.subscription) || !counts_are_kept(handed)) return;
+    const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
+    std::uint32_t failures = 0;
+    for (const std::size_t number : handed.numbers) {
+      if (evidence_.was_requeued(handed.subscription, handed.place, evidence_.at(number).at)) return;
+      failures = evidence_.failed(evidence_.at(number)) ? failures + 1 : 0;
+      if (failures <= max) continue;
+      return tell(handed.subscription, handed.place, "handed over and failed " + std::to_string(failures) + " times where there are " +
+                                                         std::to_string(max) + " attempts");
+    }
+  }
+
   void judge_letter(const LetterRecord& letter) {
     const auto id = EventId::parse(letter.event);
     if (!id || letter.deaths.empty()) return;
@@ -97,6 +111,16 @@ class LetterCheck {
     return failures;
   }
 
+  /// A machine that lost its files, or a spool that was away, may not know of an attempt.
+  bool counts_are_kept(const Evidence::Handed& handed) const {
+    const std::size_t host = evidence_.plan.subscriptions[handed.subscription].host;
+    const SteadyTime first = evidence_.at(handed.numbers.front()).at;
+    if (evidence_.plan.spools() != 1 || evidence_.stores_lost_after(first) > 0) return false;
+    return std::ranges::none_of(evidence_.history.lives, [&](const Life& life) {
+      return life.host == host && life.began > first && life.state != Life::State::Kept;
+    });
+  }
+
   /// What was about to be handed over when the process died counts, and its handler never saw it.
   std::uint32_t deaths_of_host(std::uint32_t subscription) const {
     const std::size_t host = evidence_.plan.subscriptions[subscription].host;
@@ -143,7 +167,10 @@ void check_letters(const Evidence& evidence, Violations& violations) {
   LetterCheck check(evidence, violations);
   for (const HandOver& one : evidence.history.hand_overs) check.judge_attempts(one);
   for (const LetterRecord& letter : evidence.letters) check.judge_letter(letter);
-  for (const Evidence::Handed& handed : evidence.handed()) check.judge_ended(handed);
+  for (const Evidence::Handed& handed : evidence.handed()) {
+    check.judge_ended(handed);
+    check.judge_total(handed);
+  }
 }
 
 }  // namespace legion::sim

@@ -47,6 +47,33 @@ class RepeatCheck {
   Violations& violations_;
 };
 
+/// A repeated command changes nothing: after one requeue an event is begun with once in a life of its node.
+void check_requeues(const Evidence& evidence, Violations& violations) {
+  for (const Operation& again : evidence.history.operations) {
+    if (again.what != "requeue again" || !again.ok) continue;
+    const auto id = EventId::parse(again.subject);
+    if (!id) continue;
+    const Place place = evidence.history.place_of(*id);
+    // The letter was over before the command came again, and the event came again all the same.
+    const auto earlier = std::ranges::count_if(evidence.history.operations, [&](const Operation& one) {
+      return one.what == "requeue" && one.ok && one.subject == again.subject && one.subscription == again.subscription;
+    });
+    for (std::uint32_t i = 0; i < evidence.plan.subscriptions.size(); ++i) {
+      if (evidence.agent_of(i) != again.subscription) continue;
+      std::map<LifeNo, std::int64_t> handled;
+      for (const std::size_t number : evidence.hand_overs(i, place)) {
+        const HandOver& one = evidence.at(number);
+        if (evidence.answered(one) && one.ending != Ending::Retry) ++handled[one.life];
+      }
+      for (const auto& [life, times] : handled) {
+        if (times <= earlier + 1 || violations.size() >= violations_per_check_max) continue;
+        violations.push_back({"requeues", "handled " + std::to_string(times) + " times in one life after " +
+                                              std::to_string(earlier) + " requeues\n" + evidence.history.story(place)});
+      }
+    }
+  }
+}
+
 /// Every id was given once, and what is handed over under it is what was published under it.
 void check_ids(const Evidence& evidence, Violations& violations) {
   std::map<Place, Tag> numbered;
@@ -73,6 +100,7 @@ void check_repeats(const Evidence& evidence, Violations& violations) {
   RepeatCheck check(evidence, violations);
   for (const Evidence::Handed& handed : evidence.handed()) check.judge(handed);
   check_ids(evidence, violations);
+  check_requeues(evidence, violations);
 }
 
 }  // namespace legion::sim

@@ -39,6 +39,10 @@ void check_same(const Evidence& evidence, const StoreContents& a, const StoreCon
 
 void check_confirmed(const Evidence& evidence, const Publishing& one, Violations& violations) {
   const std::size_t wanted = evidence.plan.types[one.type].spools;
+  if (!evidence.plan.retain_for && one.copies + evidence.stores_lost_after(one.at) < wanted) {
+    tell(evidence, violations, "confirmed while " + std::to_string(one.copies) + " disks had it instead of " + std::to_string(wanted), *one.place);
+  }
+  if (evidence.plan.retain_for) return;
   const std::size_t lost = evidence.stores_lost_after(*one.confirmed);
   const auto copies = static_cast<std::size_t>(
       std::ranges::count_if(evidence.stores, [&](const StoreContents& store) { return store.events.contains(*one.place); }));
@@ -52,6 +56,7 @@ void check_stores(const Evidence& evidence, Violations& violations) {
   for (const StoreContents& store : evidence.stores) check_once(evidence, store, violations);
   for (const StoreContents& a : evidence.stores) {
     for (const StoreContents& b : evidence.stores) {
+      if (evidence.plan.retain_for) break;  // who trims when is each store's own
       if (&a != &b) check_same(evidence, a, b, violations);
     }
   }

@@ -1,0 +1,77 @@
+#include "planted_table.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include <legion/base/planted.hpp>
+
+#include "farm.hpp"
+
+namespace legion::planted {
+Bug chosen = Bug::None;
+}
+
+namespace legion::sim {
+
+namespace {
+
+using planted::Bug;
+
+struct Row {
+  Bug bug;
+  const char* name;
+  const char* what;
+};
+
+constexpr Row rows[] = {
+    {Bug::AckBeforeFsync, "ack_before_fsync", "a spool acknowledges before its fsync has returned"},
+    {Bug::CursorBeforeLetter, "cursor_before_letter", "the cursor passes an event before its letter is written"},
+    {Bug::GapIgnoredAtTheTail, "gap_ignored_at_the_tail", "a tail marker that shows a loss counts nothing"},
+    {Bug::BaselineBeforeTheEcho, "baseline_before_the_echo", "the books begin before the sync echo says where"},
+    {Bug::SequenceResetInTheSameLife, "sequence_reset", "a restarted node counts from 1 under its last incarnation"},
+    {Bug::RequeueHandledTwice, "requeue_handled_twice", "a repeated requeue hands over what is resolved already"},
+    {Bug::RetentionPastACursor, "retention_past_a_cursor", "a spool trims what a durable subscription has not read"},
+    {Bug::OneTooManyInHands, "one_too_many_in_hands", "an agent is given one event beyond its credit"},
+    {Bug::VoidOverAFrame, "void_over_a_frame", "a void takes the place of a frame that is stored"},
+    {Bug::LowStarved, "low_starved", "the lower lanes never get their turn"},
+    {Bug::CrashedGateCountsAsDone, "crashed_gate_counts_as_done", "a gate that went away lets its event through"},
+    {Bug::StaleRosterEntry, "stale_roster_entry", "a member that is connected is never replaced by its next life"},
+    {Bug::ConfirmedByOneStore, "confirmed_by_one_store", "confirmed as soon as one spool has it, whatever the type asks for"},
+    {Bug::HeldEventGoesLive, "held_event_goes_live", "after_confirm events are sent before they are durable"},
+    {Bug::InHandsForgotten, "in_hands_forgotten", "after kill -9 nobody knows what was in hands"},
+};
+
+/// "G3 stores [stores]: in s1 and not .." without what comes behind the first line.
+std::string first_line(const std::string& report) { return report.substr(0, std::min(report.find('\n'), std::size_t{70})); }
+
+}  // namespace
+
+std::size_t print_planted_table(const PlantedTable& options) {
+  std::size_t missed = 0;
+  std::printf("%-28s %-8s %-6s %s\n", "bug", "found by", "seeds", "how");
+  for (const Row& row : rows) {
+    if (options.only != nullptr && std::string(options.only) != row.name) continue;
+    planted::chosen = row.bug;
+    FarmOptions farm;
+    farm.workers = options.workers;
+    farm.block = 4;
+    farm.next = [next = options.first_seed, last = options.first_seed + options.seeds_max](std::uint64_t& seed) mutable {
+      seed = next++;
+      return seed < last;
+    };
+    const FarmTotals totals = run_farm(farm);
+    if (totals.failures.empty()) {
+      ++missed;
+      std::printf("%-28s %-8s %-6s not found: %s\n", row.name, "-", std::to_string(totals.seeds).c_str(), row.what);
+    } else {
+      const auto& first = *std::ranges::min_element(totals.failures, {}, &FarmTotals::Failure::seed);
+      std::printf("%-28s %-8llu %-6llu %s\n", row.name, static_cast<unsigned long long>(first.seed),
+                  static_cast<unsigned long long>(first.seed - options.first_seed + 1), first_line(first.report).c_str());
+    }
+    std::fflush(stdout);
+  }
+  return missed;
+}
+
+}  // namespace legion::sim
