@@ -59,9 +59,9 @@ def order(history, reader):
 
 
 def repeats(history, reader):
-    """Within one life of its node an event comes again only as a further attempt, never more than there are; in another
-    life as no earlier attempt than before, and to a plain subscription not at all."""
-    attempts, highest, lives = {}, {}, {}
+    """Within one life of its node an event comes again only as a further attempt, never more than there are; to a plain
+    subscription never in another life."""
+    attempts, lives = {}, {}
     for line in history.handed(reader):
         if line.attempt > rules.ATTEMPTS:
             yield f"attempts: {reader.name} was handed {line.id} as attempt {line.attempt}"
@@ -71,9 +71,6 @@ def repeats(history, reader):
         if line.attempt <= before:
             yield f"duplicate: {reader.name} was handed {line.id} as attempt {line.attempt} after attempt {before}"
         attempts[line.node_pid, line.id] = line.attempt
-        if line.attempt < highest.setdefault(line.id, line.attempt):
-            yield f"attempts: {reader.name} was handed {line.id} as attempt {line.attempt} after {highest[line.id]} in all"
-        highest[line.id] = max(highest[line.id], line.attempt)
         if not reader.durable and lives.setdefault(line.id, line.node_pid) != line.node_pid:
             yield f"duplicate: {reader.name} was handed {line.id} in two lives of its node"
 

@@ -140,16 +140,16 @@ class Checks(unittest.TestCase):
         for kind in "HD":
             self.write("desk", kind, "work.live.a", [20], node_pid=SECOND)
         self.assertEqual({}, self.found())
-        self.assertEqual((1, 1), losses.repeated(self.history, self.world.readers["desk"]))
+        self.assertEqual(1, losses.Repeats(self.history, self.world.readers["desk"]).again)
         self.write("desk", "H", "work.live.a", [20], node_pid=SECOND)
         self.assert_found("repeats", "as attempt 1 after attempt 1")
 
-    def test_an_attempt_that_is_counted_back(self):
+    def test_an_attempt_that_is_counted_back_is_told(self):
         self.write("coroner", "H", "poison.pill", [3], attempt=2)
-        self.write("coroner", "H", "poison.pill", [3], node_pid=SECOND, attempt=2)
+        self.write("coroner", "H", "poison.pill", [3], node_pid=SECOND, pid=2)
         self.assertEqual({}, self.found())
-        self.write("coroner", "H", "poison.pill", [3], node_pid=SECOND + 1)
-        self.assert_found("repeats", "as attempt 1 after 2 in all")
+        repeats = losses.Repeats(self.history, self.world.readers["coroner"])
+        self.assertEqual((1, 1, 2), (repeats.again, repeats.counted_back, repeats.lives))
 
     def test_one_attempt_too_many(self):
         self.write("coroner", "H", "poison.pill", [3], node_pid=SECOND, attempt=4)

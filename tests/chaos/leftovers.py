@@ -20,8 +20,9 @@ FOLDER = pathlib.Path(tempfile.gettempdir())
 def claim():
     """(folder, lock) of a new run. The lock is held as long as the file is open."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = open(folder / "lock", "w", encoding="ascii")
+    lock = open(folder / "new-lock", "w", encoding="ascii")
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (folder / "new-lock").rename(folder / "lock")  # nobody sees it free
     return folder, lock
 
 

@@ -105,12 +105,18 @@ def books_balance(history):
                 yield f"books: {node}/{entry['agent']} {entry['type']} does not balance: {entry}"
 
 
-def repeated(history, reader):
-    """(hand-overs of a durable subscription beyond the first that are no further attempt, lives of its agent)."""
-    last = {}
-    again = 0
-    for line in history.handed(reader):
-        if line.attempt <= last.get(line.id, 0):
-            again += 1
-        last[line.id] = line.attempt
-    return again, len({line.pid for line in history.handed(reader)})
+class Repeats:
+    """Of a durable subscription: hand-overs that are no further attempt of the event, those among them that count
+    attempts back, and lives of its agent. Both are allowed after the end of a node or an agent: a consumer that starts
+    while the one spool that has its last records is away goes on from what another spool knows."""
+
+    def __init__(self, history, reader):
+        self.again = self.counted_back = 0
+        highest = {}
+        handed = history.handed(reader)
+        for line in handed:
+            before = highest.get(line.id, 0)
+            self.again += line.attempt <= before
+            self.counted_back += line.attempt < before
+            highest[line.id] = max(before, line.attempt)
+        self.lives = len({line.pid for line in handed})

@@ -51,14 +51,15 @@ def of_durable(history):
     for reader in history.readers:
         if not reader.durable:
             continue
-        again, lives = losses.repeated(history, reader)
+        repeats = losses.Repeats(history, reader)
         done = set(history.done(reader))
         wanted = [i for i, (_, number) in history.confirmed.items() if rules.matches(reader.filter, type_of(i))
                   and (not reader.gate or rules.passes_gate(number))]
         letters = {letter["id"] for letter in history.letters if letter["agent"] == reader.name}
         rows[reader.name] = {"confirmed": len(wanted), "done": len(done), "letters": len(letters),
                              "missing": sum(1 for i in wanted if i not in done and i not in letters),
-                             "handed_again": again, "unexpected": unexpected(history, reader), "lives": lives,
+                             "handed_again": repeats.again, "counted_back": repeats.counted_back,
+                             "unexpected": unexpected(history, reader), "lives": repeats.lives,
                              "lost_for_good": lost.get(reader.durable)}
     return rows
 
