@@ -89,8 +89,8 @@ std::string off_text(const JsonTree& line) {
   const std::int64_t balance = integer_of(line, "balance");
   const bool is_journal = text_of(line, "kind") == "journal";
   const std::uint64_t left = number_of(line, is_journal ? "journalled" : "published");
-  return name_of(line) + ": " + (is_journal ? "journalled " : "published ") + std::to_string(left) + ", accounted for " +
-         std::to_string(static_cast<std::int64_t>(left) - balance) + ": " +
+  return name_of(line) + ": " + (is_journal ? "journalled " : "published ") + std::to_string(left) +
+         ", accounted for " + std::to_string(static_cast<std::int64_t>(left) - balance) + ": " +
          std::to_string(balance > 0 ? balance : -balance) +
          (balance > 0 ? " without an entry" : " counted twice or never published");
 }

@@ -17,7 +17,8 @@ namespace {
 constexpr Duration rest_timeout_default = 30s;
 constexpr Duration between_looks = 500ms;
 constexpr Duration answer_timeout = 3s;  // of one node, within the whole
-constexpr Duration still_default = 2s;  // a lost last event is found with the next tail marker: a heartbeat interval later
+constexpr Duration still_default =
+    2s;  // a lost last event is found with the next tail marker: a heartbeat interval later
 constexpr std::size_t restless_shown_max = 10;
 
 /// As monitoring systems want them.
@@ -108,7 +109,8 @@ class Check : public Verb {
   }
 
   std::string summary(Verdict verdict) const {
-    const std::string what = std::to_string(found_.lines.size()) + " lines of " + std::to_string(snapshots_.size()) + " nodes";
+    const std::string what =
+        std::to_string(found_.lines.size()) + " lines of " + std::to_string(snapshots_.size()) + " nodes";
     switch (verdict) {
       case Verdict::Ok: return "books ok: " + what + " balance, nothing moves";
       case Verdict::Warning: return "books warning: " + what + " balance, but the mesh never came to rest";
@@ -121,14 +123,10 @@ class Check : public Verb {
   }
 
   void print(Session& session, Verdict verdict) const {
-    JsonTree answer{{"state", to_string(verdict)},
-                    {"at_rest", at_rest_},
-                    {"waited_ms", waited_ / 1ms},
-                    {"nodes", snapshots_.size()},
-                    {"lines", found_.lines.size()},
-                    {"off", found_.off},
-                    {"restless", found_.restless},
-                    {"away", away_}};
+    JsonTree answer{{"state", to_string(verdict)},  {"at_rest", at_rest_},
+                    {"waited_ms", waited_ / 1ms},   {"nodes", snapshots_.size()},
+                    {"lines", found_.lines.size()}, {"off", found_.off},
+                    {"restless", found_.restless},  {"away", away_}};
     if (print_object(session, answer)) return;
     session.out() << summary(verdict) << '\n';
     for (const JsonTree& line : found_.off) session.out() << printable(off_text(line)) << '\n';

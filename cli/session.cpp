@@ -197,8 +197,7 @@ Result<std::unique_ptr<NodeConnection>> Session::connect_target() {
   return connect(node->address);
 }
 
-Result<std::string> Session::call_json(NodeConnection& node, std::string_view method,
-                                       std::optional<Duration> timeout) {
+Result<std::string> Session::call_json(NodeConnection& node, std::string_view method, std::optional<Duration> timeout) {
   const auto answer = node.call(method, {}, timeout.value_or(options_.timeout));
   if (!answer) return std::unexpected(answer.error());
   auto json = data_to_json(*answer);

@@ -4,8 +4,8 @@
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
-#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/books_check.hpp>
+#include <legion/cli/csv_rows.hpp>
 #include <legion/cli/flags.hpp>
 #include <legion/cli/node_questions.hpp>
 #include <legion/cli/printable.hpp>
@@ -28,7 +28,8 @@ class Stats : public Verb {
     app.add_option("NODE", names_, "names or addresses (default: the node of --node)")->type_name("");
     app.add_flag("--all", all_, "every node of the roster that is alive");
     add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler, agent, journal, link, spool or durable");
-    app.add_flag("--books", books_, "where every event went, per subscription and journal; 1 when a sum does not agree");
+    app.add_flag("--books", books_,
+                 "where every event went, per subscription and journal; 1 when a sum does not agree");
     add_duration(app, "--watch", watch_, "look again every DURATION (1s when none is given)");
     app.add_flag("--rolling", rolling_, "a line of rates per interval and node");
     add_duration(app, "--interval", interval_, "between the lines of --rolling (default 1s)");

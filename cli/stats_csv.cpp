@@ -34,10 +34,26 @@ std::vector<std::string> csv_columns(Section section) {
                               "refused_streams", "implausible", "slow_peers", "enqueued", "dispatched", "depth",
                               "lost_link", "p50_us", "p99_us", "max_us"});
     case Section::Subscription:
-      return behind_the_node({"agent", "type", "tier", "published", "delivered", "filtered_where", "filtered_stopped",
-                              "filtered_duplicate", "filtered_limited", "expired", "dead", "lost_link",
-                              "lost_origin_died", "lost_overflow", "lost_gate_overflow", "lost_shutdown", "pending",
-                              "balance", "durable", "lost_gone"});
+      return behind_the_node({"agent",
+                              "type",
+                              "tier",
+                              "published",
+                              "delivered",
+                              "filtered_where",
+                              "filtered_stopped",
+                              "filtered_duplicate",
+                              "filtered_limited",
+                              "expired",
+                              "dead",
+                              "lost_link",
+                              "lost_origin_died",
+                              "lost_overflow",
+                              "lost_gate_overflow",
+                              "lost_shutdown",
+                              "pending",
+                              "balance",
+                              "durable",
+                              "lost_gone"});
     case Section::Type:
       return behind_the_node({"type", "published", "delivered", "filtered", "expired", "dead", "lost", "pending",
                               "balance"});

@@ -117,7 +117,8 @@ JsonTree reasons_of(const JsonTree& lost) {
 /// "link 3, gone 1"
 std::string reasons_text(const JsonTree& books) {
   std::string out;
-  for (const auto& [reason, events] : part_of(books, "lost_by").items()) out += (out.empty() ? "" : ", ") + reason + " " + events.dump();
+  for (const auto& [reason, events] : part_of(books, "lost_by").items())
+    out += (out.empty() ? "" : ", ") + reason + " " + events.dump();
   return out;
 }
 
@@ -236,19 +237,19 @@ JsonTree books_of(const JsonTree& snapshot) {
   for (const JsonTree& subscription : part_of(snapshot, "subscriptions")) {
     const JsonTree& durable = part_of(subscription, "durable");
     JsonTree books{{"kind", "subscription"},
-               {"node", text_of(snapshot, "node")},
-               {"agent", text_of(subscription, "agent")},
-               {"type", text_of(subscription, "type")},
-               {"tier", text_of(subscription, "tier")},
-               {"durable", durable.is_string() ? durable : JsonTree()},
-               {"published", number_of(subscription, "published")},
-               {"delivered", number_of(subscription, "delivered")},
-               {"filtered", sum_of(part_of(subscription, "filtered"))},
-               {"expired", number_of(subscription, "expired")},
-               {"dead", number_of(subscription, "dead")},
-               {"lost", sum_of(part_of(subscription, "lost"))},
-               {"lost_by", reasons_of(part_of(subscription, "lost"))},
-               {"pending", number_of(subscription, "pending")}};
+                   {"node", text_of(snapshot, "node")},
+                   {"agent", text_of(subscription, "agent")},
+                   {"type", text_of(subscription, "type")},
+                   {"tier", text_of(subscription, "tier")},
+                   {"durable", durable.is_string() ? durable : JsonTree()},
+                   {"published", number_of(subscription, "published")},
+                   {"delivered", number_of(subscription, "delivered")},
+                   {"filtered", sum_of(part_of(subscription, "filtered"))},
+                   {"expired", number_of(subscription, "expired")},
+                   {"dead", number_of(subscription, "dead")},
+                   {"lost", sum_of(part_of(subscription, "lost"))},
+                   {"lost_by", reasons_of(part_of(subscription, "lost"))},
+                   {"pending", number_of(subscription, "pending")}};
     // Recomputed from what is shown: a balance that the node only claims would prove nothing.
     std::int64_t balance = integer_of(books, "published");
     for (const auto term : terms) balance -= term == "published" ? 0 : integer_of(books, term);
@@ -317,7 +318,12 @@ Table books_table(const JsonTree& books) {
 
 Table journal_books_table(const JsonTree& books) {
   constexpr Align right = Align::Right;
-  Table table({{"NODE"}, {"JOURNAL"}, {"JOURNALLED", right}, {"CONFIRMED", right}, {"VOIDED", right}, {"PENDING", right},
+  Table table({{"NODE"},
+               {"JOURNAL"},
+               {"JOURNALLED", right},
+               {"CONFIRMED", right},
+               {"VOIDED", right},
+               {"PENDING", right},
                {"BALANCE", right}});
   for (const JsonTree& each : books) {
     table.row({text(each, "node"), text(each, "journal"), count(each, "journalled"), count(each, "confirmed"),

@@ -91,7 +91,7 @@ struct Route {
   /// StreamKey of on_run()). It is never dropped, so the caller bounds what is under way; its order domain is its own;
   /// what becomes of it is reported (DurableReports); a retry waits until permit_retry(); expired means dead letter.
   StreamKey durable = no_stream;
-  std::uint32_t round = 0;     ///< of a durable delivery: as in InFlightPath
+  std::uint32_t round = 0;  ///< of a durable delivery: as in InFlightPath
   std::uint32_t attempts = 0;  ///< of a gate before one: hand-overs in an earlier life of the node, all failed
 };
 

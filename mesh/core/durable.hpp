@@ -99,9 +99,9 @@ class DurableSubscriptions {
   /// To be carried out in order.
   std::vector<DurableEffect> take_effects();
 
-  /// Of a durable subscription, in this life: published (known to exist, from where it began or went on), lost for good,
-  /// dead without being handed over, pending as far as the dispatcher has not got it. The rest is in the dispatcher's
-  /// books; together they balance. Nothing of a plain one.
+  /// Of a durable subscription, in this life: published (known to exist, from where it began or went on), lost for
+  /// good, dead without being handed over, pending as far as the dispatcher has not got it. The rest is in the
+  /// dispatcher's books; together they balance. Nothing of a plain one.
   Books books(SubscriptionId subscription) const;
   std::vector<DurableFigures> figures(std::size_t streams_max) const;
 

@@ -189,8 +189,8 @@ void DurableSubscriptions::State::offer(Subscription& sub, Stream& stream, const
                                         std::uint32_t count, std::optional<Earlier> earlier,
                                         const GateAttempts& gates) {
   const std::uint64_t first = frame->header().first_sequence + index;
-  effects.push_back(DurableOffer{frame, index, count, routes_to(sub.spec, stream.key, stream.id.type, Booked::Yes, gates),
-                                 std::move(earlier)});
+  effects.push_back(DurableOffer{
+      frame, index, count, routes_to(sub.spec, stream.key, stream.id.type, Booked::Yes, gates), std::move(earlier)});
   ++offers_pending;
   went_out(sub, stream, frame, first, count);
 }

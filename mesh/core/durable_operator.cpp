@@ -219,7 +219,8 @@ std::optional<std::string> DurableSubscriptions::State::check() const {
     std::uint64_t accounted = sub.completed + sub.lost + sub.died_unhanded + waiting_of(sub);
     for (const std::uint64_t lane : sub.under_way) accounted += lane;
     if (accounted != sub.published) {
-      return name + "books: " + std::to_string(sub.published) + " published, " + std::to_string(accounted) + " accounted for";
+      return name + "books: " + std::to_string(sub.published) + " published, " + std::to_string(accounted) +
+             " accounted for";
     }
   }
   for (const auto& [key, requeue] : requeues) {

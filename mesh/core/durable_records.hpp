@@ -224,7 +224,7 @@ struct Written {
   StreamKey stream = no_stream;
   std::uint64_t serial = 0;      ///< of the stream
   std::uint64_t sequence = 0;
-  std::uint32_t round = 0;       ///< of RequeueOver: of the letter that was requeued
+  std::uint32_t round = 0;  ///< of RequeueOver: of the letter that was requeued
   TaskId permit = 0;
   std::size_t bytes = 0;
   std::string letter{};          ///< key; of Told: what to say

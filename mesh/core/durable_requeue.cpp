@@ -17,11 +17,11 @@ constexpr std::size_t record_overhead = 512;
 /// Of this round, at the agent or at a gate before it.
 bool is_of(const InFlightEntry& entry, const LetterRecord& letter) {
   const StreamId& stream = entry.stream;
-  const bool may_be = entry.path.round == letter.round &&
-                      (entry.path.role == InFlightPath::Role::Gate || entry.agent == letter.agent);
-  return may_be && EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
-                                                stream.shard, entry.sequence}
-                                                .to_string() == letter.event;
+  const bool may_be =
+      entry.path.round == letter.round && (entry.path.role == InFlightPath::Role::Gate || entry.agent == letter.agent);
+  return may_be &&
+         EventId{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, entry.sequence}
+                 .to_string() == letter.event;
 }
 
 LetterRecord without_payload(const LetterRecord& letter) {
@@ -152,11 +152,10 @@ void DurableSubscriptions::State::offer_requeues() {
     const DurableHandler& handler = handlers[requeue.handler];
     std::optional<Earlier> earlier;
     if (requeue.so_far.attempts > 0) earlier = requeue.so_far;
-    auto routes = routes_to(handler, requeue.key, original_type(requeue.frame->header().type), Booked::No, requeue.gates);
+    auto routes =
+        routes_to(handler, requeue.key, original_type(requeue.frame->header().type), Booked::No, requeue.gates);
     routes.back().round = requeue.letter.round;
-    effects.push_back(DurableOffer{requeue.frame, 0, 1,
-                                   std::move(routes),
-                                   std::move(earlier)});
+    effects.push_back(DurableOffer{requeue.frame, 0, 1, std::move(routes), std::move(earlier)});
     ++offers_pending;
   }
 }

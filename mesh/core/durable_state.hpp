@@ -96,8 +96,8 @@ struct DurableSubscriptions::State {
              std::optional<Earlier> earlier, const GateAttempts& gates);
   bool offer_again(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index);
   void bury(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint32_t index, LetterDeath death);
-  std::vector<Route> routes_to(const DurableHandler& handler, StreamKey key, std::string_view type,
-                               Booked booked, const GateAttempts& gates) const;
+  std::vector<Route> routes_to(const DurableHandler& handler, StreamKey key, std::string_view type, Booked booked,
+                               const GateAttempts& gates) const;
   void went_out(Subscription& sub, Stream& stream, const FramePtr& frame, std::uint64_t first, std::uint64_t count);
   void wait_for_room(Subscription& sub, Stream& stream);
   void use_room(Subscription& sub);

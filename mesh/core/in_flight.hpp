@@ -24,9 +24,9 @@ struct InFlightPath {
 ///
 /// Whoever keeps them (a memory-mapped file) writes `attempt` and InHands right before the event is handed over, Failed
 /// when that attempt failed (also the last one, also by a time-out or because its agent went down), and takes the entry
-/// away when the event was handled, or with InFlightOver when it died; a gate that rejects has handled it. Of a run handed over at once the entry names the
-/// event the handler has in hands now. A deferred event stays in hands. No fsync: what survives is the death of the
-/// process, not of the machine.
+/// away when the event was handled, or with InFlightOver when it died; a gate that rejects has handled it. Of a run
+/// handed over at once the entry names the event the handler has in hands now. A deferred event stays in hands. No
+/// fsync: what survives is the death of the process, not of the machine.
 struct InFlightEntry {
   std::string subscription;     ///< durable name; of a plain subscription, whose letter was requeued: ""
   std::string agent;            ///< node/agent

@@ -118,8 +118,8 @@ class Journal {
     std::uint64_t voided_events = 0;       ///< of captured: given up before a spool was known to have them
   };
   Figures figures(JournalKind journal) const;
-  /// Events of the records that are here and not durable as often as required, counted one by one: with what was durable
-  /// and what was voided they make up what was appended.
+  /// Events of the records that are here and not durable as often as required, counted one by one: with what was
+  /// durable and what was voided they make up what was appended.
   std::uint64_t waiting_events(JournalKind journal) const;
   std::vector<LinkFigures> links() const;
   /// Confirmed frames that were appended or are expected require more different stores than links are open to.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include <legion/base/planted.hpp>
 #include <legion/core/journal_state.hpp>
 
 namespace legion {
@@ -61,7 +62,7 @@ void Journal::State::make_room(JournalKind journal) {
   }
   fill_windows();  // what can still be sent need not be given up
   // Not what was told once: a store may have lost it since.
-  const Position on_a_store = stores.on(1, journal);
+  const Position on_a_store = LEGION_PLANTED(VoidOverAFrame) ? 0 : stores.on(1, journal);
   while (in.records.bytes() > in.bytes_max && in.records.front().last <= on_a_store) in.records.drop_front();
   while (in.records.bytes() > in.bytes_max && give_up_oldest()) {
   }
@@ -71,7 +72,7 @@ void Journal::State::make_room(JournalKind journal) {
 /// frame is.
 bool Journal::State::give_up_oldest() {
   Book& in = book(JournalKind::Captured);
-  const Position on_a_store = stores.on(1, JournalKind::Captured);
+  const Position on_a_store = LEGION_PLANTED(VoidOverAFrame) ? 0 : stores.on(1, JournalKind::Captured);
   JournalRecords::GivenUp given_up = in.records.void_oldest(std::max(on_a_store, sent_furthest(JournalKind::Captured)));
   if (given_up.position == 0) given_up = in.records.void_oldest(on_a_store);
   if (given_up.position == 0) return false;

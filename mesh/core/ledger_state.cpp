@@ -213,12 +213,12 @@ void Ledger::State::fold_route(LedgerStream& stream, std::size_t route) {
 
 void Ledger::State::apply_echo(LedgerLife& life, Priority lane, const LedgerSyncs::UnderWay& echo) {
   LedgerLife::Lane& at = life.lanes[lane_index(lane)];
+  if (LEGION_PLANTED(BaselineBeforeTheEcho)) at.covered = echo.covers;
   for (const Tail& tail : echo.tails) {
     const LedgerCoordinate coordinate{life.origin.node, life.origin.incarnation, lane, tail.type, tail.shard};
     LedgerStream* stream = find_stream(coordinate);
     if (stream == nullptr) {
-      const bool covered = LEGION_PLANTED(BaselineBeforeTheEcho) || wanted_by_covered(tail.type, at.covered);
-      const bool from_one = !life.overflowed && covered;
+      const bool from_one = !life.overflowed && wanted_by_covered(tail.type, at.covered);
       stream = make_stream(life, lane, tail.type, tail.shard, from_one ? 1 : tail.next_sequence);
     }
     if (stream == nullptr) {
@@ -226,6 +226,7 @@ void Ledger::State::apply_echo(LedgerLife& life, Priority lane, const LedgerSync
       continue;
     }
     refresh_routes(*stream);
+    if (LEGION_PLANTED(GapIgnoredAtTheTail)) continue;
     totals_of(lane).lost_link += stream->miss_up_to(tail.next_sequence);
   }
   for (const std::unique_ptr<LedgerStream>& stream : at.streams) {

@@ -33,8 +33,8 @@ InFlightBook::InFlightBook(InFlightFile* file, std::vector<Owner> owners, const 
   }
 }
 
-InFlightBook::Key InFlightBook::key_of(std::uint32_t subscription, const FrameHeader& header,
-                                       std::uint64_t sequence, InFlightPath path) const {
+InFlightBook::Key InFlightBook::key_of(std::uint32_t subscription, const FrameHeader& header, std::uint64_t sequence,
+                                       InFlightPath path) const {
   const EventId id{std::string(header.origin), header.incarnation, header.lane,
                    std::string(header.type),   header.shard,       sequence};
   return {owners_[subscription].agent, id.to_string(), path};
@@ -91,8 +91,7 @@ void InFlightBook::end_run(Slot slot, const Task& task, std::size_t answered, Ou
 
 void InFlightBook::begin(const Task& task) {
   if (const auto slot = take_slot(task)) {
-    noted_.emplace(task.id,
-                   Noted{task.agent, task.subscription.value, *slot, task.frame, task.sequence(), *task.path});
+    noted_.emplace(task.id, Noted{task.agent, task.subscription.value, *slot, task.frame, task.sequence(), *task.path});
   }
 }
 

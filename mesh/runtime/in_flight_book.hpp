@@ -34,7 +34,8 @@ class InFlightBook {
                std::size_t failed_max);
 
   using Slot = std::uint32_t;
-  /// Before a run is handed to an agent that answers at once. Nothing: neither durable nor a gate before it, or there is no room.
+  /// Before a run is handed to an agent that answers at once. Nothing: neither durable nor a gate before it, or there
+  /// is no room.
   std::optional<Slot> begin_run(const Task& task);
   /// Event k of the run is about to be handed over.
   void advance(Slot slot, std::uint32_t k) { file_->advance(slot, k); }

@@ -92,10 +92,10 @@ struct InFlightFile::Slot {
   /// From values in registers: reading back what was just written in other widths takes ten times as long.
   static std::uint64_t sum_of(std::uint64_t names, const Run& run) {
     std::uint64_t sum = names;
-    for (const std::uint64_t part : {run.incarnation, run.first, std::uint64_t{run.count} << 32 | run.attempt,
-                                     std::uint64_t{run.path.round} << 32 |
-                                         static_cast<std::uint64_t>(run.path.role) << 16 | lane_index(run.lane) << 8 |
-                                         run.shard}) {
+    for (const std::uint64_t part :
+         {run.incarnation, run.first, std::uint64_t{run.count} << 32 | run.attempt,
+          std::uint64_t{run.path.round} << 32 | static_cast<std::uint64_t>(run.path.role) << 16 |
+              lane_index(run.lane) << 8 | run.shard}) {
       sum = (sum ^ part) * 0x9e3779b97f4a7c15;
       sum ^= sum >> 32;
     }
@@ -136,7 +136,8 @@ struct InFlightFile::Slot {
     if ((stage != in_use && stage != failed) || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
     if (role > static_cast<std::uint8_t>(InFlightPath::Role::Gate)) return std::nullopt;
     const InFlightPath path{static_cast<InFlightPath::Role>(role), round};
-    const Run run{subscription(), node(), incarnation, static_cast<Priority>(lane), type(), shard, first, count, attempt, path};
+    const Run run{subscription(), node(),  incarnation, static_cast<Priority>(lane), type(), shard, first,
+                  count,          attempt, path};
     if (sum_of_names() != names_sum || sum_of(names_sum, run) != checksum) return std::nullopt;
     if (index >= count || count > count_max || attempt == 0 || first == 0 || first + count < first) return std::nullopt;
     if (!is_owner_name(run.subscription) || !is_node_name(run.node) || !is_wire_type(run.type)) return std::nullopt;
@@ -248,8 +249,7 @@ Result<InFlightFile::Opened> InFlightFile::open(const std::filesystem::path& pat
     const Held& held = remains.held[i];
     Slot slot{};
     slot.fill({held.subscription, held.stream.origin.node, held.stream.origin.incarnation, held.stream.lane,
-               held.stream.type, held.stream.shard, held.first, held.count, held.attempt,
-               held.path});
+               held.stream.type, held.stream.shard, held.first, held.count, held.attempt, held.path});
     slot.set_state((held.stage == InFlightEntry::Stage::Failed ? failed : in_use) | held.index);
     std::memcpy(fresh.data() + (1 + slots + i) * slot_bytes, &slot, sizeof slot);
   }

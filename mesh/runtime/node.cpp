@@ -124,13 +124,14 @@ Result<void> Node::track_in_flight(State& state) {
     const auto owner = std::ranges::find(owners, held.subscription, &InFlightBook::Owner::name);
     if (owner == owners.end()) continue;
     if (!state.in_flight) state.in_flight.emplace();
-    state.in_flight->push_back({.subscription = state.handlers[static_cast<std::size_t>(owner - owners.begin())].durable,
-                               .agent = owner->agent,
-                               .stream = held.stream,
-                               .sequence = held.in_hands(),
-                               .attempt = held.attempt,
-                               .stage = held.stage,
-                               .path = held.path});
+    state.in_flight->push_back(
+        {.subscription = state.handlers[static_cast<std::size_t>(owner - owners.begin())].durable,
+         .agent = owner->agent,
+         .stream = held.stream,
+         .sequence = held.in_hands(),
+         .attempt = held.attempt,
+         .stage = held.stage,
+         .path = held.path});
   }
   state.in_flight_file.emplace(std::move(opened->file));
   state.pool.track({&*state.in_flight_file, std::move(owners), opened->held, failed_in_flight_max});
@@ -218,8 +219,11 @@ void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> ag
     state_->filters.push_back(wanted.filter);
     const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
     state_->replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
-    state_->subscriptions.push_back({name, wanted.filter.text(), wanted.tier, {},
-                                      told.durable.empty() ? std::nullopt : std::optional(told.durable)});
+    state_->subscriptions.push_back({name,
+                                     wanted.filter.text(),
+                                     wanted.tier,
+                                     {},
+                                     told.durable.empty() ? std::nullopt : std::optional(told.durable)});
     state_->pool.add_subscription(id, std::move(subscription.spec));
   }
 }

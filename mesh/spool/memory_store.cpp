@@ -301,7 +301,7 @@ Result<bool> MemoryStore::maintain(WallTime now, const RetentionPolicy& retentio
     bytes -= block_bytes;
     numbers.insert(numbers.end(), block.begin(), block.end());
   }
-  state_->trim(numbers);
+  if (!numbers.empty()) state_->trim(numbers);
   return false;
 }
 

@@ -9,16 +9,19 @@
 
 namespace legion::spool {
 
+/// One of the two, as its row has it. Not inside Journals, whose members need it complete.
+struct OneJournal {
+  Position floor = 0;
+  std::array<Position, 4> released{};
+  Position saved_through = 0;   ///< contiguous from the floor, when it was last saved
+  std::optional<Position> final;
+  std::optional<Position> through{};
+};
+
 /// Looked up when first asked for. Throws SQLite::Exception.
 class Journals {
  public:
-  struct Journal {
-    Position floor = 0;
-    std::array<Position, 4> released{};
-    Position saved_through = 0;   ///< contiguous from the floor, when it was last saved
-    std::optional<Position> final;
-    std::optional<Position> through{};
-  };
+  using Journal = OneJournal;
 
   Journals(ReaderState& state, const Origin& origin);
 

@@ -21,19 +21,22 @@ def ranges(numbers):
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in out)
 
 
-def lines_of(entry):
-    """(line numbers that count, those that were not reached) of one file."""
-    text = pathlib.Path(entry["file"]).read_text().splitlines()
-    counts = collections.Counter()
-    for line in entry["lines"]:
-        if line.get("gcovr/noncode") or any(word in text[line["line_number"] - 1] for word in NEVER):
-            continue
-        counts[line["line_number"]] += line["count"]
-    return sorted(counts), sorted(number for number, count in counts.items() if count == 0)
+def lines_of(entries):
+    """file -> (line numbers that count, those that were not reached). A layer's headers are there under the link in the
+    build tree, too."""
+    counts = collections.defaultdict(collections.Counter)
+    for entry in entries:
+        name = str(pathlib.Path(entry["file"]).resolve().relative_to(pathlib.Path.cwd()))
+        text = pathlib.Path(name).read_text().splitlines()
+        for line in entry["lines"]:
+            if not line.get("gcovr/noncode") and not any(word in text[line["line_number"] - 1] for word in NEVER):
+                counts[name][line["line_number"]] += line["count"]
+    return {name: (sorted(of), sorted(number for number, count in of.items() if count == 0))
+            for name, of in counts.items()}
 
 
 def main(lines_json, missing_path):
-    files = {entry["file"]: lines_of(entry) for entry in json.loads(pathlib.Path(lines_json).read_text())["files"]}
+    files = lines_of(json.loads(pathlib.Path(lines_json).read_text())["files"])
     folders = collections.defaultdict(lambda: [0, 0])
     missing = []
     for name, (all_lines, not_reached) in sorted(files.items()):

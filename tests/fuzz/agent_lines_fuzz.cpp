@@ -1,5 +1,5 @@
-// What an exec agent writes to its standard output: lines whatever the pieces they come in, each of which means something
-// or has a defect that can be told.
+// What an exec agent writes to its standard output: lines whatever the pieces they come in, each of which means
+// something or has a defect that can be told.
 #include <cstddef>
 #include <cstdint>
 #include <string>

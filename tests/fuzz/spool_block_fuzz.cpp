@@ -1,4 +1,5 @@
-// What a spool reads from its own file, which a disk may have changed: a block's content, its row, the state of the store.
+// What a spool reads from its own file, which a disk may have changed: a block's content, its row, the state of the
+// store.
 #include <cstddef>
 #include <cstdint>
 
@@ -22,8 +23,10 @@ void check_block(BytesView content) {
   }
   Bytes head;
   encode_block_head(*index, head);
-  head.insert(head.end(), content.begin() + static_cast<std::ptrdiff_t>(
-                              index->frames.empty() ? content.size() : index->frames.front().offset), content.end());
+  head.insert(head.end(),
+              content.begin() +
+                  static_cast<std::ptrdiff_t>(index->frames.empty() ? content.size() : index->frames.front().offset),
+              content.end());
   const auto again = decode_block(head, 1);
   LEGION_ASSERT(again.has_value() && again->frames.size() == index->frames.size());
 }

@@ -31,7 +31,8 @@ Bytes data_of(Tag tag) {
   out.uint(tag);
   out.str("fill");
   const double drawn = chance_of(0xf111, tag, 0);
-  const Bytes fill(static_cast<std::size_t>(drawn < 0.9 ? drawn * 200 : drawn * drawn * 4000), static_cast<std::uint8_t>(tag));
+  const Bytes fill(static_cast<std::size_t>(drawn < 0.9 ? drawn * 200 : drawn * drawn * 4000),
+                   static_cast<std::uint8_t>(tag));
   out.bin(fill);
   return out.take();
 }
@@ -45,7 +46,8 @@ Tag tag_in(BytesView data) {
   return reader.read_uint().value_or(0);
 }
 
-// --- PublisherAgent ----------------------------------------------------------------------------------------------------
+// --- PublisherAgent
+// ----------------------------------------------------------------------------------------------------
 
 PublisherAgent::PublisherAgent(World& world, LifeNo life, const PublisherPlan& plan, std::uint64_t seed)
     : world_(world), life_(life), plan_(plan), rng_(seed), number_(++world.publishers) {}
@@ -92,6 +94,7 @@ void PublisherAgent::publish_one() {
   options.on_numbered = [&history, noted](const std::string& id) { history.numbered(noted, id, now()); };
   World& world = world_;
   if (plan_.wants_confirms && policy.durability == Durability::Confirmed) {
+    history.publishings[noted].asked_for_confirm = true;
     options.on_confirmed = [&world, &history, noted](const Confirm& confirm) {
       if (confirm.status != Confirm::Status::Confirmed) return;
       history.numbered(noted, confirm.id, now());
@@ -103,11 +106,17 @@ void PublisherAgent::publish_one() {
   history.publishings[noted].answer = services_->publish(event, std::move(options)).status;
 }
 
-// --- HandlerAgent ------------------------------------------------------------------------------------------------------
+// --- HandlerAgent
+// ------------------------------------------------------------------------------------------------------
 
 HandlerAgent::HandlerAgent(World& world, LifeNo life, const HandlerPlan& plan, std::size_t agent,
                            const std::vector<std::size_t>& subscriptions)
-    : world_(world), life_(life), plan_(plan), agent_(agent), subscriptions_(subscriptions), number_(++world.publishers) {}
+    : world_(world),
+      life_(life),
+      plan_(plan),
+      agent_(agent),
+      subscriptions_(subscriptions),
+      number_(++world.publishers) {}
 
 void HandlerAgent::start(AgentServices& services) {
   services_ = &services;
@@ -127,6 +136,7 @@ void HandlerAgent::stop(Duration) {
 void HandlerAgent::go_away(Duration how_long) {
   if (plan_.answers != Answers::Later || away_until_ || leaves_for_) return;
   leaves_for_ = how_long;
+  leaves_by_ = now() + 3s;
   wake_.notify_all();
 }
 
@@ -150,6 +160,10 @@ std::size_t HandlerAgent::note(const Delivery& delivery, std::size_t subscriptio
                  .attempt = delivery.attempt,
                  .replayed = is_replayed(event.wire_type()),
                  .key = std::string(event.key)};
+  const Publishing* told = tag != 0 ? history.published(tag) : nullptr;
+  const bool is_held =
+      told != nullptr && world_.plan.types[told->type].deliver == Deliver::AfterConfirm && !noted.replayed;
+  if (is_held && told->asked_for_confirm && !told->confirmed) noted.copies = world_.durable_copies(noted.place);
   if (Kernel::get().traced()) {
     Kernel::get().trace(history.name_of(life_), "subscription " + std::to_string(subscription) + " handed " +
                                                     id.to_string() + " attempt " + std::to_string(delivery.attempt));
@@ -195,11 +209,8 @@ void HandlerAgent::publish_consequence(const EventView& event, Tag cause) {
   out.data = data_of(tag);
   out.key = "consequence";
   out.causation_id = event.id_string();
-  const std::size_t noted = world_.history.attempted({.tag = tag,
-                                                      .life = life_,
-                                                      .type = static_cast<std::uint16_t>(plan_.consequence),
-                                                      .key = out.key,
-                                                      .at = now()});
+  const std::size_t noted = world_.history.attempted(
+      {.tag = tag, .life = life_, .type = static_cast<std::uint16_t>(plan_.consequence), .key = out.key, .at = now()});
   History& history = world_.history;
   PublishOptions options;
   options.on_numbered = [&history, noted](const std::string& id) { history.numbered(noted, id, now()); };
@@ -238,22 +249,26 @@ std::optional<Outcome> HandlerAgent::deliver(const Delivery& delivery) {
     if (manner == Manner::Slow) Kernel::get().sleep(slow);
     return end(noted, std::move(outcome));
   }
-  const bool hangs = manner == Manner::Hangs && !world_.repaired.contains({subscription, tag}) && !world_.handlers_behave;
+  const bool hangs =
+      manner == Manner::Hangs && !world_.repaired.contains({subscription, tag}) && !world_.handlers_behave;
   if (hangs) return std::nullopt;
   if (manner == Manner::Defers) {
     world_.history.hand_overs[noted].deferred = true;
-    answer_later(delivery, noted, std::move(outcome), Duration{static_cast<std::int64_t>(drawn * (world_.handlers_behave ? 20e6 : 500e6))});
+    answer_later(delivery, noted, std::move(outcome),
+                 Duration{static_cast<std::int64_t>(drawn * (world_.handlers_behave ? 20e6 : 500e6))});
     return Outcome::deferred();
   }
   if (manner != Manner::Slow && drawn < 0.5) return end(noted, std::move(outcome));
-  answer_later(delivery, noted, std::move(outcome), manner == Manner::Slow ? slow : Duration{static_cast<std::int64_t>(drawn * 2e6)});
+  answer_later(delivery, noted, std::move(outcome),
+               manner == Manner::Slow ? slow : Duration{static_cast<std::int64_t>(drawn * 2e6)});
   return std::nullopt;
 }
 
 void HandlerAgent::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (const auto leaves = std::exchange(leaves_for_, std::nullopt)) {
+    if (leaves_for_ && (!later_.empty() || leaves_by_ <= now())) {
+      const std::optional<Duration> leaves = std::exchange(leaves_for_, std::nullopt);
       later_.clear();
       away_until_ = now() + *leaves;
       world_.history.agents_away.push_back({life_, agent_, now()});
@@ -277,7 +292,8 @@ void HandlerAgent::run() {
     }
     std::optional<SteadyTime> until = away_until_;
     if (!later_.empty() && (!until || later_.begin()->first < *until)) until = later_.begin()->first;
-    if (stopping_ || leaves_for_) continue;
+    if (leaves_for_ && (!until || leaves_by_ < *until)) until = leaves_by_;
+    if (stopping_) continue;
     if (until) {
       wake_.wait_until(lock, as_point(*until));
     } else {

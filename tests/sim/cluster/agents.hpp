@@ -84,6 +84,7 @@ class HandlerAgent final : public Agent {
   std::multimap<SteadyTime, Later> later_;
   bool stopping_ = false;
   std::optional<Duration> leaves_for_;
+  SteadyTime leaves_by_{};                ///< as soon as it has something in hands, but no later
   std::optional<SteadyTime> away_until_;
   std::thread thread_;
 };

@@ -73,7 +73,9 @@ NodeOptions Cluster::options_of(std::size_t host) const {
     options.spool.emplace();
     options.spool->path = hosts_[host].directory / "spool.db";
     options.spool->retention.retain_for = plan.retain_for;
-    options.spool->open_store = [&disk = environment_.disk(host)](const std::filesystem::path&) { return disk.open_store(); };
+    options.spool->open_store = [&disk = environment_.disk(host)](const std::filesystem::path&) {
+      return disk.open_store();
+    };
   }
   return options;
 }
@@ -101,8 +103,9 @@ void Cluster::add_agents(Node& node, std::size_t host, LifeNo life) {
       if (!drawn.durable.empty()) {
         subscription.durable.emplace();
         subscription.durable->name = drawn.durable;
-        subscription.durable->start.kind = drawn.start == SubscriptionPlan::Start::Now ? SubscriptionStart::Kind::Now
-                                                                                       : SubscriptionStart::Kind::Beginning;
+        subscription.durable->start.kind = drawn.start == SubscriptionPlan::Start::Now
+                                               ? SubscriptionStart::Kind::Now
+                                               : SubscriptionStart::Kind::Beginning;
       }
       subscriptions.push_back(std::move(subscription));
     }
@@ -114,7 +117,8 @@ void Cluster::add_agents(Node& node, std::size_t host, LifeNo life) {
     AgentSpec spec;
     spec.name = publisher.name;
     const std::uint64_t seed = plan.seed * 1000003 + life * 101 + host;
-    node.add_agent(std::move(spec), "publisher", std::make_unique<PublisherAgent>(world_, life, publisher, seed + number++), {});
+    node.add_agent(std::move(spec), "publisher",
+                   std::make_unique<PublisherAgent>(world_, life, publisher, seed + number++), {});
   }
 }
 
@@ -126,12 +130,12 @@ void Cluster::boot(std::size_t host) {
   here.directory = environment_.disk(host).begin_life(torn ? Disk::End::PowerCut : Disk::End::Killed);
   History& history = world_.history;
   const auto life = static_cast<LifeNo>(history.lives.size());
-  history.lives.push_back(
-      {.host = host, .number = ++here.lives, .began = kernel().now(),   .state = files});
+  history.lives.push_back({.host = host, .number = ++here.lives, .began = kernel().now(), .state = files});
   here.life = life;
   here.agents.clear();
   here.process = kernel().spawn(history.name_of(life), [this, host, life] { run_node(host, life); });
   here.process->wall_offset = here.wall_offset;
+  here.process->disk = &environment_.disk(host);
   environment_.place(*here.process, host);
 }
 

@@ -12,9 +12,9 @@
 
 #include <legion/runtime/node.hpp>
 
-#include "kernel/kernel.hpp"
 #include "agents.hpp"
 #include "environment.hpp"
+#include "kernel/kernel.hpp"
 #include "world.hpp"
 
 namespace legion::sim {
@@ -25,7 +25,10 @@ class Cluster {
   Cluster(World& world, Environment& environment);
 
   void boot(std::size_t host);
-  enum class Death : std::uint8_t { OfProcess, OfMachine };  ///< of the machine: nobody is told, what was not synced is gone
+  enum class Death : std::uint8_t {
+    OfProcess,
+    OfMachine
+  };  ///< of the machine: nobody is told, what was not synced is gone
   void kill(std::size_t host, Death death);
   /// SIGTERM: drains, says goodbye, ends.
   void terminate(std::size_t host);
@@ -49,10 +52,10 @@ class Cluster {
  private:
   struct Host {
     std::shared_ptr<Process> process;
-    std::optional<LifeNo> life;     // of the process that runs
+    std::optional<LifeNo> life;  // of the process that runs
     std::uint32_t lives = 0;
     bool held_down = false;
-    int stop_fd = -1;               // readable: SIGTERM
+    int stop_fd = -1;  // readable: SIGTERM
     std::filesystem::path directory;
     Life::State files = Life::State::Lost;  // as the next life finds them
     Duration wall_offset{};

@@ -34,7 +34,8 @@ class Settling {
   void judge_members(std::size_t host, const NodeReport& report) {
     for (std::size_t i = 0; i < reports_.size(); ++i) {
       if (!reports_[i].trouble.empty() || !reports_[i].finished) continue;
-      const auto row = std::ranges::find_if(report.nodes, [&](const Json& one) { return one["name"] == plan_.hosts[i].name; });
+      const auto row =
+          std::ranges::find_if(report.nodes, [&](const Json& one) { return one["name"] == plan_.hosts[i].name; });
       if (row == report.nodes.end()) {
         say(host, "does not know " + plan_.hosts[i].name);
       } else if ((*row)["state"] != "alive") {
@@ -47,9 +48,11 @@ class Settling {
 
   void judge_stats(std::size_t host, const Json& stats) {
     if (!stats["publishing"].get<bool>()) say(host, "does not publish yet");
-    for (const Json& lane : stats["lanes"]) expect_zero(host, lane["queued"], "queued in lane " + lane["lane"].get<std::string>());
+    for (const Json& lane : stats["lanes"])
+      expect_zero(host, lane["queued"], "queued in lane " + lane["lane"].get<std::string>());
     for (const Json& one : stats["subscriptions"]) {
-      expect_zero(host, one["pending"], "pending of " + one["agent"].get<std::string>() + ' ' + one["type"].get<std::string>());
+      expect_zero(host, one["pending"],
+                  "pending of " + one["agent"].get<std::string>() + ' ' + one["type"].get<std::string>());
     }
     for (const Json& agent : stats["agents"]) {
       if (!agent["up"].get<bool>()) say(host, agent["agent"].get<std::string>() + " is down");
@@ -60,7 +63,8 @@ class Settling {
     if (spool.is_null()) return;
     if (!spool["frozen"].is_null()) say(host, "frozen: " + spool["frozen"].get<std::string>());
     expect_zero(host, spool["catchup"]["missing"], "missing in the spool");
-    if (spool["catchup"]["peers"].get<std::size_t>() + 1 != plan_.spools()) say(host, "not connected to every other spool");
+    if (spool["catchup"]["peers"].get<std::size_t>() + 1 != plan_.spools())
+      say(host, "not connected to every other spool");
     expect_zero(host, spool["bytes_waiting"], "bytes waiting for the store");
   }
 
@@ -69,7 +73,8 @@ class Settling {
     for (const char* kind : {"confirmed", "captured"}) {
       expect_zero(host, journal[kind]["unconfirmed_events"], std::string("unconfirmed in the ") + kind + " journal");
       for (const Json& link : journal["links"]) {
-        if (link["state"] != "open") say(host, "link to " + link["spool"].get<std::string>() + " is " + link["state"].get<std::string>());
+        if (link["state"] != "open")
+          say(host, "link to " + link["spool"].get<std::string>() + " is " + link["state"].get<std::string>());
         if (link[kind]["acknowledged"] != journal[kind]["last"]) {
           say(host, link["spool"].get<std::string>() + " has not all of the " + kind + " journal");
         }
@@ -79,12 +84,14 @@ class Settling {
 
   void judge_durable(std::size_t host, const Json& durable) {
     const std::string name = durable["name"];
-    if (durable["phase"] != "active") say(host, name + " is " + durable["phase"].get<std::string>() + ": " + durable["trouble"].get<std::string>());
+    if (durable["phase"] != "active")
+      say(host, name + " is " + durable["phase"].get<std::string>() + ": " + durable["trouble"].get<std::string>());
     expect_zero(host, durable["pending"], "pending of " + name);
     expect_zero(host, durable["retrying"], "retrying of " + name);
     for (const Json& stream : durable["streams"]) {
       const std::string stalled = stream["stalled"];
-      if (!stalled.empty()) say(host, name + " stands still in " + stream["stream"].get<std::string>() + ": " + stalled);
+      if (!stalled.empty())
+        say(host, name + " stands still in " + stream["stream"].get<std::string>() + ": " + stalled);
     }
   }
 

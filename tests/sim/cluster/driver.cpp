@@ -6,9 +6,10 @@
 
 #include <legion/event/frame.hpp>
 
-#include "kernel/kernel.hpp"
 #include "checks/checks.hpp"
 #include "convergence.hpp"
+#include "kernel/kernel.hpp"
+#include "zmq/network.hpp"
 
 namespace legion::sim {
 
@@ -66,6 +67,11 @@ RunResult Driver::run() {
   result_.simulated = kernel().now() - Kernel::begins_at;
   result_.published = history_.publishings.size();
   result_.handed = history_.hand_overs.size();
+  result_.dropped_full = Network::get().figures().dropped_full;
+  for (std::size_t i = 0; i < plan_.hosts.size(); ++i) {
+    result_.unsynced_undone += environment_.disk(i).figures().files_torn;
+    result_.failed_writes += environment_.disk(i).figures().failed_writes;
+  }
   result_.lives = history_.lives.size();
   return std::move(result_);
 }
@@ -78,7 +84,8 @@ std::size_t Driver::durable_copies(const Place& place) {
     MemoryStore* contents = environment_.disk(i).contents();
     if (contents == nullptr) continue;
     const auto found = (*contents->open_reader())
-                           ->find({stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard, place.sequence});
+                           ->find({stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
+                                   stream.shard, place.sequence});
     copies += found && *found ? 1 : 0;
   }
   return copies;
@@ -101,8 +108,12 @@ void Driver::schedule(const std::vector<FaultPlan>& faults) {
       ++result_.faults[static_cast<std::size_t>(fault.kind)];
       begin(fault);
       if (fault.lasts <= Duration{0}) return;
+      if (fault.kind == Fault::Partition || fault.kind == Fault::OneWay || fault.kind == Fault::Clog)
+        going_on_.push_back(fault);
       kernel().after(fault.lasts, [this, &fault, phase] {
-        if (phase == phase_) end(fault);
+        if (phase != phase_) return;
+        std::erase_if(going_on_, [&](const FaultPlan& one) { return one.at == fault.at && one.kind == fault.kind; });
+        end(fault);
       });
     });
   }
@@ -131,6 +142,19 @@ void Driver::cut_links(const FaultPlan& fault, int by) {
   }
 }
 
+/// Half of the connections do not live through it, and what was on its way is gone with them.
+void Driver::break_connections(const FaultPlan& fault) {
+  if (fault.amount < 0.5) return;
+  const std::size_t hosts = plan_.hosts.size();
+  for (std::size_t a = 0; a < hosts; ++a) {
+    for (std::size_t b = a + 1; b < hosts; ++b) {
+      const bool parted = (fault.group >> a & 1) != (fault.group >> b & 1);
+      const bool is_pair = (a == fault.a && b == fault.b) || (a == fault.b && b == fault.a);
+      if (fault.kind == Fault::Partition ? parted : is_pair) environment_.reset_connections(a, b);
+    }
+  }
+}
+
 void Driver::flap(const FaultPlan& fault, SteadyTime until, bool up) {
   cut_link(fault.a, fault.b, up ? -1 : 1);
   cut_link(fault.b, fault.a, up ? -1 : 1);
@@ -152,7 +176,8 @@ void Driver::begin(const FaultPlan& fault) {
     case Fault::Delay:
     case Fault::Capacity:
       for (const auto& [from, to] : {std::pair{fault.a, fault.b}, {fault.b, fault.a}}) {
-        if (fault.kind == Fault::Delay) environment_.set_delay(from, to, Duration{static_cast<std::int64_t>(fault.amount * 1e9)});
+        if (fault.kind == Fault::Delay)
+          environment_.set_delay(from, to, Duration{static_cast<std::int64_t>(fault.amount * 1e9)});
         if (fault.kind == Fault::Capacity) environment_.set_capacity(from, to, fault.amount);
       }
       return;
@@ -169,12 +194,8 @@ void Driver::begin(const FaultPlan& fault) {
 void Driver::begin_at_host(const FaultPlan& fault) {
   DiskSettings& disk = environment_.disk(fault.a).settings;
   switch (fault.kind) {
-    case Fault::Crash:
-      cluster_.hold_down(fault.a);
-      return cluster_.kill(fault.a, Cluster::Death::OfProcess);
-    case Fault::PowerCut:
-      cluster_.hold_down(fault.a);
-      return cluster_.kill(fault.a, Cluster::Death::OfMachine);
+    case Fault::Crash: cluster_.hold_down(fault.a); return cluster_.kill(fault.a, Cluster::Death::OfProcess);
+    case Fault::PowerCut: cluster_.hold_down(fault.a); return cluster_.kill(fault.a, Cluster::Death::OfMachine);
     case Fault::Wipe:
       cluster_.hold_down(fault.a);
       cluster_.kill(fault.a, Cluster::Death::OfMachine);
@@ -183,7 +204,8 @@ void Driver::begin_at_host(const FaultPlan& fault) {
     case Fault::DamagedBlock:
       cluster_.hold_down(fault.a);
       cluster_.kill(fault.a, Cluster::Death::OfProcess);
-      if (environment_.disk(fault.a).damage_block()) history_.store_losses.push_back({kernel().now(), fault.a, "damaged"});
+      if (environment_.disk(fault.a).damage_block())
+        history_.store_losses.push_back({kernel().now(), fault.a, "damaged"});
       return;
     case Fault::Pause: return cluster_.pause(fault.a);
     case Fault::WallStep: return cluster_.step_wall(fault.a, Duration{static_cast<std::int64_t>(fault.amount * 1e9)});
@@ -203,7 +225,8 @@ void Driver::end(const FaultPlan& fault) {
   DiskSettings& disk = environment_.disk(fault.a).settings;
   switch (fault.kind) {
     case Fault::Partition:
-    case Fault::OneWay: return cut_links(fault, -1);
+    case Fault::OneWay: cut_links(fault, -1); return break_connections(fault);
+    case Fault::Clog: return break_connections(fault);
     case Fault::Delay:
     case Fault::Capacity:
       for (const auto& [from, to] : {std::pair{fault.a, fault.b}, {fault.b, fault.a}}) {
@@ -239,6 +262,8 @@ void Driver::heal() {
   kernel().trace("plan", "everything heals");
   world_.publishing = false;
   world_.handlers_behave = true;
+  for (const FaultPlan& fault : going_on_) break_connections(fault);
+  going_on_.clear();
   std::ranges::fill(cuts_, 0);
   environment_.heal_links();
   for (std::size_t i = 0; i < plan_.hosts.size(); ++i) {
@@ -298,7 +323,8 @@ bool Driver::converge(std::vector<NodeReport>& reports, const char* after) {
 
 void Driver::end_hosts(const std::vector<std::size_t>& hosts) {
   for (const std::size_t host : hosts) cluster_.terminate(host);
-  run_while(plan_.drain_max, [&] { return std::ranges::any_of(hosts, [&](std::size_t host) { return cluster_.is_running(host); }); });
+  run_while(plan_.drain_max,
+            [&] { return std::ranges::any_of(hosts, [&](std::size_t host) { return cluster_.is_running(host); }); });
 }
 
 /// Spools last, one after the other, because the others still have to be confirmed.
@@ -340,13 +366,15 @@ void Driver::read_store(std::size_t host, StoreContents& contents) {
         if (!fresh) ++found->second.times;
         found->second.held_for = stored.held_for;
         found->second.tag = tag_in(event.data);
-        found->second.bytes = std::hash<std::string_view>{}(as_text(event.data)) * 31 + static_cast<std::uint64_t>(event.time.ns);
+        found->second.bytes =
+            std::hash<std::string_view>{}(as_text(event.data)) * 31 + static_cast<std::uint64_t>(event.time.ns);
       }
     }
     if (page->at_end) break;
     query.from = page->next;
   }
-  for (const LetterState state : {LetterState::Dead, LetterState::Requeued, LetterState::Resolved, LetterState::Purged}) {
+  for (const LetterState state :
+       {LetterState::Dead, LetterState::Requeued, LetterState::Resolved, LetterState::Purged}) {
     LetterQuery letters;
     letters.state = state;
     while (true) {
@@ -372,7 +400,8 @@ void Driver::read_records(StoreReader& reader, StoreContents& contents) {
         const auto frame = Frame::decode(Bytes(part.frame.begin(), part.frame.end()));
         if (!frame) continue;
         for (const EventView& event : (*frame)->events()) {
-          if (auto record = decode_spool_record(event.data)) contents.records[journal.origin].push_back(std::move(*record));
+          if (auto record = decode_spool_record(event.data))
+            contents.records[journal.origin].push_back(std::move(*record));
         }
       }
       if (page->next > page->stored_to || page->next <= query.first) break;

@@ -39,6 +39,7 @@ class Driver {
   bool run_while(Duration limit, const std::function<bool()>& going_on);
   void cut_link(std::size_t from, std::size_t to, int by);
   void cut_links(const FaultPlan& fault, int by);
+  void break_connections(const FaultPlan& fault);
   void flap(const FaultPlan& fault, SteadyTime until, bool up);
 
   Plan plan_;
@@ -48,6 +49,7 @@ class Driver {
   Cluster cluster_;
   Operators operators_;
   Evidence evidence_;
+  std::vector<FaultPlan> going_on_;  // that hold up what is sent
   std::vector<int> cuts_;  // of every way of every link: the faults that cut it now
   std::vector<std::pair<std::size_t, std::shared_ptr<NodeReport>>> samples_;
   std::uint32_t phase_ = 0;  // what was scheduled in an earlier one does nothing any more

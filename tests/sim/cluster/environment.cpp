@@ -1,7 +1,10 @@
 #include "environment.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -22,6 +25,8 @@ struct LinkState {
 };
 
 }  // namespace
+
+std::string folder_of(int pid) { return "/dev/shm/legion-sim-" + std::to_string(pid); }
 
 struct Environment::State {
   const Plan& plan;
@@ -44,18 +49,31 @@ struct Environment::State {
 };
 
 Environment::Environment(const Plan& plan) : state_(std::make_unique<State>(State{plan, {}, {}, {}})) {
-  state_->root = std::filesystem::path("/dev/shm") / ("legion-sim-" + std::to_string(::getpid()));
+  state_->root = folder_of(::getpid());
   remove_files();
   NetworkSettings settings;
   settings.link = state_->healthy();
+  settings.mark_max = plan.mark_max;
   network().reset(settings);
   state_->links.resize(plan.hosts.size() * plan.hosts.size());
   for (std::size_t i = 0; i < plan.hosts.size(); ++i) {
     state_->disks.push_back(std::make_unique<Disk>(state_->root / plan.hosts[i].name, plan.seed * 31 + i));
+    state_->disks.back()->settings.hits = DiskSettings::Hits::StoreOnly;
   }
 }
 
 Environment::~Environment() = default;
+
+void Environment::sweep() {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", ignored)) {
+    const std::string name = entry.path().filename().string();
+    constexpr std::string_view prefix = "legion-sim-";
+    if (!name.starts_with(prefix)) continue;
+    const int pid = std::atoi(name.c_str() + prefix.size());
+    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
 
 void Environment::remove_files() {
   std::error_code ignored;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 
 #include "disk/disk.hpp"
 #include "kernel/kernel.hpp"
@@ -13,11 +15,20 @@
 
 namespace legion::sim {
 
+/// What the real process of that number keeps of its nodes' files.
+std::string folder_of(int pid);
+inline void remove_files_of(int pid) {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_of(pid), ignored);
+}
+
 /// Thread: the one there is. Operators have a host of their own that no fault touches.
 class Environment {
  public:
   explicit Environment(const Plan& plan);
   ~Environment();
+  /// Removes the real files of runs that were killed.
+  static void sweep();
   /// The real files of the nodes.
   void remove_files();
 

@@ -69,8 +69,9 @@ bool Evidence::was_requeued(std::uint32_t subscription, const Place& place, Stea
   // A gate is asked again whoever it was that failed.
   const std::string agent = drawn.is_gate() ? plan.hosts[drawn.host].name + '/' : agent_of(subscription);
   return found != requeues_.end() && std::ranges::any_of(found->second, [&](const auto& requeue) {
-    return requeue.first <= before && (drawn.is_gate() ? requeue.second.starts_with(agent) : requeue.second == agent);
-  });
+           return requeue.first <= before &&
+                  (drawn.is_gate() ? requeue.second.starts_with(agent) : requeue.second == agent);
+         });
 }
 
 bool Evidence::was_disturbed(std::uint32_t subscription) const {
@@ -87,11 +88,13 @@ bool Evidence::expires(const Place& place) const {
 }
 
 bool Evidence::has_durable(std::size_t host) const {
-  return std::ranges::any_of(plan.subscriptions, [&](const SubscriptionPlan& one) { return one.host == host && !one.durable.empty(); });
+  return std::ranges::any_of(plan.subscriptions,
+                             [&](const SubscriptionPlan& one) { return one.host == host && !one.durable.empty(); });
 }
 
 std::size_t Evidence::stores_lost_after(SteadyTime at) const {
-  return static_cast<std::size_t>(std::ranges::count_if(history.store_losses, [&](const auto& loss) { return loss.at >= at; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(history.store_losses, [&](const auto& loss) { return loss.at >= at; }));
 }
 
 std::vector<std::uint32_t> Evidence::gates_for(std::size_t host, std::string_view type) const {

@@ -74,7 +74,9 @@ class Evidence {
   bool answered(const HandOver& one) const;
 
   bool is_durable(std::uint32_t subscription) const { return !plan.subscriptions[subscription].durable.empty(); }
-  const HandlerPlan& handler(std::uint32_t subscription) const { return plan.handler(plan.subscriptions[subscription]); }
+  const HandlerPlan& handler(std::uint32_t subscription) const {
+    return plan.handler(plan.subscriptions[subscription]);
+  }
   std::string agent_of(std::uint32_t subscription) const;  ///< "n3/agent0"
   bool was_requeued(std::uint32_t subscription, const Place& place, SteadyTime before) const;
   bool was_disturbed(std::uint32_t subscription) const;    ///< by an operator's reset or skip
@@ -90,7 +92,8 @@ class Evidence {
   std::vector<Handed> handed_;
   std::map<std::pair<std::uint32_t, Place>, std::size_t> handed_places_;
   std::map<std::pair<LifeNo, std::size_t>, std::vector<SteadyTime>> away_;  // by life and agent
-  std::map<std::string, std::vector<std::pair<SteadyTime, std::string>>> requeues_;  // by event: when, and of which agent
+  std::map<std::string, std::vector<std::pair<SteadyTime, std::string>>>
+      requeues_;  // by event: when, and of which agent
 };
 
 }  // namespace legion::sim

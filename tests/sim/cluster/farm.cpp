@@ -1,6 +1,7 @@
 #include "farm.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include <sys/syscall.h>
 
+#include "environment.hpp"
 #include "run.hpp"
 
 namespace legion::sim {
@@ -35,6 +37,9 @@ SeedSummary summary_of(const RunResult& result, std::size_t hosts) {
           .published = result.published,
           .handed = result.handed,
           .lives = result.lives,
+          .dropped_full = result.dropped_full,
+          .unsynced_undone = result.unsynced_undone,
+          .failed_writes = result.failed_writes,
           .faults = result.faults,
           .wild = result.wild ? 1u : 0u,
           .violations = static_cast<std::uint32_t>(result.violations.size())};
@@ -60,7 +65,8 @@ void work(int out, const std::vector<std::uint64_t>& seeds) {
     for (const Violation& violation : result.violations) report += violation.guarantee + ": " + violation.text + '\n';
     const SeedSummary summary = summary_of(result, result.hosts);
     const std::uint64_t bytes = report.size();
-    if (!write_all(out, "E", 1) || !write_all(out, &summary, sizeof summary) || !write_all(out, &bytes, sizeof bytes)) return;
+    if (!write_all(out, "E", 1) || !write_all(out, &summary, sizeof summary) || !write_all(out, &bytes, sizeof bytes))
+      return;
     if (!write_all(out, report.data(), report.size())) return;
   }
 }
@@ -70,6 +76,7 @@ struct Worker {
   int in = -1;
   std::string buffer;
   std::optional<std::uint64_t> running;
+  bool stopped = false;
 };
 
 class Farm {
@@ -132,7 +139,7 @@ class Farm {
         if (buffer.size() < begin_bytes) return;
         std::uint64_t seed = 0;
         std::memcpy(&seed, buffer.data() + 1, sizeof seed);
-        worker.running = seed;
+        worker.running = seed;  // of one that was stopped it says nothing
         buffer.erase(0, begin_bytes);
         continue;
       }
@@ -155,9 +162,18 @@ class Farm {
     totals_.cluster_hours += static_cast<double>(summary.simulated_ns) / 3600e9;
     totals_.published += summary.published;
     totals_.handed += summary.handed;
+    totals_.dropped_full += summary.dropped_full;
+    totals_.unsynced_undone += summary.unsynced_undone;
+    totals_.failed_writes += summary.failed_writes;
     totals_.lives += summary.lives;
     for (std::size_t i = 0; i < fault_count; ++i) totals_.faults[i] += summary.faults[i];
     if (summary.violations > 0) totals_.failures.push_back({summary.seed, std::move(report)});
+    if (wants_more()) return;
+    for (Worker& worker : workers_) {  // what they would still find does not matter any more
+      ::kill(worker.pid, SIGKILL);
+      worker.running.reset();
+      worker.stopped = true;
+    }
   }
 
   void end_worker(std::size_t place) {
@@ -166,9 +182,11 @@ class Farm {
     ::close(worker.in);
     int status = 0;
     ::waitpid(worker.pid, &status, 0);
-    if (worker.running) {
+    remove_files_of(worker.pid);
+    if (worker.running && !worker.stopped) {
       totals_.worker_died = true;
-      const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) : "status " + std::to_string(WEXITSTATUS(status));
+      const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                                                  : "status " + std::to_string(WEXITSTATUS(status));
       totals_.failures.push_back({*worker.running, "the process ended with " + how + " in the middle of the run\n"});
     }
     begin_worker();
@@ -189,7 +207,8 @@ std::string describe(const FarmTotals& totals) {
                 "%llu seeds (%llu wild), %.2f simulated cluster-hours in %.1f s: %.1f cluster-hours a minute\n"
                 "%llu events published, %llu hand-overs, %llu lives of nodes\n",
                 static_cast<unsigned long long>(totals.seeds), static_cast<unsigned long long>(totals.wild),
-                totals.cluster_hours, totals.wall_seconds, totals.cluster_hours / std::max(totals.wall_seconds, 1e-9) * 60,
+                totals.cluster_hours, totals.wall_seconds,
+                totals.cluster_hours / std::max(totals.wall_seconds, 1e-9) * 60,
                 static_cast<unsigned long long>(totals.published), static_cast<unsigned long long>(totals.handed),
                 static_cast<unsigned long long>(totals.lives));
   std::string text = line;
@@ -197,6 +216,9 @@ std::string describe(const FarmTotals& totals) {
   for (std::size_t i = 0; i < fault_count; ++i) {
     text += ' ' + std::string(to_string(static_cast<Fault>(i))) + ' ' + std::to_string(totals.faults[i]);
   }
+  text += "\nmessages dropped at high-water marks " + std::to_string(totals.dropped_full) +
+          ", files torn by power cuts " + std::to_string(totals.unsynced_undone) + ", writes that failed " +
+          std::to_string(totals.failed_writes);
   return text + '\n';
 }
 

@@ -21,6 +21,8 @@ struct SeedSummary {
   std::int64_t simulated_ns = 0;
   std::uint64_t hosts = 0;
   std::uint64_t published = 0, handed = 0, lives = 0;
+  std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
+  std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
   std::array<std::uint64_t, fault_count> faults{};
   std::uint32_t wild = 0;
   std::uint32_t violations = 0;
@@ -31,6 +33,8 @@ struct FarmTotals {
   Duration simulated{};
   double cluster_hours = 0;
   std::uint64_t published = 0, handed = 0, lives = 0;
+  std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
+  std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
   std::array<std::uint64_t, fault_count> faults{};
   double wall_seconds = 0;
   struct Failure {

@@ -110,7 +110,9 @@ std::string History::story(const Place& place) const {
     if (!hosts.contains(life.host)) continue;
     text += "  " + host_names[life.host] + '/' + std::to_string(life.number) + " lived from " + text_of(life.began) +
             (life.ended ? " to " + text_of(*life.ended) : " on") +
-            (life.end == Life::End::Killed ? ", killed" : life.end == Life::End::Clean ? ", stopped" : "") +
+            (life.end == Life::End::Killed  ? ", killed"
+             : life.end == Life::End::Clean ? ", stopped"
+                                            : "") +
             (life.state == Life::State::Lost ? ", began on an empty disk" : "") + '\n';
   }
   const std::string id = id_text(place);

@@ -40,23 +40,24 @@ struct Life {
   enum class End : std::uint8_t { Running, Killed, Clean, ByItself, NeverStarted } end = End::Running;
   /// Of its directory when it began. The file of what is in hands is never synced: a machine that dies takes it along.
   enum class State : std::uint8_t { Kept, InFlightLost, Lost } state = State::Kept;
-  bool drained = true;                   ///< of Clean: everything held was handled
-  int exit_code = 0;                     ///< of ByItself
+  bool drained = true;  ///< of Clean: everything held was handled
+  int exit_code = 0;  ///< of ByItself
   std::string message{};
 };
 
 struct Publishing {
   Tag tag = 0;
   LifeNo life = 0;
-  std::uint16_t type = 0;                ///< of the plan
+  std::uint16_t type = 0;  ///< of the plan
   std::string key;
   SteadyTime at{};
   PublishStatus answer = PublishStatus::Queued;
-  std::optional<Place> place{};          ///< its id, once told
+  std::optional<Place> place{};  ///< its id, once told
   std::optional<SteadyTime> numbered{};
   std::optional<SteadyTime> confirmed{};
-  std::size_t copies = 0;                ///< on disks, at the moment of the confirm
-  bool numbering_failed = false;         ///< told with an empty id
+  std::size_t copies = 0;  ///< on disks, at the moment of the confirm
+  bool asked_for_confirm = false;
+  bool numbering_failed = false;  ///< told with an empty id
 };
 
 enum class Ending : std::uint8_t { Open, Done, Stop, Reject, Retry };
@@ -72,17 +73,18 @@ struct HandOver {
   std::uint32_t attempt = 1;
   bool replayed = false;
   bool deferred = false;
+  std::optional<std::size_t> copies{};  ///< on disks, of a held event whose confirm had not been told yet
   Ending ending = Ending::Open;
-  SteadyTime ended{};              ///< unless Open
+  SteadyTime ended{};  ///< unless Open
   std::string key;
 };
 
 /// What an operator was told to do and what came of it.
 struct Operation {
   SteadyTime at{};
-  std::string what;                ///< "requeue", "skip", ..
-  std::string subscription;        ///< durable name; of requeue and purge: the agent
-  std::string subject;             ///< event id, stream
+  std::string what;  ///< "requeue", "skip", ..
+  std::string subscription;  ///< durable name; of requeue and purge: the agent
+  std::string subject;  ///< event id, stream
   std::optional<SteadyTime> answered{};
   bool ok = false;
   std::string answer;
@@ -90,7 +92,7 @@ struct Operation {
 
 struct AgentAway {
   LifeNo life = 0;
-  std::size_t agent = 0;           ///< of the host
+  std::size_t agent = 0;  ///< of the host
   SteadyTime at{};
 };
 
@@ -99,7 +101,7 @@ class History {
  public:
   std::vector<Life> lives;
   std::vector<Publishing> publishings;
-  std::vector<HandOver> hand_overs;   ///< in the order in which they happened
+  std::vector<HandOver> hand_overs;  ///< in the order in which they happened
   std::vector<StreamId> streams;
   std::vector<Operation> operations;
   std::vector<AgentAway> agents_away;
@@ -109,7 +111,7 @@ class History {
     LogLevel level = LogLevel::Error;
     std::string text;
   };
-  std::vector<Line> errors;           ///< log lines of level error
+  std::vector<Line> errors;  ///< log lines of level error
   std::vector<std::string> oddities;  ///< what the agents found wrong by themselves
   struct StoreLoss {
     SteadyTime at{};

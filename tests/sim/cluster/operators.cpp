@@ -171,8 +171,10 @@ void Operators::skip_stalled(const std::vector<NodeReport>& reports) {
   for (const NodeReport& report : reports) {
     if (!report.pending.is_array()) continue;
     for (const auto& durable : report.pending) {
-      const bool stalled = std::ranges::any_of(durable["streams"], [](const auto& stream) { return stream["stalled"] != ""; });
-      const auto chosen = std::ranges::find(world_.plan.subscriptions, durable["name"].get<std::string>(), &SubscriptionPlan::durable);
+      const bool stalled =
+          std::ranges::any_of(durable["streams"], [](const auto& stream) { return stream["stalled"] != ""; });
+      const auto chosen =
+          std::ranges::find(world_.plan.subscriptions, durable["name"].get<std::string>(), &SubscriptionPlan::durable);
       if (!stalled || chosen == world_.plan.subscriptions.end()) continue;
       spawn("operator", [this, &subscription = *chosen] { change_subscription(subscription, Change::Skip); });
     }
@@ -212,7 +214,8 @@ void Operators::replay(const FaultPlan& fault) {
       if (auto map = to_cloudevent_msgpack(event)) events.push_back(std::move(*map));
     }
   }
-  const std::size_t operation = begin("replay", world_.plan.hosts[fault.a].name, std::to_string(events.size()) + " events");
+  const std::size_t operation =
+      begin("replay", world_.plan.hosts[fault.a].name, std::to_string(events.size()) + " events");
   MsgpackWriter params;
   params.map(2);
   params.str("events");

@@ -66,7 +66,9 @@ void set(SubscriptionPlan& subscription, Manner manner, double probability) {
 void draw_manners(Rng& rng, SubscriptionPlan& subscription, const HandlerPlan& handler, bool wild) {
   const bool is_gate = subscription.is_gate();
   const double much = wild ? 1.0 : 0.3;
-  const auto some = [&](double in_the_run, double rate) { return rng.chance(in_the_run * much) ? rng.uniform() * rate : 0.0; };
+  const auto some = [&](double in_the_run, double rate) {
+    return rng.chance(in_the_run * much) ? rng.uniform() * rate : 0.0;
+  };
   set(subscription, Manner::Slow, rng.uniform() * 0.2);
   set(subscription, Manner::FailsFirst, some(0.6, 0.05));
   set(subscription, Manner::Poison, some(0.4, 0.015));
@@ -79,8 +81,7 @@ void draw_manners(Rng& rng, SubscriptionPlan& subscription, const HandlerPlan& h
   }
   if (!wild) return;
   set(subscription, Manner::KillsOnce, some(0.25, 0.01));
-  // A gate that kills its node again and again has no end: docs/guarantees.md, G6.
-  if (!subscription.durable.empty()) set(subscription, Manner::Kills, some(0.15, 0.005));
+  if (!subscription.durable.empty() || is_gate) set(subscription, Manner::Kills, some(0.15, 0.005));
 }
 
 HandlerPlan draw_handler(Rng& rng, const Plan& plan, std::string name) {
@@ -90,7 +91,8 @@ HandlerPlan draw_handler(Rng& rng, const Plan& plan, std::string name) {
   if (rng.chance(0.25)) handler.concurrency = static_cast<std::uint32_t>(2 + rng.below(4));
   handler.retry.max_attempts = static_cast<std::uint32_t>(rng.chance(0.7) ? 3 : 1 + rng.below(4));
   handler.retry.delay = seconds(between(rng, 0.02, 0.3));
-  if (handler.answers == Agent::Answers::Later && rng.chance(0.5)) handler.handler_timeout = seconds(between(rng, 1, 3));
+  if (handler.answers == Agent::Answers::Later && rng.chance(0.5))
+    handler.handler_timeout = seconds(between(rng, 1, 3));
   for (LaneSpec& lane : handler.lanes) lane = draw_lane(rng, plan.wild);
   handler.consequence = rng.below(plan.types.size());
   return handler;
@@ -153,9 +155,42 @@ HostPlan draw_host(Rng& rng, const Plan& plan, std::size_t number, std::size_t s
   }
   const std::uint64_t journals[] = {12 << 10, 64 << 10, 256 << 10, 4 << 20};
   host.confirmed_bytes = plan.wild ? one_of(rng, journals) : 4 << 20;
-  host.captured_bytes = plan.wild ? one_of(rng, journals) : 4 << 20;
+  const std::uint64_t captured[] = {3 << 10, 12 << 10, 64 << 10, 4 << 20};  // what finds no room becomes a void
+  host.captured_bytes = plan.wild ? one_of(rng, captured) : 4 << 20;
   if (rng.chance(0.3)) host.wall_offset = seconds(between(rng, -30, 30));
   return host;
+}
+
+/// More at once than an agent handles in a second, in every lane.
+void draw_flood(Rng& rng, Plan& plan) {
+  const std::size_t host = plan.hosts.size() - 1;  // no spool
+  HostPlan& here = plan.hosts[host];
+  const char* names[limits::lane_count] = {"flood.critical", "flood.high", "flood.normal", "flood.low"};
+  PublisherPlan publisher;
+  publisher.name = "flood";
+  publisher.events_per_second = between(rng, 8, 16);
+  publisher.burst = 200 + rng.below(200);
+  for (const Priority lane : all_priorities) {
+    publisher.types.push_back(plan.types.size());
+    TypePlan type;
+    type.type = names[lane_index(lane)];
+    type.priority = lane;
+    plan.types.push_back(type);
+  }
+  here.publishers.push_back(publisher);
+  here.queue_capacity.fill(8192);
+  HandlerPlan handler;
+  handler.name = "bucket";
+  for (LaneSpec& lane : handler.lanes) lane.capacity = 1000;
+  SubscriptionPlan subscription;
+  subscription.filter = "flood.";
+  subscription.tier = Priority::High;
+  subscription.host = host;
+  subscription.agent = here.handlers.size();
+  set(subscription, Manner::Slow, 0.2);
+  handler.subscriptions.push_back(plan.subscriptions.size());
+  plan.subscriptions.push_back(subscription);
+  here.handlers.push_back(std::move(handler));
 }
 
 }  // namespace
@@ -180,7 +215,9 @@ std::size_t Plan::spools() const {
   return static_cast<std::size_t>(std::ranges::count_if(hosts, [](const HostPlan& host) { return host.spool; }));
 }
 
-Filter Plan::filter(std::size_t subscription) const { return Filter::parse(subscriptions[subscription].filter).value(); }
+Filter Plan::filter(std::size_t subscription) const {
+  return Filter::parse(subscriptions[subscription].filter).value();
+}
 
 Plan draw_plan(std::uint64_t seed) {
   Rng rng(seed * 0x9e3779b97f4a7c15u + 0x51);
@@ -207,10 +244,14 @@ Plan draw_plan(std::uint64_t seed) {
   for (HostPlan& host : plan.hosts) {
     if (!host.spool) draw_publishers(rng, plan, host, events_per_second / static_cast<double>(publishing));
   }
+  if (rng.chance(0.25)) draw_flood(rng, plan);
   plan.safety = seconds(between(rng, 25, 60));
   plan.books = seconds(between(rng, 8, 20));
   plan.store_loss_max = plan.wild ? rng.below(2) : 0;
   if (rng.chance(0.15)) plan.retain_for = seconds(between(rng, 1, 6));
+  // Drawn beside the others, so that the runs of known seeds stay what they were.
+  if (plan.wild && chance_of(plan.seed, 4711, 1) < 0.3)
+    plan.mark_max = 1 << (2 + static_cast<int>(chance_of(plan.seed, 4711, 2) * 4));
   plan.faults = draw_faults(rng, plan, FaultsOf::Everything, plan.safety);
   plan.network_faults = draw_faults(rng, plan, FaultsOf::Network, plan.books);
   return plan;

@@ -142,6 +142,7 @@ struct Plan {
   std::vector<TypePlan> types;
   std::vector<SubscriptionPlan> subscriptions;
   std::optional<Duration> retain_for;   ///< of every spool
+  int mark_max = 0;                ///< of the lanes' high-water marks; 0: the product's own
   std::size_t store_loss_max = 0;  ///< how often a store may be lost or damaged
 
   // Of membership, everywhere alike.

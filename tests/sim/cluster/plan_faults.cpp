@@ -11,7 +11,8 @@ namespace {
 Duration seconds(double value) { return Duration{static_cast<std::int64_t>(value * 1e9)}; }
 double between(Rng& rng, double low, double high) { return low + rng.uniform() * (high - low); }
 
-/// How likely a kind is in a run at all, in calm and in wild ones, how often it then comes at most, and how long it lasts.
+/// How likely a kind is in a run at all, in calm and in wild ones, how often it then comes at most, and how long it
+/// lasts.
 struct Habit {
   Fault kind;
   double calm, wild;
@@ -20,28 +21,17 @@ struct Habit {
 };
 
 constexpr std::array<Habit, fault_count> habits{{
-    {Fault::Partition, 0.15, 0.5, 3, 0.5, 15},
-    {Fault::OneWay, 0.1, 0.4, 3, 0.5, 15},
-    {Fault::Flap, 0.05, 0.3, 2, 1, 8},
-    {Fault::Delay, 0.3, 0.5, 4, 1, 10},
-    {Fault::Capacity, 0.1, 0.3, 3, 1, 10},
-    {Fault::Clog, 0.1, 0.4, 4, 0.2, 8},
-    {Fault::Reset, 0.3, 0.6, 10, 0, 0},
-    {Fault::Crash, 0.3, 0.6, 5, 0.1, 6},
-    {Fault::Wipe, 0.0, 0.15, 1, 0.1, 6},
-    {Fault::PowerCut, 0.1, 0.4, 2, 0.5, 15},
-    {Fault::Pause, 0.15, 0.4, 4, 0.1, 12},
-    {Fault::WallStep, 0.1, 0.4, 3, 0, 0},
-    {Fault::SlowDisk, 0.2, 0.5, 3, 0.5, 8},
-    {Fault::DiskError, 0.05, 0.25, 2, 0.5, 6},
-    {Fault::DiskFull, 0.05, 0.25, 2, 0.5, 6},
-    {Fault::DamagedBlock, 0.0, 0.15, 1, 0.1, 3},
-    {Fault::Restart, 0.3, 0.5, 4, 0.1, 5},
-    {Fault::AgentDown, 0.2, 0.5, 6, 0.1, 5},
-    {Fault::Requeue, 0.3, 0.5, 6, 0, 0},
-    {Fault::Purge, 0.05, 0.15, 2, 0, 0},
-    {Fault::Skip, 0.0, 0.1, 2, 0, 0},
-    {Fault::ResetCursor, 0.0, 0.08, 1, 0, 0},
+    {Fault::Partition, 0.15, 0.5, 3, 0.5, 15}, {Fault::OneWay, 0.1, 0.4, 3, 0.5, 15},
+    {Fault::Flap, 0.05, 0.3, 2, 1, 8},         {Fault::Delay, 0.3, 0.5, 4, 1, 10},
+    {Fault::Capacity, 0.1, 0.3, 3, 1, 10},     {Fault::Clog, 0.1, 0.4, 4, 0.2, 8},
+    {Fault::Reset, 0.3, 0.6, 10, 0, 0},        {Fault::Crash, 0.3, 0.6, 5, 0.1, 6},
+    {Fault::Wipe, 0.0, 0.15, 1, 0.1, 6},       {Fault::PowerCut, 0.1, 0.4, 2, 0.5, 15},
+    {Fault::Pause, 0.15, 0.4, 4, 0.1, 12},     {Fault::WallStep, 0.1, 0.4, 3, 0, 0},
+    {Fault::SlowDisk, 0.2, 0.5, 3, 0.5, 8},    {Fault::DiskError, 0.05, 0.25, 2, 0.5, 6},
+    {Fault::DiskFull, 0.05, 0.25, 2, 0.5, 6},  {Fault::DamagedBlock, 0.0, 0.15, 1, 0.1, 3},
+    {Fault::Restart, 0.3, 0.5, 4, 0.1, 5},     {Fault::AgentDown, 0.2, 0.5, 6, 0.1, 5},
+    {Fault::Requeue, 0.3, 0.5, 6, 0, 0},       {Fault::Purge, 0.05, 0.15, 2, 0, 0},
+    {Fault::Skip, 0.0, 0.1, 2, 0, 0},          {Fault::ResetCursor, 0.0, 0.08, 1, 0, 0},
     {Fault::Replay, 0.1, 0.25, 2, 0, 0},
 }};
 
@@ -56,8 +46,8 @@ double amount_of(Rng& rng, Fault kind) {
 }
 
 bool needs_spool(Fault kind) {
-  return kind == Fault::SlowDisk || kind == Fault::DiskError || kind == Fault::DiskFull || kind == Fault::DamagedBlock ||
-         is_of_operators(kind);
+  return kind == Fault::SlowDisk || kind == Fault::DiskError || kind == Fault::DiskFull ||
+         kind == Fault::DamagedBlock || is_of_operators(kind);
 }
 
 bool costs_a_store(const Plan& plan, const FaultPlan& fault) {

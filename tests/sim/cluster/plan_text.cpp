@@ -40,8 +40,8 @@ constexpr Word fault_words[fault_count] = {
     {"replay", "an operator replays what a spool has into the mesh"},
 };
 
-constexpr std::string_view manner_words[manner_count] = {"fine",   "slow",  "publishes", "fails_first", "poison", "hangs",
-                                                         "defers", "stops", "rejects",   "kills_once",  "kills"};
+constexpr std::string_view manner_words[manner_count] = {
+    "fine", "slow", "publishes", "fails_first", "poison", "hangs", "defers", "stops", "rejects", "kills_once", "kills"};
 
 std::string text_of(double value) {
   char text[32];
@@ -67,7 +67,8 @@ std::string line_of(const SubscriptionPlan& subscription, std::size_t number) {
   }
   if (subscription.replays) line += " replays";
   for (std::size_t i = 0; i < manner_count; ++i) {
-    if (subscription.manners[i] > 0) line += ' ' + std::string(manner_words[i]) + ' ' + text_of(subscription.manners[i]);
+    if (subscription.manners[i] > 0)
+      line += ' ' + std::string(manner_words[i]) + ' ' + text_of(subscription.manners[i]);
   }
   return line + '\n';
 }
@@ -99,7 +100,8 @@ std::string lines_of(const HostPlan& host, const Plan& plan) {
 }
 
 std::string line_of(const FaultPlan& fault, const Plan& plan) {
-  std::string line = "  at " + text_of(fault.at) + ' ' + std::string(to_string(fault.kind)) + ' ' + plan.hosts[fault.a].name;
+  std::string line =
+      "  at " + text_of(fault.at) + ' ' + std::string(to_string(fault.kind)) + ' ' + plan.hosts[fault.a].name;
   if (is_of_network(fault.kind)) line += ' ' + plan.hosts[fault.b].name;
   if (fault.kind == Fault::Partition) {
     line = "  at " + text_of(fault.at) + " partition";
@@ -122,6 +124,7 @@ std::string describe(const Plan& plan) {
   std::string text = "seed " + std::to_string(plan.seed) + (plan.wild ? ", wild" : ", calm") + "; heartbeat " +
                      text_of(plan.heartbeat_interval) + ", links " + text_of(plan.link_delay) + "; safety " +
                      text_of(plan.safety) + ", books " + text_of(plan.books) + '\n';
+  if (plan.mark_max > 0) text += "  high-water marks of at most " + std::to_string(plan.mark_max) + '\n';
   if (plan.retain_for) text += "  spools retain for " + text_of(*plan.retain_for) + '\n';
   for (const TypePlan& type : plan.types) text += line_of(type);
   for (const HostPlan& host : plan.hosts) text += lines_of(host, plan);

@@ -39,7 +39,7 @@ std::unique_ptr<OtherProcess> start(std::function<void()> body);
 }  // namespace legion::conformance
 
 /// TEST() whose body happens in the world.
-#define SCENARIO(suite, name)                                              \
-  static void suite##_##name();                                            \
+#define SCENARIO(suite, name)                                               \
+  static void suite##_##name();                                             \
   TEST(suite, name) { ::legion::conformance::world::run(&suite##_##name); } \
   static void suite##_##name()

@@ -1,20 +1,18 @@
 #include "world.hpp"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 
 #include <legion/transport/free_ports.hpp>
 
+#include "support/poll.hpp"
+
 namespace legion::conformance {
 namespace {
-
-constexpr Duration watchdog = 60s;
 
 class ForkedProcess final : public OtherProcess {
  public:
@@ -46,14 +44,7 @@ SteadyTime now() {
   return {std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count()};
 }
 
-bool until(const std::function<bool()>& condition) {
-  const SteadyTime end = now() + watchdog;
-  while (!condition()) {
-    if (now() > end) return false;
-    ::poll(nullptr, 0, 1);
-  }
-  return true;
-}
+bool until(const std::function<bool()>& condition) { return test::eventually(condition); }
 
 std::string free_address() {
   return "tcp://127.0.0.1:" + std::to_string(transport::find_free_ports("127.0.0.1", 1).value());

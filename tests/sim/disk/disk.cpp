@@ -40,14 +40,14 @@ Duration Disk::draw_sync() {
 }
 
 int Disk::before_write() {
-  if (settings.trouble == DiskSettings::Trouble::None) return 0;
+  if (settings.trouble == DiskSettings::Trouble::None || settings.hits == DiskSettings::Hits::StoreOnly) return 0;
   ++figures_.failed_writes;
   return settings.trouble == DiskSettings::Trouble::Full ? ENOSPC : EIO;
 }
 
 int Disk::sync() {
   Kernel::get().sleep(draw_sync());
-  if (settings.trouble != DiskSettings::Trouble::Broken) return 0;
+  if (settings.trouble != DiskSettings::Trouble::Broken || settings.hits == DiskSettings::Hits::StoreOnly) return 0;
   ++figures_.failed_writes;
   return EIO;
 }

@@ -24,13 +24,15 @@ struct DiskSettings {
   unsigned slow_percent = 0;
   Duration slow_sync = 300ms;
   enum class Trouble : std::uint8_t { None, Full, Broken } trouble = Trouble::None;  ///< writes answer ENOSPC or EIO
+  /// What trouble hits. A node whose state directory cannot be written ends, and stays away until somebody starts it.
+  enum class Hits : std::uint8_t { Everything, StoreOnly } hits = Hits::Everything;
 };
 
 struct DiskFigures {
   std::uint64_t syncs = 0;
   std::uint64_t slow_syncs = 0;
   std::uint64_t failed_writes = 0;
-  std::uint64_t unsynced_lost = 0;   ///< records that were written and not synced when their process ended
+  std::uint64_t unsynced_lost = 0;  ///< records that were written and not synced when their process ended
   std::uint64_t blocks_damaged = 0;
   std::uint64_t frames_damaged = 0;
   std::uint64_t files_torn = 0;
@@ -40,8 +42,8 @@ struct DiskFigures {
 ///
 /// Of a store the records of one append become durable all at once, at a moment between the append's beginning and its
 /// end, as in one transaction; a process that is killed before loses them, one that is killed behind has them and has
-/// told nobody. Files (of the state directory, and a store of SQLite's) are real ones, in a folder of their own for each
-/// life: what was written and not synced is there after a kill, and there, gone or torn after a power cut.
+/// told nobody. Files (of the state directory, and a store of SQLite's) are real ones, in a folder of their own for
+/// each life: what was written and not synced is there after a kill, and there, gone or torn after a power cut.
 class Disk {
  public:
   /// `folder` is empty, and removed by whoever made it.

@@ -1,10 +1,11 @@
-// What a store acknowledged survives whatever ends its process: the simulated store, and the real one on simulated files.
+// What a store acknowledged survives whatever ends its process: the simulated store, and the real one on simulated
+// files.
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "kit.hpp"
 #include "disk.hpp"
+#include "kit.hpp"
 
 namespace legion::sim {
 namespace {

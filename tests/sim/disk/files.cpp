@@ -87,13 +87,13 @@ int open_at(int folder, const char* path, int flags, mode_t mode) {
 
 using namespace legion::sim;
 
-#define LEGION_MODE_OF(flags, last)            \
-  mode_t mode = 0;                             \
+#define LEGION_MODE_OF(flags, last)             \
+  mode_t mode = 0;                              \
   if (((flags) & (O_CREAT | O_TMPFILE)) != 0) { \
-    va_list more;                              \
-    va_start(more, last);                      \
-    mode = va_arg(more, mode_t);               \
-    va_end(more);                              \
+    va_list more;                               \
+    va_start(more, last);                       \
+    mode = va_arg(more, mode_t);                \
+    va_end(more);                               \
   }
 
 extern "C" {
@@ -118,8 +118,8 @@ ssize_t pwrite(int fd, const void* from, size_t bytes, off_t offset) {
 ssize_t pwrite64(int fd, const void* from, size_t bytes, off64_t offset) { return pwrite(fd, from, bytes, offset); }
 
 int ftruncate(int fd, off_t size) noexcept {
-  return static_cast<int>(write_to(fd, static_cast<std::uint64_t>(size), 0,
-                                   [&] { return ::syscall(SYS_ftruncate, fd, size); }));
+  return static_cast<int>(
+      write_to(fd, static_cast<std::uint64_t>(size), 0, [&] { return ::syscall(SYS_ftruncate, fd, size); }));
 }
 int ftruncate64(int fd, off64_t size) noexcept { return ftruncate(fd, size); }
 

@@ -11,7 +11,7 @@ namespace legion::sim {
 namespace fs = std::filesystem;
 
 void Unsynced::note(int fd, const std::string& path, std::uint64_t offset, std::uint64_t bytes) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return;
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const std::uint64_t end = bytes == 0 ? size : std::min(size, offset + bytes);
@@ -39,7 +39,7 @@ std::uint64_t Unsynced::cut(const fs::path& original, const fs::path& folder, Rn
     if (fd < 0) continue;
     const double kept = rng.uniform();
     std::uint64_t size = 0;
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) == 0) size = static_cast<std::uint64_t>(status.st_size);
     bool changed = false;
     for (auto write = writes.rbegin(); write != writes.rend(); ++write) {

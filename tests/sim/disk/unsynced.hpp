@@ -29,7 +29,7 @@ class Unsynced {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     std::uint64_t size_before = 0;  // of the file
-    std::string before;             // what lay there
+    std::string before;  // what lay there
   };
   std::map<std::string, std::vector<Write>> files_;
 };

@@ -163,9 +163,9 @@ std::shared_ptr<Process> Kernel::spawn(std::string name, std::function<void()> m
   process->id = ++m.processes_begun;
   m.processes.push_back(process);
   m.begin_fiber(process.get(), [main = std::move(main)]() -> void* {
-    main();
-    return nullptr;
-  }).detached = true;
+     main();
+     return nullptr;
+   }).detached = true;
   return process;
 }
 
@@ -288,8 +288,9 @@ void Kernel::trace(std::string_view who, std::string_view what) {
   Machine& m = machine();
   if (!m.traced) return;
   const std::int64_t us = (m.now - begins_at).count() / 1000;
-  std::printf("%4lld.%06lld %-10.*s %.*s\n", static_cast<long long>(us / 1'000'000), static_cast<long long>(us % 1'000'000),
-              static_cast<int>(who.size()), who.data(), static_cast<int>(what.size()), what.data());
+  std::printf("%4lld.%06lld %-10.*s %.*s\n", static_cast<long long>(us / 1'000'000),
+              static_cast<long long>(us % 1'000'000), static_cast<int>(who.size()), who.data(),
+              static_cast<int>(what.size()), what.data());
 }
 
 std::uint64_t Kernel::digest() const { return machine().digest; }

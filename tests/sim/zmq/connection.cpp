@@ -22,7 +22,10 @@ std::uint64_t buffers(int sndbuf, int rcvbuf) {
 }  // namespace
 
 Connection::Connection(std::uint64_t id, Ends ends, Session& dialled, Socket& listener, TcpUri uri)
-    : id_(id), listener_(&listener), uri_(std::move(uri)), dialler_type_(dialled.socket_type()),
+    : id_(id),
+      listener_(&listener),
+      uri_(std::move(uri)),
+      dialler_type_(dialled.socket_type()),
       accepted_type_(listener.type()) {
   Network& network = Network::get();
   const Options& there = listener.options();

@@ -44,8 +44,13 @@ void Session::take_handshake(SegmentKind kind) {
         ask_zap();
       } else {
         // Without a handler to ask, our READY is out already, and the other side sees from it the same. With one, it is
-        // a race which comes first: its answer or the other side's READY.
-        if (options_.zap_domain.empty() || either()) connection_->from(1).put(SegmentKind::ReadyBack);
+        // a race which comes first: the handler's answer, and then the other side ends it, or the other side's READY.
+        if (options_.zap_domain.empty()) {
+          connection_->from(1).put(SegmentKind::ReadyBack);
+        } else if (either()) {
+          connection_->from(1).put(SegmentKind::ReadyBack);
+          break;
+        }
         end_handshake();
       }
       break;

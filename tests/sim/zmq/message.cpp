@@ -52,7 +52,10 @@ Msg Msg::around(void* data, std::size_t size, Free free, void* hint) {
 }
 
 Msg::Msg(Msg&& other) noexcept
-    : more(other.more), source(other.source), body_(std::exchange(other.body_, nullptr)), size_(other.size_),
+    : more(other.more),
+      source(other.source),
+      body_(std::exchange(other.body_, nullptr)),
+      size_(other.size_),
       inline_(other.inline_) {
   other.size_ = 0;
 }

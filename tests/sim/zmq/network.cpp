@@ -203,9 +203,10 @@ void Network::on_syn(std::uint64_t id, std::uint32_t attempt) {
     return;
   }
   const std::uint64_t made = ++last_id_;
-  Connection& connection =
-      *connections_.emplace(made, std::make_unique<Connection>(made, Connection::Ends{&from, &to}, *dialler,
-                                                               *found->second, uri)).first->second;
+  Connection& connection = *connections_
+                                .emplace(made, std::make_unique<Connection>(made, Connection::Ends{&from, &to},
+                                                                            *dialler, *found->second, uri))
+                                .first->second;
   connection.attach(0, *dialler);
   Kernel::get().after(back.settings.delay, [made, id, attempt] { get().on_syn_ack(made, id, attempt); });
 }

@@ -13,9 +13,9 @@
 
 #include <legion/base/time.hpp>
 
-#include "kernel/kernel.hpp"
 #include "connection.hpp"
 #include "context.hpp"
+#include "kernel/kernel.hpp"
 #include "session.hpp"
 
 namespace legion::sim {
@@ -50,20 +50,21 @@ struct Link {
 struct NetworkSettings {
   LinkSettings link;                              ///< between hosts, unless set otherwise
   LinkSettings loopback{15us, 10us, 0};
-  Duration io_delay{15us};                        ///< until an I/O thread sees what its process did
-  std::size_t io_burst = 64;                      ///< messages written at once that it sees without that delay
-  std::uint64_t kernel_buffer_bytes = 1u << 20;   ///< both ends of a direction together, unless the socket sets them
+  int mark_max = 0;  ///< no high-water mark of a lane is above this; 0: as the sockets ask
+  Duration io_delay{15us};  ///< until an I/O thread sees what its process did
+  std::size_t io_burst = 64;  ///< messages written at once that it sees without that delay
+  std::uint64_t kernel_buffer_bytes = 1u << 20;  ///< both ends of a direction together, unless the socket sets them
 };
 
 struct NetworkFigures {
-  std::uint64_t connections = 0;      ///< handshakes that succeeded, counted at the dialling end
-  std::uint64_t refused = 0;          ///< attempts that were refused
-  std::uint64_t resets = 0;           ///< connections that ended otherwise than by a close
-  std::uint64_t timeouts = 0;         ///< of these, by a kernel's time-out
-  std::uint64_t messages = 0;         ///< that reached the other end's ZeroMQ
+  std::uint64_t connections = 0;  ///< handshakes that succeeded, counted at the dialling end
+  std::uint64_t refused = 0;  ///< attempts that were refused
+  std::uint64_t resets = 0;  ///< connections that ended otherwise than by a close
+  std::uint64_t timeouts = 0;  ///< of these, by a kernel's time-out
+  std::uint64_t messages = 0;  ///< that reached the other end's ZeroMQ
   std::uint64_t bytes = 0;
-  std::uint64_t dropped_full = 0;     ///< by an XPUB for one peer, at its high-water mark
-  std::uint64_t refused_full = 0;     ///< EAGAIN told to the owner
+  std::uint64_t dropped_full = 0;  ///< by an XPUB for one peer, at its high-water mark
+  std::uint64_t refused_full = 0;  ///< EAGAIN told to the owner
   std::uint64_t lost_with_connection = 0;  ///< whole messages that were given to ZeroMQ and never arrived
 };
 
@@ -71,7 +72,7 @@ struct NetworkFigures {
 struct Held {
   std::string process;
   std::string endpoint;
-  std::size_t to_send = 0;      ///< messages or parts of them in ZeroMQ
+  std::size_t to_send = 0;  ///< messages or parts of them in ZeroMQ
   std::size_t in_kernels = 0;
   std::uint64_t kernel_bytes = 0;
   std::size_t to_read = 0;
@@ -146,7 +147,7 @@ class Network {
   std::vector<std::unique_ptr<Context>> contexts_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::vector<std::vector<std::unique_ptr<Link>>> links_;  // from, to
-  std::map<std::uint64_t, std::string> places_;            // of processes
+  std::map<std::uint64_t, std::string> places_;  // of processes
   std::map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Session>> retired_sessions_;  // until the next event: somebody may still be inside

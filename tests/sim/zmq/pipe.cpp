@@ -8,8 +8,12 @@
 namespace legion::sim {
 
 Pipe::Pipe(Socket& socket, Session& owner, Marks marks)
-    : session(&owner), socket_(socket), out_mark_(static_cast<std::uint64_t>(marks.sndhwm)),
-      out_half_((out_mark_ + 1) / 2), in_mark_(static_cast<std::uint64_t>(marks.rcvhwm)), in_half_((in_mark_ + 1) / 2) {}
+    : session(&owner),
+      socket_(socket),
+      out_mark_(static_cast<std::uint64_t>(marks.sndhwm)),
+      out_half_((out_mark_ + 1) / 2),
+      in_mark_(static_cast<std::uint64_t>(marks.rcvhwm)),
+      in_half_((in_mark_ + 1) / 2) {}
 
 bool Pipe::can_write() {
   if (!out_active_ || state_ != State::Active) return false;

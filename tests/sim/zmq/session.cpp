@@ -12,8 +12,14 @@
 namespace legion::sim {
 
 Session::Session(std::uint64_t id, Socket& socket, Role role, std::string endpoint)
-    : id_(id), socket_(&socket), context_(socket.context()), options_(socket.options()), socket_type_(socket.type()),
-      role_(role), endpoint_(std::move(endpoint)), reconnect_ms_(options_.reconnect_ms) {}
+    : id_(id),
+      socket_(&socket),
+      context_(socket.context()),
+      options_(socket.options()),
+      socket_type_(socket.type()),
+      role_(role),
+      endpoint_(std::move(endpoint)),
+      reconnect_ms_(options_.reconnect_ms) {}
 
 void Session::report(std::uint16_t event, std::int32_t value) {
   if (socket_ != nullptr) socket_->report(event, value, endpoint_);

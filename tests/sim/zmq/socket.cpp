@@ -39,6 +39,11 @@ Socket::~Socket() = default;
 int Socket::set(int option, const void* value, std::size_t size) {
   if (context_.is_shut_down()) return failed(ETERM);
   const int error = options_.set(option, value, size);
+  const int mark_max = Network::get().settings().mark_max;
+  if (mark_max > 0 && (type_ == ZMQ_XPUB || type_ == ZMQ_XSUB)) {
+    options_.sndhwm = std::min(options_.sndhwm, mark_max);
+    options_.rcvhwm = std::min(options_.rcvhwm, mark_max);
+  }
   return error == 0 ? 0 : failed(error);
 }
 

@@ -54,7 +54,11 @@ class Stream {
   void truncate(std::size_t kept);
   std::size_t undelivered() const { return queue_.size() - arrived_; }
   /// What is on the wire has to be sent again.
-  void recall() { sent_ = arrived_; wire_bytes_ = 0; unacknowledged_ = 0; }
+  void recall() {
+    sent_ = arrived_;
+    wire_bytes_ = 0;
+    unacknowledged_ = 0;
+  }
   /// Acknowledgements come again.
   void acknowledged() { unacknowledged_ = 0; }
   /// The end, at once, behind what has arrived.

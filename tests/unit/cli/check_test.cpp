@@ -17,16 +17,29 @@ constexpr const char* beta = "127.0.0.1:7500";
 json calm(const std::string& node) {
   json snapshot{{"node", node}, {"incarnation", 7}, {"publishing", true}};
   snapshot["lanes"] = {{{"lane", "high"}, {"queued", 0}}};
-  snapshot["subscriptions"] = {{{"agent", "risk"}, {"type", "trade."}, {"tier", "low"}, {"durable", "orders"},
-                                {"published", 10}, {"delivered", 4}, {"filtered", {{"stopped", 1}}}, {"expired", 0},
-                                {"dead", 2}, {"lost", {{"gone", 3}, {"link", 0}}}, {"pending", 0}, {"balance", 0}}};
+  snapshot["subscriptions"] = {{{"agent", "risk"},
+                                {"type", "trade."},
+                                {"tier", "low"},
+                                {"durable", "orders"},
+                                {"published", 10},
+                                {"delivered", 4},
+                                {"filtered", {{"stopped", 1}}},
+                                {"expired", 0},
+                                {"dead", 2},
+                                {"lost", {{"gone", 3}, {"link", 0}}},
+                                {"pending", 0},
+                                {"balance", 0}}};
   snapshot["durable"] = {{{"name", "orders"}, {"phase", "active"}}};
-  snapshot["journal"] = {{"confirmed", {{"last", 9}, {"journalled_events", 9}, {"confirmed_events", 8},
-                                        {"voided_events", 0}, {"waiting_events", 1}}},
-                         {"captured", {{"last", 5}, {"journalled_events", 5}, {"confirmed_events", 3},
-                                       {"voided_events", 2}, {"waiting_events", 0}}},
-                         {"links", {{{"spool", "vault"}, {"state", "open"}, {"confirmed", {{"acknowledged", 9}}},
-                                     {"captured", {{"acknowledged", 5}}}}}}};
+  snapshot["journal"] = {
+      {"confirmed",
+       {{"last", 9}, {"journalled_events", 9}, {"confirmed_events", 8}, {"voided_events", 0}, {"waiting_events", 1}}},
+      {"captured",
+       {{"last", 5}, {"journalled_events", 5}, {"confirmed_events", 3}, {"voided_events", 2}, {"waiting_events", 0}}},
+      {"links",
+       {{{"spool", "vault"},
+         {"state", "open"},
+         {"confirmed", {{"acknowledged", 9}}},
+         {"captured", {{"acknowledged", 5}}}}}}};
   snapshot["journal"]["confirmed"]["confirmed_events"] = 9;
   snapshot["journal"]["confirmed"]["waiting_events"] = 0;
   snapshot["spool"] = nullptr;
@@ -78,8 +91,9 @@ TEST(CheckBooks, NamesTheSubscriptionThatDoesNotBalance) {
 TEST(CheckBooks, NamesWhatIsCountedTwice) {
   Mesh mesh;
   line_of(mesh.a)["dead"] = 4;
-  EXPECT_THAT(mesh.check().out,
-              HasSubstr("alpha: risk trade. (orders): published 10, accounted for 12: 2 counted twice or never published"));
+  EXPECT_THAT(
+      mesh.check().out,
+      HasSubstr("alpha: risk trade. (orders): published 10, accounted for 12: 2 counted twice or never published"));
 }
 
 TEST(CheckBooks, NamesTheJournalThatDoesNotBalance) {

@@ -70,7 +70,8 @@ TEST_F(DurableBooks, ALifeThatGoesOnCountsWhatIsLeft) {
 
 TEST_F(DurableBooks, ASkipDoesNotGiveUpWhatIsDoneAhead) {
   kit.subscribe({});
-  kit.spool("s1").record(CursorRecord{"orders", {1, "c"}, "trade.", CursorRecord::Form::Whole, {{trades, 3, {{6, 7}}}}});
+  kit.spool("s1").record(
+      CursorRecord{"orders", {1, "c"}, "trade.", CursorRecord::Form::Whole, {{trades, 3, {{6, 7}}}}});
   kit.start();
   kit.durable.on_tail(kit.now, trades, 11);
   kit.settle(1s);

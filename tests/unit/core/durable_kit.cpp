@@ -126,13 +126,6 @@ void DurableKit::publish(const FramePtr& frame) {
   live(frame);
 }
 
-void DurableKit::replay(SubscriptionId subscription, const FramePtr& frame) {
-  const Route route{.subscription = subscription};
-  replayed[subscription.value] += frame->header().event_count;
-  constexpr StreamKey of_replays = 5;
-  dispatcher.on_run(now, frame, 0, frame->header().event_count, of_replays, {&route, 1});
-}
-
 void DurableKit::drain() {
   for (auto effects = durable.take_effects(); !effects.empty(); effects = durable.take_effects()) {
     for (DurableEffect& effect : effects) carry_out(std::move(effect));
@@ -258,8 +251,8 @@ Outcome DurableKit::hand_over(const Task& task, std::uint32_t k) {
   const StreamId stream = stream_of(task.frame->header());
   const std::tuple key{known.agent, event_id(stream, task.sequence(k)), task.path.value_or(InFlightPath{})};
   if (task.path) {
-    in_flight[key] = {known.durable, known.agent,  stream, task.sequence(k),
-                      task.attempt,  InFlightEntry::Stage::InHands, *task.path};
+    in_flight[key] = {known.durable, known.agent, stream, task.sequence(k), task.attempt, InFlightEntry::Stage::InHands,
+                      *task.path};
   }
   const Handled one{task.subscription, stream, task.sequence(k), task.attempt, task_of(task, k), task.path};
   handed.push_back(one);
@@ -364,22 +357,6 @@ Spans DurableKit::offered() const {
     out.emplace_back(first, first + offer.count - 1);
   }
   return out;
-}
-
-void DurableKit::check() {
-  if (const auto fault = durable.check()) ADD_FAILURE() << "durable: " << *fault;
-  if (const auto fault = dispatcher.check_conservation()) ADD_FAILURE() << "dispatcher: " << *fault;
-  for (const DurableFigures& figures : durable.figures(0)) {
-    const Books all = books(figures.subscription);
-    if (all.balance() != 0) ADD_FAILURE() << "the books of " << figures.name << " are off by " << all.balance();
-  }
-}
-
-Books DurableKit::books(SubscriptionId subscription) const {
-  Books all = dispatcher.books(subscription);
-  const auto replays = replayed.find(subscription.value);
-  all.published = replays == replayed.end() ? 0 : replays->second;
-  return all += durable.books(subscription);
 }
 
 }  // namespace legion::test

@@ -45,8 +45,9 @@ TEST(DurableRandom, EveryEventIsOverInTheEndAndNothingIsBlamedThatDidNothing) {
     all.resolved += tally.resolved;
     all.refusals += tally.refusals;
   }
-  std::cout << all.events << " events, " << all.lives << " lives, " << all.kills << " kills, " << all.gate_kills << " at gates, " << all.requeues
-            << " requeues, " << all.resolved << " resolved, " << all.refusals << " refusals\n";
+  std::cout << all.events << " events, " << all.lives << " lives, " << all.kills << " kills, " << all.gate_kills
+            << " at gates, " << all.requeues << " requeues, " << all.resolved << " resolved, " << all.refusals
+            << " refusals\n";
   for (const auto& [reason, lost] : all.lost) std::cout << lost << " lost: " << reason << '\n';
   for (const auto& [reason, letters] : all.letters) std::cout << letters << " letters: " << reason << '\n';
   if (seed_given()) return;

@@ -289,8 +289,8 @@ TEST_F(DurableRequeue, ThatKillsTheProcessDiesAfterExactlyMaxAttempts) {
     }
     if (const auto task = node.dispatcher.next(node.now)) {
       EXPECT_EQ(task->attempt, ++hand_overs);
-      left.push_back({"orders", "c/orders", trades, task->sequence(), task->attempt, InFlightEntry::Stage::InHands,
-                      {.round = 1}});
+      left.push_back(
+          {"orders", "c/orders", trades, task->sequence(), task->attempt, InFlightEntry::Stage::InHands, {.round = 1}});
     }
     world = node.spools;
   }

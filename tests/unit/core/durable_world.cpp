@@ -330,7 +330,8 @@ Outcome DurableWorld::treat(const DurableKit::Handled& one) {
     way.hand_overs = one.attempt;
     way.last_attempt = one.attempt;
   }
-  told.history += " handed(" + std::to_string(one.attempt) + ", way " + std::to_string(round) + ", life " + std::to_string(tally_.lives) + ')';
+  told.history += " handed(" + std::to_string(one.attempt) + ", way " + std::to_string(round) + ", life " +
+                  std::to_string(tally_.lives) + ')';
   const bool is_new_attempt = way.attempts_of_life.insert(one.attempt).second;
   const bool is_sure = !told.is_uncertain && !way.is_uncertain;
   if (is_sure) {

@@ -43,11 +43,11 @@ class DurableWorld {
   };
   /// Hand-overs by the cursor, or by the requeue of one round; those of one do not count for another.
   struct Way {
-    std::uint32_t hand_overs = 0;     // since its last letter
+    std::uint32_t hand_overs = 0;  // since its last letter
     std::uint32_t before = 0;         // hand-overs that an unfinished letter may have counted already
-    std::uint32_t last_attempt = 0;   // since its last letter
+    std::uint32_t last_attempt = 0;  // since its last letter
     std::set<std::uint32_t> attempts_of_life;
-    bool is_uncertain = false;        // of a requeue: for good
+    bool is_uncertain = false;  // of a requeue: for good
   };
   struct Story {
     std::map<std::uint32_t, Way> ways;  // by InFlightPath::round

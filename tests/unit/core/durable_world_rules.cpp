@@ -131,9 +131,9 @@ void DurableWorld::check_reason(const Story& told, const Way& way, const Deliver
   const std::string about = event_id(stream, sequence) + ", " + death.reason + ", " + death.error + ':' + told.history;
   const bool adds_up = death.attempts >= way.hand_overs && death.attempts <= way.hand_overs + way.before;
   const bool is_uncertain = told.is_uncertain || way.is_uncertain;
-  require(is_uncertain || told.was_done || adds_up,
-          "a letter that counts " + std::to_string(death.attempts) + " attempts where " +
-              std::to_string(way.hand_overs) + " were made: " + about);
+  require(is_uncertain || told.was_done || adds_up, "a letter that counts " + std::to_string(death.attempts) +
+                                                        " attempts where " + std::to_string(way.hand_overs) +
+                                                        " were made: " + about);
   if (death.reason == "undecodable") return require(broken_.contains(place), "it decodes: " + about);
   if (death.reason == "expired") {
     const auto expires = expires_.find(place);

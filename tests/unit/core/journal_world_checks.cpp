@@ -90,7 +90,8 @@ void JournalWorld::check_bounds() {
   }
   for (const JournalKind journal : all_journals) {
     const Journal::Figures figures = journal_->figures(journal);
-    if (journal_->waiting_events(journal) != figures.unconfirmed_events) broken("what waits is not what is unconfirmed");
+    if (journal_->waiting_events(journal) != figures.unconfirmed_events)
+      broken("what waits is not what is unconfirmed");
   }
 }
 

@@ -66,12 +66,22 @@ class InFlightBookTest : public testing::Test {
   }
 
   static Task task(TaskId id, std::uint64_t sequence, std::uint32_t attempt = 1, std::uint32_t subscription = orders) {
-    return {.id = id, .agent = {subscription}, .subscription = {subscription}, .frame = frame_of(sequence, 1),
-            .attempt = attempt, .durable = 3, .path = InFlightPath{}};
+    return {.id = id,
+            .agent = {subscription},
+            .subscription = {subscription},
+            .frame = frame_of(sequence, 1),
+            .attempt = attempt,
+            .durable = 3,
+            .path = InFlightPath{}};
   }
   static Task run(std::uint64_t first, std::uint32_t count) {
-    return {.id = 77, .agent = {orders}, .subscription = {orders}, .frame = frame_of(first, count), .count = count,
-            .durable = 3, .path = InFlightPath{}};
+    return {.id = 77,
+            .agent = {orders},
+            .subscription = {orders},
+            .frame = frame_of(first, count),
+            .count = count,
+            .durable = 3,
+            .path = InFlightPath{}};
   }
   static std::string id_of(std::uint64_t sequence) {
     return EventId{"a", 7, Priority::High, "trade.approved", 0, sequence}.to_string();

@@ -35,10 +35,11 @@ class AtLeastOnce {
       const std::string& type = evidence_.history.streams[place.stream].type;
       if (is_reserved(type) || !filter.matches(type)) continue;
       const auto begins = beginnings.find(place.stream);
-        if (from_now && (begins == beginnings.end() || place.sequence < begins->second)) continue;
+      if (from_now && (begins == beginnings.end() || place.sequence < begins->second)) continue;
       if (was_served(subscription, place) || violations_.size() >= violations_per_check_max) continue;
-      violations_.push_back({"G6 at least once", "never handed to durable subscription " + std::to_string(subscription) +
-                                                     " (" + drawn.durable + ") of " + evidence_.agent_of(subscription) + '\n' +
+      violations_.push_back({"G6 at least once", "never handed to durable subscription " +
+                                                     std::to_string(subscription) + " (" + drawn.durable + ") of " +
+                                                     evidence_.agent_of(subscription) + '\n' +
                                                      evidence_.history.story(place)});
     }
   }
@@ -47,7 +48,8 @@ class AtLeastOnce {
   /// What waits for a confirm that never came is served by nobody.
   bool is_served(const Place& place, const StoreContents::Stored& stored) const {
     if (stored.held_for == 0) return true;
-    const auto copies = std::ranges::count_if(evidence_.stores, [&](const StoreContents& store) { return store.events.contains(place); });
+    const auto copies = std::ranges::count_if(evidence_.stores,
+                                              [&](const StoreContents& store) { return store.events.contains(place); });
     return copies >= stored.held_for;
   }
 

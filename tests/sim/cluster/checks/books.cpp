@@ -28,7 +28,9 @@ class BookCheck {
         for (const std::size_t subscription : handler.subscriptions) {
           const Json& books = reports[host].stats["subscriptions"][number++];
           if (books["balance"].get<std::int64_t>() == 0) continue;
-          tell(host, books, "the books of subscription " + std::to_string(subscription) + " do not balance at " + text_of(reports[host].at));
+          tell(host, books,
+               "the books of subscription " + std::to_string(subscription) + " do not balance at " +
+                   text_of(reports[host].at));
         }
       }
     }
@@ -47,8 +49,9 @@ class BookCheck {
           if (!can_be_told(static_cast<std::uint32_t>(subscription))) continue;
           const std::int64_t truth = may_have_gone_out(evidence_.plan.filter(subscription), *began, reports[host].at);
           if (books["published"].get<std::int64_t>() <= truth) continue;
-          tell(host, books, "since its node began " + std::to_string(truth) + " events were published for subscription " +
-                                std::to_string(subscription) + ", and its books have more");
+          tell(host, books,
+               "since its node began " + std::to_string(truth) + " events were published for subscription " +
+                   std::to_string(subscription) + ", and its books have more");
         }
       }
     }
@@ -62,7 +65,8 @@ class BookCheck {
       std::size_t number = 0;  // of the subscription in the node
       for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
         for (const std::size_t subscription : handler.subscriptions) {
-          judge_difference(host, static_cast<std::uint32_t>(subscription), before["subscriptions"][number], after["subscriptions"][number]);
+          judge_difference(host, static_cast<std::uint32_t>(subscription), before["subscriptions"][number],
+                           after["subscriptions"][number]);
           ++number;
         }
       }
@@ -70,10 +74,12 @@ class BookCheck {
   }
 
  private:
-  /// System events and replays come and go by themselves; a gate that is asked by several ways answers outside its books.
+  /// System events and replays come and go by themselves; a gate that is asked by several ways answers outside its
+  /// books.
   bool can_be_told(std::uint32_t subscription) const {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
-    return !evidence_.is_durable(subscription) && drawn.filter != "*" && !drawn.replays && !(drawn.is_gate() && evidence_.has_durable(drawn.host));
+    return !evidence_.is_durable(subscription) && drawn.filter != "*" && !drawn.replays &&
+           !(drawn.is_gate() && evidence_.has_durable(drawn.host));
   }
 
   std::optional<SteadyTime> life_of(std::size_t host, SteadyTime at) const {
@@ -85,12 +91,13 @@ class BookCheck {
 
   std::int64_t numbered(const Filter& filter, SteadyTime from, SteadyTime until) const {
     return std::ranges::count_if(evidence_.history.publishings, [&](const Publishing& one) {
-      return one.numbered && *one.numbered > from && *one.numbered <= until && filter.matches(evidence_.plan.types[one.type].type);
+      return one.numbered && *one.numbered > from && *one.numbered <= until &&
+             filter.matches(evidence_.plan.types[one.type].type);
     });
   }
 
-  /// What may have gone out since: held events do so later than they are numbered, and of those whose publisher was killed
-  /// the number may never have been told.
+  /// What may have gone out since: held events do so later than they are numbered, and of those whose publisher was
+  /// killed the number may never have been told.
   std::int64_t may_have_gone_out(const Filter& filter, SteadyTime from, SteadyTime until) const {
     return std::ranges::count_if(evidence_.history.publishings, [&](const Publishing& one) {
       const TypePlan& type = evidence_.plan.types[one.type];
@@ -119,14 +126,20 @@ class BookCheck {
   void judge_difference(std::size_t host, std::uint32_t subscription, const Json& before, const Json& after) {
     if (!can_be_told(subscription)) return;
     const Seen truth = seen(host, subscription);
-    const auto more = [&](const char* count) { return after[count].get<std::int64_t>() - before[count].get<std::int64_t>(); };
+    const auto more = [&](const char* count) {
+      return after[count].get<std::int64_t>() - before[count].get<std::int64_t>();
+    };
     if (more("published") != truth.published) {
-      tell(host, after, "published " + std::to_string(truth.published) + " while the books were watched, and they say " +
-                            std::to_string(more("published")) + " (subscription " + std::to_string(subscription) + ", before: " + before.dump() + ')');
+      tell(host, after,
+           "published " + std::to_string(truth.published) + " while the books were watched, and they say " +
+               std::to_string(more("published")) + " (subscription " + std::to_string(subscription) +
+               ", before: " + before.dump() + ')');
     }
     if (more("delivered") != truth.delivered) {
-      tell(host, after, "handled " + std::to_string(truth.delivered) + " while the books were watched, and they say " +
-                            std::to_string(more("delivered")) + " (subscription " + std::to_string(subscription) + ", before: " + before.dump() + ')');
+      tell(host, after,
+           "handled " + std::to_string(truth.delivered) + " while the books were watched, and they say " +
+               std::to_string(more("delivered")) + " (subscription " + std::to_string(subscription) +
+               ", before: " + before.dump() + ')');
     }
   }
 

@@ -33,11 +33,11 @@ void judge_agents(const Evidence& evidence, std::size_t host, const NodeReport& 
     const auto subscriptions = static_cast<std::uint64_t>(handler->subscriptions.size());
     for (const Priority lane : all_priorities) {
       const std::uint64_t depth = agent["depth"][std::string(to_string(lane))];
-      const std::uint64_t bound = handler->lanes[lane_index(lane)].capacity * (1 + subscriptions) + handler->concurrency + 64 +
-                                  stands_before(evidence, host, *handler, lane);
+      const std::uint64_t bound = handler->lanes[lane_index(lane)].capacity * (1 + subscriptions) +
+                                  handler->concurrency + 64 + stands_before(evidence, host, *handler, lane);
       if (depth > bound) {
-        tell(violations, evidence.plan.hosts[host].name + '/' + handler->name + " holds " + std::to_string(depth) + " in lane " +
-                             std::string(to_string(lane)) + " at " + text_of(report.at));
+        tell(violations, evidence.plan.hosts[host].name + '/' + handler->name + " holds " + std::to_string(depth) +
+                             " in lane " + std::string(to_string(lane)) + " at " + text_of(report.at));
       }
     }
   }
@@ -49,7 +49,8 @@ void judge_node(const Evidence& evidence, std::size_t host, const NodeReport& re
   judge_agents(evidence, host, report, violations);
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
     const std::uint64_t queued = report.stats["lanes"][lane]["queued"];
-    if (queued > here.queue_capacity[lane]) tell(violations, here.name + " queues " + std::to_string(queued) + " in lane " + std::to_string(lane));
+    if (queued > here.queue_capacity[lane])
+      tell(violations, here.name + " queues " + std::to_string(queued) + " in lane " + std::to_string(lane));
   }
   if (report.stats["journal"].is_null()) return;
   for (const char* kind : {"confirmed", "captured"}) {
@@ -70,8 +71,8 @@ void judge_concurrency(const Evidence& evidence, Violations& violations) {
     std::erase_if(hands, [&](const std::optional<SteadyTime>& over) { return over && *over <= one.at; });
     if (!one.deferred) hands.push_back(evidence.over_at(one));
     if (hands.size() > evidence.plan.handler(drawn).concurrency) {
-      tell(violations, evidence.agent_of(one.subscription) + " has " + std::to_string(hands.size()) + " events in hands at " +
-                           text_of(one.at) + '\n' + evidence.history.story(one.place));
+      tell(violations, evidence.agent_of(one.subscription) + " has " + std::to_string(hands.size()) +
+                           " events in hands at " + text_of(one.at) + '\n' + evidence.history.story(one.place));
     }
   }
 }

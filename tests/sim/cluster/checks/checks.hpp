@@ -1,4 +1,5 @@
-// The judges of a run. Each knows one guarantee and nothing of the product's code, and names the first breaches it finds.
+// The judges of a run. Each knows one guarantee and nothing of the product's code, and names the first breaches it
+// finds.
 #pragma once
 
 #include <span>

@@ -8,7 +8,8 @@ namespace {
 /// A host that forgot everything, or whose clock went back, may take an incarnation lower than the mesh remembers.
 bool may_be_fenced(const Evidence& evidence, const Life& life) {
   for (const Life& other : evidence.history.lives) {
-    if (other.host == life.host && other.began <= life.began && other.state == Life::State::Lost && other.number > 1) return true;
+    if (other.host == life.host && other.began <= life.began && other.state == Life::State::Lost && other.number > 1)
+      return true;
   }
   return false;
 }

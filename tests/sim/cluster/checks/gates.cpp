@@ -15,13 +15,14 @@ void check_gates(const Evidence& evidence, Violations& violations) {
       const auto& asked = evidence.hand_overs(gate, one.place);
       const bool said_yes = std::ranges::any_of(asked, [&](std::size_t number) {
         const HandOver& answer = evidence.at(number);
-        return answer.life == one.life && answer.ending == Ending::Done && answer.ended <= one.at && evidence.answered(answer);
+        return answer.life == one.life && answer.ending == Ending::Done && answer.ended <= one.at &&
+               evidence.answered(answer);
       });
       if (said_yes || violations.size() >= violations_per_check_max) continue;
       violations.push_back({"G9 gates", "handed to subscription " + std::to_string(one.subscription) + " of " +
                                             evidence.agent_of(one.subscription) + " at " + text_of(one.at) +
-                                            ", though gate " + std::to_string(gate) + " had not said done in that life\n" +
-                                            evidence.history.story(one.place)});
+                                            ", though gate " + std::to_string(gate) +
+                                            " had not said done in that life\n" + evidence.history.story(one.place)});
     }
   }
 }

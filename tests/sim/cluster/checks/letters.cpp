@@ -20,20 +20,24 @@ class LetterCheck {
   void judge_attempts(const HandOver& one) {
     const std::uint32_t max = evidence_.handler(one.subscription).retry.max_attempts;
     if (one.attempt <= max) return;
-    tell(one.subscription, one.place, "attempt " + std::to_string(one.attempt) + " where there are " + std::to_string(max));
+    tell(one.subscription, one.place,
+         "attempt " + std::to_string(one.attempt) + " where there are " + std::to_string(max));
   }
 
   /// Over all lives of its node: each attempt counts, also one that killed the process.
   void judge_total(const Evidence::Handed& handed) {
-    if (!evidence_.is_durable(handed.subscription) || evidence_.was_disturbed(handed.subscription) || !counts_are_kept(handed)) return;
+    if (!evidence_.is_durable(handed.subscription) || evidence_.was_disturbed(handed.subscription) ||
+        !counts_are_kept(handed))
+      return;
     const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
     std::uint32_t failures = 0;
     for (const std::size_t number : handed.numbers) {
       if (evidence_.was_requeued(handed.subscription, handed.place, evidence_.at(number).at)) return;
       failures = evidence_.failed(evidence_.at(number)) ? failures + 1 : 0;
       if (failures <= max) continue;
-      return tell(handed.subscription, handed.place, "handed over and failed " + std::to_string(failures) + " times where there are " +
-                                                         std::to_string(max) + " attempts");
+      return tell(handed.subscription, handed.place,
+                  "handed over and failed " + std::to_string(failures) + " times where there are " +
+                      std::to_string(max) + " attempts");
     }
   }
 
@@ -47,16 +51,19 @@ class LetterCheck {
     const std::uint32_t failures = failed_hand_overs(*subscription, place);
     const std::uint32_t max = evidence_.handler(*subscription).retry.max_attempts;
     if (death.reason == "handler_error") {
-      if (death.attempts != max) tell(*subscription, place, "a letter after " + std::to_string(death.attempts) + " attempts");
+      if (death.attempts != max)
+        tell(*subscription, place, "a letter after " + std::to_string(death.attempts) + " attempts");
       const auto least = static_cast<std::uint32_t>(letter.deaths.size()) * max;
       const std::uint32_t unseen = deaths_of_host(*subscription);
       if (failures + unseen < std::min(least, max)) {
         tell(*subscription, place, "a letter, though only " + std::to_string(failures) + " hand-overs failed");
       }
     } else if (death.reason == "rejected") {
-      if (!was_rejected(*subscription, place)) tell(*subscription, place, "a letter that says rejected, and nobody did");
+      if (!was_rejected(*subscription, place))
+        tell(*subscription, place, "a letter that says rejected, and nobody did");
     } else if (death.reason == "gate_failed") {
-      if (!gate_failed(*subscription, place)) tell(*subscription, place, "a letter that blames a gate which did nothing wrong");
+      if (!gate_failed(*subscription, place))
+        tell(*subscription, place, "a letter that blames a gate which did nothing wrong");
     } else if (death.reason == "expired") {
       if (!evidence_.expires(place)) tell(*subscription, place, "a letter that says expired of what never does");
     } else {
@@ -72,13 +79,18 @@ class LetterCheck {
     if (last.replayed || evidence_.was_disturbed(handed.subscription)) return;
     // Of plain deliveries only a life that ended well has told everything, and it knows of no spool when it begins.
     const Life& life = evidence_.history.lives[last.life];
-    if (!evidence_.is_durable(handed.subscription) && (life.end != Life::End::Clean || !life.drained || last.at < life.began + 5s)) return;
+    if (!evidence_.is_durable(handed.subscription) && every_spool_left_before(last.at)) return;
+    if (!evidence_.is_durable(handed.subscription) &&
+        (life.end != Life::End::Clean || !life.drained || last.at < life.began + 5s))
+      return;
     const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
     const bool rejected = evidence_.answered(last) && last.ending == Ending::Reject;
     const bool used_up = evidence_.failed(last) && last.attempt >= max;
     const auto found = letters_.find(key(handed.subscription, handed.place));
-    if ((rejected || used_up) && found == letters_.end() && !evidence_.letter_may_be_lost(last) && !gone_with_its_life(last)) {
-      tell(handed.subscription, handed.place, rejected ? "rejected, and there is no letter" : "attempts used up, and there is no letter");
+    if ((rejected || used_up) && found == letters_.end() && !evidence_.letter_may_be_lost(last) &&
+        !gone_with_its_life(last)) {
+      tell(handed.subscription, handed.place,
+           rejected ? "rejected, and there is no letter" : "attempts used up, and there is no letter");
     }
   }
 
@@ -90,9 +102,9 @@ class LetterCheck {
   /// The process was killed before it had told anybody, and no spool has the event to begin with it anew.
   bool gone_with_its_life(const HandOver& one) const {
     if (evidence_.history.lives[one.life].end != Life::End::Killed) return false;
-    return !evidence_.is_durable(one.subscription) || std::ranges::none_of(evidence_.stores, [&](const StoreContents& store) {
-      return store.events.contains(one.place);
-    });
+    return !evidence_.is_durable(one.subscription) ||
+           std::ranges::none_of(evidence_.stores,
+                                [&](const StoreContents& store) { return store.events.contains(one.place); });
   }
 
   std::optional<std::uint32_t> subscription_of(const LetterRecord& letter, const std::string& type) const {
@@ -107,8 +119,21 @@ class LetterCheck {
 
   std::uint32_t failed_hand_overs(std::uint32_t subscription, const Place& place) const {
     std::uint32_t failures = 0;
-    for (const std::size_t number : evidence_.hand_overs(subscription, place)) failures += evidence_.failed(evidence_.at(number)) ? 1 : 0;
+    for (const std::size_t number : evidence_.hand_overs(subscription, place))
+      failures += evidence_.failed(evidence_.at(number)) ? 1 : 0;
     return failures;
+  }
+
+  /// A spool that said goodbye is none until it is heard again, and that may take as long as a partition lasts.
+  bool every_spool_left_before(SteadyTime at) const {
+    for (std::size_t i = 0; i < evidence_.plan.hosts.size(); ++i) {
+      if (!evidence_.plan.hosts[i].spool) continue;
+      const bool left = std::ranges::any_of(evidence_.history.lives, [&](const Life& life) {
+        return life.host == i && life.stopping && *life.stopping <= at;
+      });
+      if (!left) return false;
+    }
+    return true;
   }
 
   /// A machine that lost its files, or a spool that was away, may not know of an attempt.
@@ -124,9 +149,8 @@ class LetterCheck {
   /// What was about to be handed over when the process died counts, and its handler never saw it.
   std::uint32_t deaths_of_host(std::uint32_t subscription) const {
     const std::size_t host = evidence_.plan.subscriptions[subscription].host;
-    return static_cast<std::uint32_t>(std::ranges::count_if(evidence_.history.lives, [&](const Life& life) {
-      return life.host == host && life.end == Life::End::Killed;
-    }));
+    return static_cast<std::uint32_t>(std::ranges::count_if(
+        evidence_.history.lives, [&](const Life& life) { return life.host == host && life.end == Life::End::Killed; }));
   }
 
   bool was_rejected(std::uint32_t subscription, const Place& place) const {
@@ -137,18 +161,18 @@ class LetterCheck {
   bool gate_failed(std::uint32_t subscription, const Place& place) const {
     const std::size_t host = evidence_.plan.subscriptions[subscription].host;
     const std::string type(original_type(evidence_.history.streams[place.stream].type));
-    return std::ranges::any_of(evidence_.gates_for(host, type), [&](std::uint32_t gate) {
-      return failed_hand_overs(gate, place) > 0;
-    });
+    return std::ranges::any_of(evidence_.gates_for(host, type),
+                               [&](std::uint32_t gate) { return failed_hand_overs(gate, place) > 0; });
   }
 
   void tell(std::uint32_t subscription, const Place& place, const std::string& what) {
     if (violations_.size() >= violations_per_check_max) return;
-    std::string text = what + ": subscription " + std::to_string(subscription) + " of " + evidence_.agent_of(subscription) + '\n' +
-                       evidence_.history.story(place);
+    std::string text = what + ": subscription " + std::to_string(subscription) + " of " +
+                       evidence_.agent_of(subscription) + '\n' + evidence_.history.story(place);
     if (const auto found = letters_.find(key(subscription, place)); found != letters_.end()) {
       const LetterRecord& letter = *found->second;
-      text += "  the letter: round " + std::to_string(letter.round) + ", " + std::string(to_string(letter.state)) + '\n';
+      text +=
+          "  the letter: round " + std::to_string(letter.round) + ", " + std::string(to_string(letter.state)) + '\n';
       for (const LetterDeath& death : letter.deaths) {
         text += "    " + death.reason + " after " + std::to_string(death.attempts) + " attempts: " + death.error + '\n';
       }

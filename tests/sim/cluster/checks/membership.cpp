@@ -24,11 +24,13 @@ void judge(const Evidence& evidence, const std::vector<NodeReport>& reports, Vio
         if (row["address"] != host->address + ":7400") wrong = "another address of " + name;
       }
       if (wrong.empty() || violations.size() >= violations_per_check_max) continue;
-      violations.push_back({"G7 membership", evidence.plan.hosts[i].name + " says at " + text_of(reports[i].at) + ": " + wrong});
+      violations.push_back(
+          {"G7 membership", evidence.plan.hosts[i].name + " says at " + text_of(reports[i].at) + ": " + wrong});
     }
     if (!reports[i].nodes.is_null() && reports[i].nodes.size() != reports.size()) {
-      violations.push_back({"G7 membership", evidence.plan.hosts[i].name + " knows " + std::to_string(reports[i].nodes.size()) +
-                                                 " members of " + std::to_string(reports.size())});
+      violations.push_back({"G7 membership", evidence.plan.hosts[i].name + " knows " +
+                                                 std::to_string(reports[i].nodes.size()) + " members of " +
+                                                 std::to_string(reports.size())});
     }
   }
 }

@@ -17,13 +17,15 @@ class OrderCheck {
     const HandlerPlan& handler = evidence_.handler(one.subscription);
     if (handler.concurrency > 1 && one.key.empty()) return;
     if (is_exempt(one)) return;
-    const auto [found, fresh] = domains_.try_emplace(
-        {one.life, one.subscription, one.place.stream, handler.concurrency > 1 ? one.key : std::string()}, number);
-    if (fresh) return;
+    const std::tuple domain(one.life, one.subscription, one.place.stream,
+                            handler.concurrency > 1 ? one.key : std::string());
     if (evidence_.was_requeued(one.subscription, one.place, one.at)) {  // such a letter comes beside the stream
-      if (evidence_.at(found->second).place == one.place) found->second = number;
+      const auto known = domains_.find(domain);
+      if (known != domains_.end() && evidence_.at(known->second).place == one.place) known->second = number;
       return;
     }
+    const auto [found, fresh] = domains_.try_emplace(domain, number);
+    if (fresh) return;
     const HandOver& before = evidence_.at(found->second);
     if (one.place.sequence < before.place.sequence) tell(before, one, "an earlier event comes after a later one");
     if (one.place.sequence > before.place.sequence && !lets_go_on(before, one.at)) {
@@ -36,8 +38,7 @@ class OrderCheck {
   /// A gate that durable subscriptions need is asked by several ways.
   bool is_exempt(const HandOver& one) const {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[one.subscription];
-    return evidence_.was_disturbed(one.subscription) ||
-           (drawn.is_gate() && evidence_.has_durable(drawn.host));
+    return evidence_.was_disturbed(one.subscription) || (drawn.is_gate() && evidence_.has_durable(drawn.host));
   }
 
   /// Whether what stands behind `one` may be handed over at `at`.
@@ -51,9 +52,10 @@ class OrderCheck {
 
   void tell(const HandOver& before, const HandOver& one, const char* what) {
     if (violations_.size() >= violations_per_check_max) return;
-    violations_.push_back({"G2 order", std::string(what) + " at " + evidence_.agent_of(one.subscription) + ", subscription " +
-                                           std::to_string(one.subscription) + ", at " + text_of(one.at) + '\n' +
-                                           evidence_.history.story(before.place) + evidence_.history.story(one.place)});
+    violations_.push_back({"G2 order", std::string(what) + " at " + evidence_.agent_of(one.subscription) +
+                                           ", subscription " + std::to_string(one.subscription) + ", at " +
+                                           text_of(one.at) + '\n' + evidence_.history.story(before.place) +
+                                           evidence_.history.story(one.place)});
   }
 
   const Evidence& evidence_;

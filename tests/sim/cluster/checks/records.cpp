@@ -21,7 +21,8 @@ bool passes(const CursorRecord& cursor, const StreamId& stream, std::uint64_t se
 void judge(const Evidence& evidence, const std::vector<SpoolRecord>& records, Violations& violations) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto* letter = std::get_if<LetterRecord>(&records[i]);
-    if (letter == nullptr || letter->state != LetterState::Dead || letter->round != 1 || letter->subscription.empty()) continue;
+    if (letter == nullptr || letter->state != LetterState::Dead || letter->round != 1 || letter->subscription.empty())
+      continue;
     const auto id = EventId::parse(letter->event);
     if (!id) continue;
     const StreamId stream{{id->node, id->incarnation}, id->lane, id->type, id->shard};
@@ -32,7 +33,8 @@ void judge(const Evidence& evidence, const std::vector<SpoolRecord>& records, Vi
       if (!in_force) in_force = cursor->generation;
       if (cursor->generation != *in_force || violations.size() >= violations_per_check_max) break;
       if (!passes(*cursor, stream, id->sequence)) continue;
-      violations.push_back({"G6 records", "the cursor of " + letter->subscription + " passed an event before its letter was written\n" +
+      violations.push_back({"G6 records", "the cursor of " + letter->subscription +
+                                              " passed an event before its letter was written\n" +
                                               evidence.history.story(evidence.history.place_of(*id))});
       return;
     }

@@ -38,9 +38,9 @@ class RepeatCheck {
 
   void tell(const HandOver& one, const char* what) {
     if (violations_.size() >= violations_per_check_max) return;
-    violations_.push_back({"no repeats", std::string(what) + ": subscription " + std::to_string(one.subscription) + " of " +
-                                             evidence_.agent_of(one.subscription) + " at " + text_of(one.at) + '\n' +
-                                             evidence_.history.story(one.place)});
+    violations_.push_back({"no repeats", std::string(what) + ": subscription " + std::to_string(one.subscription) +
+                                             " of " + evidence_.agent_of(one.subscription) + " at " + text_of(one.at) +
+                                             '\n' + evidence_.history.story(one.place)});
   }
 
   const Evidence& evidence_;
@@ -88,7 +88,8 @@ void check_ids(const Evidence& evidence, Violations& violations) {
     if (one.tag == 0 || one.replayed || violations.size() >= violations_per_check_max) continue;
     const auto found = numbered.find(one.place);
     if (found == numbered.end() || found->second == one.tag) continue;
-    violations.push_back({"ids", "another event than the one published under this id\n" + evidence.history.story(one.place)});
+    violations.push_back(
+        {"ids", "another event than the one published under this id\n" + evidence.history.story(one.place)});
   }
 }
 

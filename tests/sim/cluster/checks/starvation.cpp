@@ -16,7 +16,8 @@ constexpr std::size_t slack = 16;  // what was under way when it came
 /// Hand-overs at one agent in one life, in order.
 using ByAgent = std::map<std::pair<LifeNo, std::size_t>, std::vector<std::size_t>>;
 
-/// From when on an event of the node's own could be handed over; nothing: it came from elsewhere, and that is not known.
+/// From when on an event of the node's own could be handed over; nothing: it came from elsewhere, and that is not
+/// known.
 std::optional<SteadyTime> offered_at(const Evidence& evidence, const HandOver& one) {
   const Publishing* told = evidence.history.published_at(one.place);
   if (told == nullptr || told->life != one.life || !told->numbered) return std::nullopt;
@@ -30,9 +31,11 @@ bool is_always_ready(const Evidence& evidence, const HandOver& one) {
   const SubscriptionPlan& drawn = evidence.plan.subscriptions[one.subscription];
   const HandlerPlan& handler = evidence.plan.handler(drawn);
   if (handler.answers != Agent::Answers::AtOnce || handler.concurrency != 1) return false;
+  const std::string& type = evidence.history.streams[one.place.stream].type;
   const auto none = [&](Manner manner) { return drawn.manners[static_cast<std::size_t>(manner)] == 0; };
   const bool alone = std::ranges::all_of(evidence.plan.subscriptions, [&](const SubscriptionPlan& other) {
-    return &other == &drawn || other.host != drawn.host || other.tier >= drawn.tier;
+    return &other == &drawn || other.host != drawn.host || other.tier >= drawn.tier ||
+           !Filter::parse(other.filter)->matches(type);
   });
   return alone && none(Manner::FailsFirst) && none(Manner::Poison) && one.attempt == 1;
 }
@@ -51,10 +54,12 @@ void judge(const Evidence& evidence, const std::vector<std::size_t>& numbers, Vi
       ++before;
       of_this_lane += evidence.history.streams[other.place.stream].lane >= lane ? 1 : 0;
     }
-    if (before <= hand_overs_max * (of_this_lane + 1) + slack || violations.size() >= violations_per_check_max) continue;
+    if (before <= hand_overs_max * (of_this_lane + 1) + slack || violations.size() >= violations_per_check_max)
+      continue;
     violations.push_back({"G4 starvation", "waited for " + std::to_string(before) + " hand-overs, of which " +
                                                std::to_string(of_this_lane) + " of its lane or a lower one, at " +
-                                               evidence.agent_of(one.subscription) + '\n' + evidence.history.story(one.place)});
+                                               evidence.agent_of(one.subscription) + '\n' +
+                                               evidence.history.story(one.place)});
   }
 }
 
