@@ -26,10 +26,13 @@ void add_restless(std::vector<std::string>& out, const std::string& node, std::u
   if (count > 0) out.push_back(node + ": " + std::to_string(count) + " " + std::string(what));
 }
 
-/// Positions that a spool this node talks to has not acknowledged.
+/// Positions that a spool has not acknowledged; of one that cannot be reached nobody knows.
 void add_links(std::vector<std::string>& out, const std::string& node, const JsonTree& journal) {
   for (const JsonTree& link : part_of(journal, "links")) {
-    if (text_of(link, "state") != "open") continue;
+    if (text_of(link, "state") != "open") {
+      out.push_back(node + ": the spool " + text_of(link, "spool") + " is not connected");
+      continue;
+    }
     std::uint64_t behind = 0;
     for (const auto name : journals) {
       const std::uint64_t last = number_of(part_of(journal, name), "last");

@@ -77,11 +77,13 @@ class Check : public Verb {
     if (!members) return std::unexpected(members.error());
     snapshots_.clear();
     away_.clear();
+    dead_ = 0;
     silent_.clear();
     for (const JsonTree& row : *members) {
       const std::string name = text_of(row, "name");
       const std::string state = text_of(row, "state");
       if (state == "left" || state == "dead") {
+        dead_ += state == "dead" ? 1 : 0;
         away_.push_back(name + " is " + (state == "dead" ? "dead" : "gone") + ": its books went with it");
         continue;
       }
@@ -101,6 +103,7 @@ class Check : public Verb {
 
   int report(Session& session) {
     const Verdict verdict = !found_.off.empty() ? Verdict::Critical
+                            : at_rest_ && dead_ > 0 ? Verdict::Warning
                             : at_rest_          ? Verdict::Ok
                             : !silent_.empty()  ? Verdict::Unknown
                                                 : Verdict::Warning;
@@ -113,7 +116,10 @@ class Check : public Verb {
         std::to_string(found_.lines.size()) + " lines of " + std::to_string(snapshots_.size()) + " nodes";
     switch (verdict) {
       case Verdict::Ok: return "books ok: " + what + " balance, nothing moves";
-      case Verdict::Warning: return "books warning: " + what + " balance, but the mesh never came to rest";
+      case Verdict::Warning:
+        return "books warning: " + what + " balance, but " +
+               (at_rest_ ? std::to_string(dead_) + " members are dead, or behind a partition: theirs are not among them"
+                         : std::string("the mesh never came to rest"));
       case Verdict::Critical:
         return "books critical: " + std::to_string(found_.off.size()) + " of " + what + " do not balance" +
                (at_rest_ ? "" : "; the mesh never came to rest");
@@ -146,6 +152,7 @@ class Check : public Verb {
   NodeQuestions nodes_{answer_timeout};
   std::vector<JsonTree> snapshots_;
   std::vector<std::string> away_, silent_;
+  std::size_t dead_ = 0;
   BooksFound found_;
   bool at_rest_ = false;
   Duration waited_{};

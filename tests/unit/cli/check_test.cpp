@@ -56,7 +56,7 @@ struct Mesh {
 
   Mesh() {
     world.nodes[alpha].answer_json("nodes", R"([{"name":"alpha","state":"alive","address":"127.0.0.1:7400"},
-      {"name":"beta","state":"alive","address":"127.0.0.1:7500"},{"name":"gone","state":"dead","address":"127.0.0.1:7600"}])");
+      {"name":"beta","state":"alive","address":"127.0.0.1:7500"},{"name":"gone","state":"left","address":"127.0.0.1:7600"}])");
     world.nodes[alpha].methods["stats"] = [this](BytesView) {
       ++looks;
       before_look(*this);
@@ -75,8 +75,26 @@ TEST(CheckBooks, AMeshAtRestWhoseBooksBalanceIsOk) {
   const Ran ran = mesh.check();
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, HasSubstr("books ok: 6 lines of 2 nodes balance"));
-  EXPECT_THAT(ran.err, HasSubstr("gone is dead"));
+  EXPECT_THAT(ran.err, HasSubstr("gone is gone"));
   EXPECT_GE(mesh.world.time.steady - SteadyTime{0}, 2s);
+}
+
+TEST(CheckBooks, AMemberThatIsDeadMayBeBehindAPartition) {
+  Mesh mesh;
+  mesh.world.nodes[alpha].answer_json("nodes", R"([{"name":"alpha","state":"alive","address":"127.0.0.1:7400"},
+      {"name":"beta","state":"alive","address":"127.0.0.1:7500"},{"name":"lost","state":"dead","address":"127.0.0.1:7600"}])");
+  const Ran ran = mesh.check();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("1 members are dead, or behind a partition"));
+  EXPECT_THAT(ran.err, HasSubstr("lost is dead"));
+}
+
+TEST(CheckBooks, ASpoolThatIsNotConnectedIsNoRest) {
+  Mesh mesh;
+  mesh.a["journal"]["links"][0]["state"] = "connecting";
+  const Ran ran = mesh.check({"--timeout", "5s"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("is not connected"));
 }
 
 TEST(CheckBooks, NamesTheSubscriptionThatDoesNotBalance) {
