@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "kernel/kernel.hpp"
@@ -9,12 +10,18 @@
 namespace legion::conformance {
 namespace {
 
-constexpr std::uint64_t seed = 20260101;
+constexpr std::uint64_t default_seed = 20260101;
 constexpr Duration watchdog = 600s;
 constexpr Duration look_interval = 1ms;
 constexpr std::uint16_t first_port = 10240;
 
 std::uint16_t next_port = first_port;
+
+/// LEGION_SEED tries another one.
+std::uint64_t seed() {
+  const char* wanted = std::getenv("LEGION_SEED");
+  return wanted == nullptr ? default_seed : std::strtoull(wanted, nullptr, 10);
+}
 
 class SimulatedProcess final : public OtherProcess {
  public:
@@ -34,7 +41,7 @@ namespace world {
 
 void run(const std::function<void()>& scenario) {
   sim::Kernel& kernel = sim::Kernel::get();
-  kernel.reset(seed);
+  kernel.reset(seed());
   sim::Network::get().reset();
   next_port = first_port;
   bool done = false;

@@ -14,6 +14,7 @@ constexpr const char* zap_address = "inproc://zeromq.zap.01";
 constexpr int zap_ok = 200;
 
 bool either() { return Kernel::get().rng().chance(0.5); }
+bool rarely() { return Kernel::get().rng().chance(0.05); }
 
 }  // namespace
 
@@ -43,14 +44,12 @@ void Session::take_handshake(SegmentKind kind) {
       if (speaks_with_us(connection_->dialler_type())) {
         ask_zap();
       } else {
-        // Without a handler to ask, our READY is out already, and the other side sees from it the same. With one, it is
-        // a race which comes first: the handler's answer, and then the other side ends it, or the other side's READY.
-        if (options_.zap_domain.empty()) {
-          connection_->from(1).put(SegmentKind::ReadyBack);
-        } else if (either()) {
+        // It is a race which end sees the other's type first. Without a handler to ask, our READY is out early.
+        if (!options_.zap_domain.empty() && either()) {
           connection_->from(1).put(SegmentKind::ReadyBack);
           break;
         }
+        if (options_.zap_domain.empty() && !rarely()) connection_->from(1).put(SegmentKind::ReadyBack);
         end_handshake();
       }
       break;

@@ -197,6 +197,33 @@ TEST_P(RecordConformance, RetentionByBytesKeepsTheNewest) {
   EXPECT_EQ(journal_of(store(), feed).floor, left.front() - 1);
 }
 
+/// Events and records that were committed together stand in one block: what is left of it still says what it said.
+TEST_P(RecordConformance, RetentionTakesTheEventsOfABlockAndLeavesItsRecords) {
+  const AttemptRecord attempt{"audit", "feed-1:1000001:2:trade.done:0:4", 2, "timeout", noon, noon + 1s};
+  const AttemptRecord again{"audit", "feed-1:1000001:2:trade.done:0:4", 3, "timeout", noon, noon + 2s};
+  const auto in_one = [](Position position, std::uint64_t sequence, const SpoolRecord& what) {
+    return record(desk, JournalKind::Confirmed, position, record_frame(desk, sequence, {what}));
+  };
+  rig.append({captured(feed, 1), in_one(1, 1, letter(1, 1, LetterState::Dead)), in_one(2, 2, attempt),
+              captured(feed, 2), in_one(3, 3, letter(2, 1, LetterState::Dead)), in_one(4, 4, again),
+              in_one(5, 5, letter(2, 1, LetterState::Purged))},
+             noon);
+  rig.maintain(noon + 3h, {.retain_for = 1h});
+  for (const auto* when : {"at once", "after reopening"}) {
+    EXPECT_THAT(rig.scan(), IsEmpty()) << when;
+    EXPECT_EQ(rig.read(stream(feed), 1, 2), "never 1-2 trimmed") << when;
+    EXPECT_EQ(journal_of(store(), feed).floor, 2u) << when;
+    EXPECT_EQ(text_of(journal_of(store(), desk, JournalKind::Confirmed).ranges), "1-5") << when;
+    EXPECT_EQ(store().figures().dead_letters, 1u) << when;
+    EXPECT_THAT(reader().attempts("audit").value(), ElementsAre(again)) << when;
+    const auto verified = reader().verify(StoreReader::Depth::Full, nullptr);
+    ASSERT_TRUE(verified) << when;
+    EXPECT_THAT(verified->damage, IsEmpty()) << when;
+    EXPECT_THAT(verified->holes, IsEmpty()) << when;
+    rig.reopen();
+  }
+}
+
 // --- as a whole ---
 
 TEST_P(RecordConformance, EverythingIsThereAfterReopening) {
