@@ -67,10 +67,40 @@ Result<void> name_again(const std::string& from, const std::string& to) {
 
 std::string suspect_mark(const std::string& path) { return path + ".suspect"; }
 
+// What every SQLite file begins with; its numbers are big-endian.
+struct FileHeader {
+  static constexpr std::size_t page_bytes_at = 16, changes_at = 24, pages_at = 28, application_at = 68,
+                               valid_for_at = 92;
+  std::array<char, 100> bytes{};
+
+  // Nothing: not such a file, or none at all.
+  static std::optional<FileHeader> read(const std::string& path) {
+    constexpr std::string_view words("SQLite format 3\0", 16);
+    FileHeader header;
+    std::ifstream file(path, std::ios::binary);
+    const bool is_one = file.read(header.bytes.data(), static_cast<std::streamsize>(header.bytes.size())) &&
+                        std::string_view(header.bytes.data(), words.size()) == words;
+    return is_one ? std::optional(header) : std::nullopt;
+  }
+
+  std::uint32_t number_at(std::size_t at) const {
+    std::uint32_t number = 0;
+    for (std::size_t i = 0; i < 4; ++i) number = number << 8 | static_cast<std::uint8_t>(bytes[at + i]);
+    return number;
+  }
+
+  // 0: the header does not say.
+  std::uint64_t file_bytes() const {
+    if (number_at(changes_at) != number_at(valid_for_at)) return 0;
+    const std::uint32_t page = number_at(page_bytes_at) >> 16;
+    return std::uint64_t{number_at(pages_at)} * (page == 1 ? 65536 : page);
+  }
+};
+
 }  // namespace
 
 bool has_bytes(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return stat(path.c_str(), &status) == 0 && status.st_size > 0;
 }
 
@@ -81,22 +111,29 @@ std::string without_links(const std::string& path) {
 }
 
 Result<void> check_owner(const std::string& path) {
-  // Of the header of an SQLite file: its first words, the number of pages, and whose it is (both big-endian).
-  constexpr std::string_view words("SQLite format 3\0", 16);
-  constexpr std::size_t pages_at = 28, application_at = 68;
-  std::array<char, 100> header{};
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(header.data(), header.size()) || !std::ranges::equal(words, std::string_view(header.data(), 16))) return {};
-  const auto number_at = [&](std::size_t at) {
-    std::uint32_t number = 0;
-    for (std::size_t i = 0; i < 4; ++i) number = number << 8 | static_cast<std::uint8_t>(header[at + i]);
-    return number;
-  };
-  const std::uint32_t application = number_at(application_at);
+  const auto header = FileHeader::read(path);
+  if (!header) return {};
+  const std::uint32_t application = header->number_at(FileHeader::application_at);
   // A new store says so in its log first.
-  const bool may_be_new = application == 0 && (number_at(pages_at) <= 1 || has_bytes(path + "-wal"));
+  const bool may_be_new =
+      application == 0 && (header->number_at(FileHeader::pages_at) <= 1 || has_bytes(path + "-wal"));
   if (application == store_application_id || may_be_new) return {};
   return fail(ErrorCode::BadData, path + " is a database, but not a spool's store");
+}
+
+Result<void> check_length(const std::string& path) {
+  const auto has_log = [&] { return has_bytes(path + "-wal"); };
+  if (has_log()) return {};
+  const auto header = FileHeader::read(path);
+  if (!header) return {};
+  const std::uint64_t wanted = header->file_bytes();
+  struct stat status{};
+  // One that has begun since was perhaps copied back while the header was read.
+  if (stat(path.c_str(), &status) != 0 || has_log()) return {};
+  const auto bytes = static_cast<std::uint64_t>(status.st_size);
+  if (bytes >= wanted) return {};
+  return fail(ErrorCode::BadData, "the file " + path + " is cut off: it has " + std::to_string(bytes) +
+                                      " bytes instead of " + std::to_string(wanted));
 }
 
 Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs, std::vector<std::string>& findings) {
@@ -114,8 +151,8 @@ Result<void> set_stale_log_aside(const std::string& path, const std::string& vfs
   const std::string aside = free_name(log + ".stale-");
   if (auto moved = move_aside(log, aside); !moved) return moved;
   unlink((path + "-shm").c_str());  // SQLite's index of that log; it makes a new one
-  findings.push_back("the write-ahead log " + log + " does not belong to the database beside it; it was not applied and is now " +
-                     aside);
+  findings.push_back("the write-ahead log " + log +
+                     " does not belong to the database beside it; it was not applied and is now " + aside);
   return {};
 }
 

@@ -41,8 +41,8 @@ Result<std::unique_ptr<WriterState>> open_writer(const std::string& path, Sqlite
     auto prepared = is_writing ? prepare_schema(database, path, id) : check_schema(database, path);
     if (!prepared) return std::unexpected(std::move(prepared.error()));
     auto state = std::make_unique<WriterState>(path, std::move(options), std::move(database), std::move(shared));
-    if (is_writing) {
-      if (auto whole = check_length(*state); !whole) return std::unexpected(std::move(whole.error()));
+    if (is_writing) {  // before settle()
+      if (auto whole = check_length(path); !whole) return std::unexpected(std::move(whole.error()));
     }
     // What was written but not synced before a crash looks fine and is not: nothing is reported before it is on disk.
     if (is_writing) settle(*state);
@@ -72,7 +72,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& given,
   }
   const bool is_writing = options.mode == Mode::ReadWrite;
   if (is_writing) {
-    if (auto fits = set_stale_log_aside(path, options.vfs, state->findings); !fits) return std::unexpected(fits.error());
+    if (auto fits = set_stale_log_aside(path, options.vfs, state->findings); !fits)
+      return std::unexpected(fits.error());
     if (is_broken(path, options.vfs)) {
       if (auto saved = salvage(path, options, state->findings); !saved) return std::unexpected(saved.error());
     }
@@ -198,8 +199,8 @@ std::optional<std::string> SqliteStore::frozen() const {
 Result<std::unique_ptr<StoreReader>> SqliteStore::open_reader() {
   const WriterState& writer = *state_->writer;
   return guarded("cannot open a reader of " + writer.path, [&]() -> Result<std::unique_ptr<StoreReader>> {
-    return std::make_unique<SqliteReader>(
-        connect(writer.path, connection_of(writer.options, Access::ReadOnly)), state_->shared);
+    return std::make_unique<SqliteReader>(connect(writer.path, connection_of(writer.options, Access::ReadOnly)),
+                                          state_->shared);
   });
 }
 

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include <SQLiteCpp/Backup.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Backup.h>
 
 #include <legion/spool/sqlite_rebuild.hpp>
 #include <legion/spool/sqlite_recovery.hpp>
@@ -42,23 +42,13 @@ std::uint64_t log_bytes(const WriterState& state) { return state.log_pages * sta
 }  // namespace
 
 void measure_database(WriterState& state) {
-  state.database_bytes = static_cast<std::uint64_t>(state.database.execAndGet("PRAGMA page_count").getInt64()) *
-                         state.options.page_bytes;
-}
-
-Result<void> check_length(WriterState& state) {
-  struct stat status {};
-  if (has_bytes(state.path + "-wal") || stat(state.path.c_str(), &status) != 0) return {};
-  const auto wanted = state.database.execAndGet("PRAGMA page_count").getInt64() *
-                      state.database.execAndGet("PRAGMA page_size").getInt64();
-  if (status.st_size >= wanted) return {};
-  return fail(ErrorCode::BadData, "the file " + state.path + " is cut off: it has " + std::to_string(status.st_size) +
-                                      " bytes instead of " + std::to_string(wanted));
+  state.database_bytes =
+      static_cast<std::uint64_t>(state.database.execAndGet("PRAGMA page_count").getInt64()) * state.options.page_bytes;
 }
 
 void settle(WriterState& state) {
-  // No earlier state of what is left in the log can be taken for it once it is copied back. A full disk is no reason not
-  // to open; what could not be synced is.
+  // No earlier state of what is left in the log can be taken for it once it is copied back. A full disk is no reason
+  // not to open; what could not be synced is.
   if (has_bytes(state.path + "-wal")) {
     const int code = state.database.tryExec("UPDATE meta SET value = value + 1 WHERE name = 'copies'");
     if (code != SQLITE_OK && code != SQLITE_FULL) throw SQLite::Exception(state.database.getHandle(), code);
@@ -86,8 +76,8 @@ Result<void> limit_log(WriterState& state, std::uint64_t bytes_max) {
   ++state.copies;
   const auto copied = guarded("cannot copy back the log of " + state.path, [&]() -> Result<void> {
     const bool is_whole = copy_log_back(state, SQLITE_CHECKPOINT_PASSIVE);
-    const bool waits = !is_whole && log_bytes(state) > very_long * state.options.log_bytes &&
-                       state.shared->long_readers.load() == 0;
+    const bool waits =
+        !is_whole && log_bytes(state) > very_long * state.options.log_bytes && state.shared->long_readers.load() == 0;
     if (waits) {
       state.database.setBusyTimeout(wait_for_readers_ms);
       copy_log_back(state, SQLITE_CHECKPOINT_RESTART);
@@ -124,15 +114,17 @@ namespace {
 
 // A block and its body are written in one transaction: where one is gone, the tree is broken.
 Result<void> check_body(WriterState& state, CommitNumber first) {
-  return guarded("cannot reach the body of block " + std::to_string(first) + " in " + state.path, [&]() -> Result<void> {
-    {
-      Rows rows = state.sql.block_at.rows(first);
-      if (!rows.next()) return {};
-    }
-    Rows rows = state.sql.body.rows(first);
-    if (rows.next()) return {};
-    return fail(ErrorCode::BadData, "the body of block " + std::to_string(first) + " in " + state.path + " is gone");
-  });
+  return guarded("cannot reach the body of block " + std::to_string(first) + " in " + state.path,
+                 [&]() -> Result<void> {
+                   {
+                     Rows rows = state.sql.block_at.rows(first);
+                     if (!rows.next()) return {};
+                   }
+                   Rows rows = state.sql.body.rows(first);
+                   if (rows.next()) return {};
+                   return fail(ErrorCode::BadData,
+                               "the body of block " + std::to_string(first) + " in " + state.path + " is gone");
+                 });
 }
 
 }  // namespace

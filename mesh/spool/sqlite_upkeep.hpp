@@ -7,9 +7,6 @@
 
 namespace legion::spool {
 
-/// Before settle(): that the end of the file is there. With a log, which may hold it, nothing can be said.
-/// Errors: BadData.
-Result<void> check_length(WriterState& state);
 /// After opening: everything in the log goes into the database, and that to disk. Throws SQLite::Exception.
 void settle(WriterState& state);
 /// After loading: what the last commits wrote is looked at once more, and quarantined where it is damaged.
@@ -26,8 +23,8 @@ Result<void> limit_log(WriterState& state, std::uint64_t bytes_max);
 Result<bool> maintain(WriterState& state, WallTime now, const RetentionPolicy& retention);
 
 // Steps of it: whether there was something to do.
-/// Of a block whose body cannot be reached the structure is broken, and what is written into it may be lost too: the store
-/// freezes, and is salvaged on the next open. Errors: Io.
+/// Of a block whose body cannot be reached the structure is broken, and what is written into it may be lost too: the
+/// store freezes, and is salvaged on the next open. Errors: Io.
 Result<bool> quarantine_step(WriterState& state);
 Result<bool> trim_step(WriterState& state, WallTime now, const RetentionPolicy& retention);
 Result<bool> merge_step(WriterState& state);

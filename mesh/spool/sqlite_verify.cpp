@@ -4,6 +4,7 @@
 
 #include <legion/spool/position_set.hpp>
 #include <legion/spool/sqlite_reader.hpp>
+#include <legion/spool/sqlite_recovery.hpp>
 #include <legion/spool/sqlite_state.hpp>
 
 namespace legion::spool {
@@ -137,6 +138,10 @@ class Verify {
   }
 
   void check_structure() {
+    // SQLite takes a file that was cut inside a free page for a whole one.
+    if (const auto whole = check_length(state_.database.getFilename()); !whole) {
+      add_damage(0, 0, 0, "structure: " + whole.error().message);
+    }
     const auto checked = guarded("structure", [&]() -> Result<void> {
       Query query(state_.database, ("PRAGMA quick_check(" + std::to_string(structure_findings_max) + ")").c_str());
       Rows rows = query.rows();
@@ -154,9 +159,10 @@ class Verify {
       Query query(state_.database, sql);
       for (Rows rows = query.rows(); rows.next();) held[rows.number(0)].add({rows.count(1), rows.count(2)});
     }
-    Query query(state_.database,
-                "SELECT journal.id, node, incarnation, floor, held FROM journal JOIN origin ON origin.id = journal.origin"
-                " ORDER BY node, incarnation, journal.id");
+    Query query(
+        state_.database,
+        "SELECT journal.id, node, incarnation, floor, held FROM journal JOIN origin ON origin.id = journal.origin"
+        " ORDER BY node, incarnation, journal.id");
     Rows rows = query.rows();
     while (rows.next()) {
       const RowId row = rows.number(0);

@@ -208,11 +208,17 @@ void Cluster::terminate(std::size_t host) {
 }
 
 void Cluster::pause(std::size_t host) {
-  if (hosts_[host].life) kernel().pause(*hosts_[host].process);
+  if (!hosts_[host].life) return;
+  world_.history.pauses.push_back({*hosts_[host].life, kernel().now(), {}});
+  kernel().pause(*hosts_[host].process);
 }
 
 void Cluster::resume(std::size_t host) {
-  if (hosts_[host].life) kernel().resume(*hosts_[host].process);
+  if (!hosts_[host].life) return;
+  for (Pause& pause : world_.history.pauses) {
+    if (pause.life == *hosts_[host].life && !pause.to) pause.to = kernel().now();
+  }
+  kernel().resume(*hosts_[host].process);
 }
 
 void Cluster::step_wall(std::size_t host, Duration by) {

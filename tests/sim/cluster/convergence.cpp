@@ -69,6 +69,7 @@ class Settling {
   }
 
   void judge_journal(std::size_t host, const Json& journal) {
+    if (journal.is_null()) return say(host, "has no streams yet");
     if (journal["links"].size() != plan_.spools()) say(host, "has not a link to every spool");
     for (const char* kind : {"confirmed", "captured"}) {
       expect_zero(host, journal[kind]["unconfirmed_events"], std::string("unconfirmed in the ") + kind + " journal");

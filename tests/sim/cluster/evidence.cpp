@@ -51,7 +51,19 @@ std::optional<SteadyTime> Evidence::over_at(const HandOver& one) const {
   return over;
 }
 
-bool Evidence::answered(const HandOver& one) const { return one.ending != Ending::Open && over_at(one) == one.ended; }
+bool Evidence::is_uncertain(const HandOver& one) const {
+  constexpr Duration margin = 200ms;  // handlers are looked at in turns
+  const auto& timeout = handler(one.subscription).handler_timeout;
+  if (one.ending == Ending::Open || !timeout || one.deferred || one.ended + margin < one.at + *timeout) return false;
+  if (one.ended < one.at + *timeout + margin) return true;
+  return std::ranges::any_of(history.pauses, [&](const Pause& pause) {
+    return pause.life == one.life && pause.from <= one.ended && (!pause.to || *pause.to + margin >= one.at + *timeout);
+  });
+}
+
+bool Evidence::answered(const HandOver& one) const {
+  return one.ending != Ending::Open && (over_at(one) == one.ended || is_uncertain(one));
+}
 
 bool Evidence::failed(const HandOver& one) const {
   return over_at(one).has_value() && (!answered(one) || one.ending == Ending::Retry);

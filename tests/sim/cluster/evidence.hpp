@@ -68,6 +68,8 @@ class Evidence {
   const HandOver& at(std::size_t number) const { return history.hand_overs[number]; }
   /// The moment it was over for the node, whatever its handler said later; nothing: it never was.
   std::optional<SteadyTime> over_at(const HandOver& one) const;
+  /// It was answered when it had just timed out, or might have: its node may have taken it either way.
+  bool is_uncertain(const HandOver& one) const;
   /// It counts as a failed attempt: retried, timed out, or its agent or its process was gone first.
   bool failed(const HandOver& one) const;
   /// The handler's answer came in time: it is what it says.

@@ -96,6 +96,12 @@ struct AgentAway {
   SteadyTime at{};
 };
 
+struct Pause {
+  LifeNo life = 0;
+  SteadyTime from{};
+  std::optional<SteadyTime> to{};
+};
+
 /// Thread: everything runs on one real thread; nothing here waits, so no simulated process is killed in the middle.
 class History {
  public:
@@ -105,6 +111,7 @@ class History {
   std::vector<StreamId> streams;
   std::vector<Operation> operations;
   std::vector<AgentAway> agents_away;
+  std::vector<Pause> pauses;
   struct Line {
     SteadyTime at{};
     LifeNo life = 0;

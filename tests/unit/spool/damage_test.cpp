@@ -185,7 +185,9 @@ TEST(Damage, AnEarlierStateOfTheSameLogIsSetAside) {
   const std::string early = read_file(rig.path() + "-wal");
   fill(rig, 4, 6);
   const std::string image = crash_image(rig, "image");
-  { ASSERT_TRUE(SqliteStore::open(image, {})); }  // takes all of the log in, and does nothing else
+  {
+    ASSERT_TRUE(SqliteStore::open(image, {}));
+  }  // takes all of the log in, and does nothing else
   write_file(image + "-wal", early);
   const auto opened = SqliteStore::open(image, {});
   ASSERT_TRUE(opened) << opened.error().message;
@@ -293,9 +295,36 @@ TEST(Damage, OfAFileThatIsCutOffTheRestIsSalvaged) {
     EXPECT_EQ(text_of(journal_of(rig.store(), feed).ranges), "1-200");
     EXPECT_EQ(rig.scan().size(), 200u);
     rig.close();
-    EXPECT_EQ(read_file(rig.path() + ".damaged-1"), whole.substr(0, whole.size() * share / 100)) << "nothing is deleted";
+    EXPECT_EQ(read_file(rig.path() + ".damaged-1"), whole.substr(0, whole.size() * share / 100))
+        << "nothing is deleted";
     for (const char* suffix : {"", "-wal"}) fs::remove(rig.path() + ".damaged-1" + suffix);
   }
+}
+
+TEST(Damage, AFileThatIsCutInsideAFreePageIsNotSound) {
+  StoreRig rig(StoreKind::Sqlite);
+  fill(rig, 1, 3);
+  rig.close();
+  {
+    SQLite::Database database(rig.path(), SQLite::OPEN_READWRITE);
+    database.exec("CREATE TABLE big (data BLOB)");
+    database.exec("INSERT INTO big VALUES (zeroblob(100000))");
+    database.exec("DROP TABLE big");
+    ASSERT_GT(database.execAndGet("PRAGMA freelist_count").getInt(), 4);
+  }
+  const auto findings = [&] {
+    return SqliteStore::open(rig.path(), {.mode = SqliteStore::Mode::ReadOnly})
+        .value()
+        ->open_reader()
+        .value()
+        ->verify(full, nullptr)
+        ->damage;
+  };
+  EXPECT_THAT(findings(), IsEmpty());
+  const std::string whole = read_file(rig.path());
+  write_file(rig.path(), whole.substr(0, whole.size() - 100));
+  ASSERT_EQ(findings().size(), 1u);
+  EXPECT_THAT(findings()[0].what, AllOf(HasSubstr("cut off"), HasSubstr(rig.path())));
 }
 
 TEST(Damage, AFileThatLacksAPartOfItsLastPageIsSalvagedToo) {
@@ -324,7 +353,8 @@ std::vector<std::int64_t> leaves_of_blocks(const std::string& path) {
   };
   SQLite::Database database(path, SQLite::OPEN_READONLY);
   const auto root = static_cast<std::size_t>(
-      database.execAndGet("SELECT rootpage FROM sqlite_schema WHERE name = 'block'").getInt64() - 1) * 4096;
+                        database.execAndGet("SELECT rootpage FROM sqlite_schema WHERE name = 'block'").getInt64() - 1) *
+                    4096;
   EXPECT_EQ(number(root, 1), 5) << "an interior page";
   for (std::int64_t i = 0; i < number(root + 3, 2); ++i) {
     const std::int64_t cell = number(root + 12 + 2 * static_cast<std::size_t>(i), 2);
@@ -340,7 +370,8 @@ TEST(Damage, PagesInTheMiddleThatAreGoneCostWhatTheyHeld) {
   const auto leaves = leaves_of_blocks(rig.path());
   ASSERT_GE(leaves.size(), 5u);
   std::string file = read_file(rig.path());
-  for (const std::size_t leaf : {1u, 3u}) file.replace(static_cast<std::size_t>(leaves[leaf] - 1) * 4096, 4096, 4096, '\0');
+  for (const std::size_t leaf : {1u, 3u})
+    file.replace(static_cast<std::size_t>(leaves[leaf] - 1) * 4096, 4096, 4096, '\0');
   write_file(rig.path(), file);
   {
     auto watcher = SqliteStore::open(rig.path(), {.mode = SqliteStore::Mode::ReadOnly});

@@ -29,6 +29,7 @@ class LetterCheck {
     if (!evidence_.is_durable(handed.subscription) || evidence_.was_disturbed(handed.subscription) ||
         !counts_are_kept(handed))
       return;
+    if (shares_its_agent(handed)) return;
     const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
     std::uint32_t failures = 0;
     for (const std::size_t number : handed.numbers) {
@@ -79,11 +80,12 @@ class LetterCheck {
     if (last.replayed || evidence_.was_disturbed(handed.subscription)) return;
     // Of plain deliveries only a life that ended well has told everything, and it knows of no spool when it begins.
     const Life& life = evidence_.history.lives[last.life];
-    if (!evidence_.is_durable(handed.subscription) && every_spool_left_before(last.at)) return;
+    if (!evidence_.is_durable(handed.subscription) && no_spool_known(last)) return;
     if (!evidence_.is_durable(handed.subscription) &&
-        (life.end != Life::End::Clean || !life.drained || last.at < life.began + 5s))
+        (life.end != Life::End::Clean || !life.drained || last.at < life.began + 20s))
       return;
     const std::uint32_t max = evidence_.handler(handed.subscription).retry.max_attempts;
+    if (evidence_.is_uncertain(last)) return;
     const bool rejected = evidence_.answered(last) && last.ending == Ending::Reject;
     const bool used_up = evidence_.failed(last) && last.attempt >= max;
     const auto found = letters_.find(key(handed.subscription, handed.place));
@@ -119,19 +121,33 @@ class LetterCheck {
 
   std::uint32_t failed_hand_overs(std::uint32_t subscription, const Place& place) const {
     std::uint32_t failures = 0;
-    for (const std::size_t number : evidence_.hand_overs(subscription, place))
-      failures += evidence_.failed(evidence_.at(number)) ? 1 : 0;
+    for (const std::size_t number : evidence_.hand_overs(subscription, place)) {
+      const HandOver& one = evidence_.at(number);
+      failures += evidence_.failed(one) || evidence_.is_uncertain(one) ? 1 : 0;
+    }
     return failures;
   }
 
+  /// What is kept of an event in hands is kept for its agent: another subscription that is done with it ends it.
+  bool shares_its_agent(const Evidence::Handed& handed) const {
+    const std::string type(original_type(evidence_.history.streams[handed.place.stream].type));
+    const auto& all = evidence_.handler(handed.subscription).subscriptions;
+    return std::ranges::count_if(all, [&](std::size_t one) { return evidence_.plan.filter(one).matches(type); }) > 1;
+  }
+
   /// A spool that said goodbye is none until it is heard again, and that may take as long as a partition lasts.
-  bool every_spool_left_before(SteadyTime at) const {
+  bool no_spool_known(const HandOver& one) const {
+    constexpr Duration heard_within = 20s;
     for (std::size_t i = 0; i < evidence_.plan.hosts.size(); ++i) {
       if (!evidence_.plan.hosts[i].spool) continue;
-      const bool left = std::ranges::any_of(evidence_.history.lives, [&](const Life& life) {
-        return life.host == i && life.stopping && *life.stopping <= at;
-      });
-      if (!left) return false;
+      bool gone = false;
+      for (LifeNo number = 0; number < evidence_.history.lives.size(); ++number) {
+        const Life& life = evidence_.history.lives[number];
+        if (life.host != i || number == one.life || life.began > one.at) continue;
+        if (life.stopping && *life.stopping <= one.at) gone = true;
+        if (!life.stopping && life.began + heard_within <= one.at) gone = false;
+      }
+      if (!gone) return false;
     }
     return true;
   }

@@ -21,7 +21,10 @@ class OrderCheck {
                             handler.concurrency > 1 ? one.key : std::string());
     if (evidence_.was_requeued(one.subscription, one.place, one.at)) {  // such a letter comes beside the stream
       const auto known = domains_.find(domain);
-      if (known != domains_.end() && evidence_.at(known->second).place == one.place) known->second = number;
+      if (known == domains_.end()) return;
+      // .. unless its event is still on its first way and failing there.
+      const HandOver& last = evidence_.at(known->second);
+      if (last.place == one.place && !lets_go_on(last, one.at)) known->second = number;
       return;
     }
     const auto [found, fresh] = domains_.try_emplace(domain, number);
