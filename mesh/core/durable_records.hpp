@@ -62,6 +62,10 @@ struct Verdict {
   enum class Kind : std::uint8_t { Never, Missing } kind = Kind::Missing;
   std::string why{};
   SteadyTime until{};   ///< of Missing: then it is asked again
+  /// As in StreamAnswer::Part.
+  JournalPositions journals{};
+
+  bool covers(std::uint64_t sequence) const { return first <= sequence && sequence <= last; }
 };
 inline constexpr std::size_t verdicts_max = 64;  // of one stream; what is forgotten is asked again
 

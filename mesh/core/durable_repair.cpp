@@ -1,5 +1,6 @@
 // What is missing is asked for, and given up when nobody will ever have it.
 #include <algorithm>
+#include <functional>
 
 #include <legion/core/durable_state.hpp>
 
@@ -67,7 +68,7 @@ bool DurableSubscriptions::State::may_exceed(const Subscription& sub, const Stre
 const durable::Verdict* DurableSubscriptions::State::verdict_of(const Stream& stream, std::uint32_t spool,
                                                                 std::uint64_t sequence) const {
   for (const Verdict& verdict : stream.verdicts) {
-    if (verdict.spool != spool || sequence < verdict.first || sequence > verdict.last) continue;
+    if (verdict.spool != spool || !verdict.covers(sequence)) continue;
     if (verdict.kind == Verdict::Kind::Never || verdict.until > now.steady) return &verdict;
   }
   return nullptr;
@@ -112,8 +113,8 @@ void DurableSubscriptions::State::stream_query_failed(Subscription& sub, Stream&
   want_repair(sub, stream);
 }
 
-/// A frame that cannot be offered soon, because something before it is missing, is not worth more than live ones. Others
-/// count for more here than in the page, so that a page may be too much; the first is what is waited for.
+/// A frame that cannot be offered soon, because something before it is missing, is not worth more than live ones.
+/// Others count for more here than in the page, so that a page may be too much; the first is what is waited for.
 bool DurableSubscriptions::State::is_too_much(const Subscription& sub, const Stream& stream,
                                               const StreamAnswer::Part& part) const {
   if (!part.frame) return false;
@@ -130,9 +131,11 @@ Result<void> DurableSubscriptions::State::take_part(Subscription& sub, Stream& s
   }
   switch (part.kind) {
     case StreamAnswer::Part::Kind::Never:
-      note_verdict(stream, {spool, position, part.last, Verdict::Kind::Never, std::move(part.why), {}});
+      note_verdict(stream, {spool, position, part.last, Verdict::Kind::Never, std::move(part.why), {}, part.journals});
       break;
-    case StreamAnswer::Part::Kind::Missing: missing(stream, spool, position, part.last, "missing"); break;
+    case StreamAnswer::Part::Kind::Missing:
+      missing(stream, spool, position, part.last, "missing", part.journals);
+      break;
     case StreamAnswer::Part::Kind::Frame: {
       if (!part.frame || part.frame->header().is_tail_marker() ||
           durable::StreamIdView(part.frame->header()) != durable::StreamIdView(stream.id) ||
@@ -153,10 +156,10 @@ Result<void> DurableSubscriptions::State::take_part(Subscription& sub, Stream& s
 
 /// It is asked again after a pause, which doubles as long as nothing comes.
 void DurableSubscriptions::State::missing(Stream& stream, std::uint32_t spool, std::uint64_t first, std::uint64_t last,
-                                          std::string why) {
+                                          std::string why, const JournalPositions& journals) {
   stream.pause = std::clamp(2 * stream.pause, config.ask_again_min, config.ask_again_max);
-  note_verdict(
-      stream, {spool, first, std::max(first, last), Verdict::Kind::Missing, std::move(why), now.steady + stream.pause});
+  note_verdict(stream, {spool, first, std::max(first, last), Verdict::Kind::Missing, std::move(why),
+                        now.steady + stream.pause, journals});
 }
 
 void DurableSubscriptions::State::note_verdict(Stream& stream, Verdict verdict) {
@@ -168,6 +171,15 @@ void DurableSubscriptions::State::note_verdict(Stream& stream, Verdict verdict) 
   // What is furthest away gives way, else one spool's words about later would leave no room for another's about now.
   auto& furthest = *std::ranges::max_element(stream.verdicts, {}, &Verdict::first);
   if (verdict.first < furthest.first) furthest = std::move(verdict);
+}
+
+/// Missing at one spool, trimmed at another: the first will not get it when it lacks nothing as old as that any more.
+bool DurableSubscriptions::State::was_trimmed(const Stream& stream, const Verdict& missing) const {
+  return std::ranges::any_of(stream.verdicts, [&](const Verdict& other) {
+    const bool is_trimmed = other.kind == Verdict::Kind::Never && other.covers(stream.next) && is_known(other.spool) &&
+                            other.journals != JournalPositions{};
+    return is_trimmed && std::ranges::equal(other.journals, missing.journals, std::less_equal{});
+  });
 }
 
 /// When every known spool says never of what comes next, it is lost. What is under way is waited for, so that the
@@ -182,9 +194,13 @@ bool DurableSubscriptions::State::close_gap(Subscription& sub, Stream& stream) {
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
     if (!is_known(spool)) continue;
     const Verdict* verdict = verdict_of(stream, spool, stream.next);
-    if (verdict == nullptr || verdict->kind != Verdict::Kind::Never) return false;
+    if (verdict == nullptr) return false;
     last = std::min(last, verdict->last);
-    if (!why) why = verdict->why;
+    if (verdict->kind == Verdict::Kind::Missing) {
+      if (!was_trimmed(stream, *verdict)) return false;
+    } else if (!why) {
+      why = verdict->why;
+    }
   }
   if (!why) return false;
   lose(sub, stream, last, *why);

@@ -132,7 +132,9 @@ struct DurableSubscriptions::State {
   bool is_too_much(const Subscription& sub, const Stream& stream, const StreamAnswer::Part& part) const;
   Result<void> take_part(Subscription& sub, Stream& stream, std::uint32_t spool, StreamAnswer::Part& part,
                          std::uint64_t& position);
-  void missing(Stream& stream, std::uint32_t spool, std::uint64_t first, std::uint64_t last, std::string why);
+  void missing(Stream& stream, std::uint32_t spool, std::uint64_t first, std::uint64_t last, std::string why,
+               const JournalPositions& journals = {});
+  bool was_trimmed(const Stream& stream, const Verdict& missing) const;
   void note_verdict(Stream& stream, Verdict verdict);
   bool close_gap(Subscription& sub, Stream& stream);
   void lose(Subscription& sub, Stream& stream, std::uint64_t last, const std::string& why);

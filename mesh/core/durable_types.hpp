@@ -137,6 +137,9 @@ struct StoredTail {
   std::uint64_t next = 1;
 };
 
+/// A position in each of an origin's journals.
+using JournalPositions = std::array<std::uint64_t, 2>;
+
 /// The answer to AskStream.
 struct StreamAnswer {
   struct Part {
@@ -145,6 +148,8 @@ struct StreamAnswer {
     std::uint64_t last = 0;
     std::string why{};  ///< of Never
     FramePtr frame{};  ///< of Frame
+    /// Of Missing: whatever comes is beyond these. Of Never: what was trimmed is not beyond these. All 0: not known.
+    JournalPositions journals{};
   };
   std::vector<Part> parts;
   std::uint64_t next = 1;

@@ -34,9 +34,11 @@ StreamAnswer answer_of(const SpoolStreamPage& page) {
   answer.next = page.page.next;
   for (const StreamPage::Part& part : page.page.parts) {
     StreamAnswer::Part out{.kind = StreamAnswer::Part::Kind::Missing, .first = part.first, .last = part.last};
+    if (part.kind == StreamPage::Part::Kind::Missing) out.journals = page.page.through;
     if (part.kind == StreamPage::Part::Kind::Never) {
       out.kind = StreamAnswer::Part::Kind::Never;
       out.why = std::string(to_string(part.why));
+      if (part.why == Never::Trimmed) out.journals = page.page.floor;
     } else if (part.kind == StreamPage::Part::Kind::Frame) {
       if (auto frame = Frame::decode(part.frame, page.owner)) {
         out.kind = StreamAnswer::Part::Kind::Frame;

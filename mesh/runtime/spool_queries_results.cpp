@@ -1,5 +1,6 @@
 // Results that carry frames: scan, stream, journal. What is read here comes from outside.
 #include <algorithm>
+#include <array>
 
 #include <legion/runtime/spool_queries.hpp>
 #include <legion/runtime/spool_queries_fields.hpp>
@@ -63,6 +64,22 @@ Result<void> read_part(MsgpackReader& in, Frames& frames, StreamPage::Part& part
       return {};
   }
   return {};
+}
+
+/// One of each journal.
+void write_positions(MsgpackWriter& out, const std::array<Position, 2>& positions) {
+  out.array(positions.size());
+  for (const Position position : positions) out.uint(position);
+}
+
+auto read_positions_into(std::array<Position, 2>& positions) {
+  return [&positions](MsgpackReader& in) -> Result<void> {
+    if (auto shape = in.expect_array(positions.size()); !shape) return shape;
+    for (Position& position : positions) {
+      if (auto read = read_number(in, "position", position); !read) return read;
+    }
+    return {};
+  };
 }
 
 Result<void> read_span(MsgpackReader& in, StreamSpan& span) {
@@ -150,6 +167,8 @@ Bytes encode_result(const StreamPage& page) {
   FieldsWriter out;
   out.number("next", page.next);
   out.number("stored", page.stored_to);
+  write_positions(out.member("through"), page.through);
+  write_positions(out.member("floor"), page.floor);
   auto& parts = out.member("parts");
   parts.array(page.parts.size());
   for (const StreamPage::Part& part : page.parts) {
@@ -172,6 +191,7 @@ Result<SpoolStreamPage> decode_stream_page(const SpoolReply& reply) {
   read.owner = reply.owner;
   Frames frames(reply.frames);
   in.need("next").number("next", read.page.next).number("stored", read.page.stored_to);
+  in.value("through", read_positions_into(read.page.through)).value("floor", read_positions_into(read.page.floor));
   in.each("parts", limits::msgpack_items_max,
           [&](MsgpackReader& at) { return read_part(at, frames, read.page.parts.emplace_back()); });
   if (const auto done = in.finish(); !done) return std::unexpected(done.error());

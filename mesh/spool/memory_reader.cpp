@@ -175,26 +175,37 @@ Result<StreamPage> MemoryReader::read_stream(const StreamQuery& query) {
   }
   const std::uint64_t last = std::min(query.last, UINT64_MAX - 1);
   std::size_t bytes = 0;
+  bool holds_back = false;
+  const auto with_journals = [&] {
+    for (const JournalKind kind : all_journals) {
+      const State::Journal* journal = state_->find(query.stream.origin, kind);
+      if (journal == nullptr) continue;
+      if (page.has(Never::Trimmed)) page.floor[journal_index(kind)] = journal->floor;
+      if (page.has_missing() && !holds_back) page.through[journal_index(kind)] = journal->through();
+    }
+    return page;
+  };
   while (page.next <= std::min(last, answers.last_known())) {
     const auto* frame = answers.frame_of(page.next);
     if (frame == nullptr) {
       add_part(page, answers.why_never(page.next), page.next, page.next);
       ++page.next;
     } else if (!answers.is_given(*frame)) {
+      holds_back = true;
       add_part(page, std::nullopt, page.next, std::min(frame->last, last));
       page.next = std::min(frame->last, last) + 1;
     } else {
-      if (bytes > 0 && bytes + frame->bytes->size() > query.bytes_max) return page;
+      if (bytes > 0 && bytes + frame->bytes->size() > query.bytes_max) return with_journals();
       bytes += frame->bytes->size();
       held_.push_back(frame->bytes);
       page.parts.push_back({StreamPage::Part::Kind::Frame, frame->first, frame->last, {}, *frame->bytes});
       page.next = frame->last + 1;
     }
   }
-  if (page.next > last) return page;
+  if (page.next > last) return with_journals();
   add_part(page, answers.why_never(page.next), page.next, last);
   page.next = last + 1;
-  return page;
+  return with_journals();
 }
 
 Result<std::vector<JournalRecord>> MemoryReader::read_journal(const Origin& origin, JournalKind kind,

@@ -25,6 +25,7 @@ class Journals {
 
   Journals(ReaderState& state, const Origin& origin);
 
+  RowId row_of(JournalKind kind) const { return journal_row(origin_, kind); }
   /// Row ids are those of table journal; of another origin's: an empty journal.
   const Journal& of(RowId row);
   /// Everything from the floor up to here is there.

@@ -45,6 +45,7 @@ class StreamRead {
         page_.next = end + 1;
       }
     }
+    say_of_journals();
     return std::move(page_);
   }
 
@@ -89,6 +90,10 @@ class StreamRead {
     }
     page_.parts.push_back(part);
   }
+  void add_held_back(Gap gap) {
+    holds_back_ = true;
+    add_missing(gap);
+  }
   void add_missing(Gap gap) { add({Part::Kind::Missing, gap.first, gap.last, {}, {}}); }
   void add_never(Gap gap, Never why) { add({Part::Kind::Never, gap.first, gap.last, why, {}}); }
 
@@ -104,7 +109,7 @@ class StreamRead {
     const std::uint64_t end = std::min(span.last, last_);
     const LoadedBlockPtr block = state_.blocks.get(span.block);
     if (block == nullptr) {
-      add_missing({page_.next, end});
+      add_held_back({page_.next, end});
       page_.next = end + 1;
       return;
     }
@@ -115,7 +120,7 @@ class StreamRead {
       if (!is_next || !is_this_stream(block->index, frame)) continue;
       const std::uint64_t frame_last = frame.first + frame.events - 1;
       if (frame.held_for > 0 && !journals_->is_released(frame.journal, frame.held_for, frame.position)) {
-        add_missing({page_.next, std::min(frame_last, last_)});
+        add_held_back({page_.next, std::min(frame_last, last_)});
         page_.next = std::min(frame_last, last_) + 1;
         continue;
       }
@@ -128,8 +133,17 @@ class StreamRead {
       page_.next = frame_last + 1;
     }
     if (page_.next > end) return;
-    add_missing({page_.next, end});  // the span promised more than the block holds
+    add_held_back({page_.next, end});  // the span promised more than the block holds
     page_.next = end + 1;
+  }
+
+  void say_of_journals() {
+    const bool says_through = page_.has_missing() && !holds_back_, says_floor = page_.has(Never::Trimmed);
+    for (const JournalKind kind : all_journals) {
+      const RowId row = journals_->row_of(kind);
+      if (says_floor) page_.floor[journal_index(kind)] = journals_->of(row).floor;
+      if (says_through) page_.through[journal_index(kind)] = journals_->through(row);
+    }
   }
 
   // Sequences without a frame, up to the next run (or none: what is behind all that is stored).
@@ -196,6 +210,7 @@ class StreamRead {
   StreamPage page_;
   std::size_t bytes_ = 0;
   bool is_full_ = false;
+  bool holds_back_ = false;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What a spool keeps, and how it is asked. docs/spool-format.md has the tables of the SQLite store.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -44,7 +45,8 @@ struct ScanQuery {
   std::optional<WallTime> before{};            ///< some event of the frame is earlier than this
   std::vector<Filter> types{};                 ///< any of them; empty: all except reserved ones
   std::vector<Priority> lanes{};               ///< any of them; empty: all
-  std::optional<std::string> correlation{};    ///< some event of the frame carries (as correlation, causation or trace id) or is this id
+  std::optional<std::string>
+      correlation{};    ///< some event of the frame carries (as correlation, causation or trace id) or is this id
   std::size_t bytes_max = 1 << 20;           ///< stop after so many bytes of frames; one frame is always given
   std::size_t blocks_max = 64;               ///< look at no more blocks than this in one call (one read transaction)
 };
@@ -87,6 +89,18 @@ struct StreamPage {
   std::vector<Part> parts;     ///< ascending, without holes from `first` asked for up to `next` - 1
   std::uint64_t next = 1;      ///< go on from here
   std::uint64_t stored_to = 0; ///< highest sequence of this stream this store has; 0: none
+  /// Of the origin's journals, by journal_index(): everything up to there was here, and what is missing is not in it; 0
+  /// where some of what is missing is in it, but not to be given. Only where a part is Missing.
+  std::array<Position, 2> through{};
+  std::array<Position, 2> floor{};  ///< of them too: what was trimmed lies no further. Only where a part is Trimmed
+
+  bool has_missing() const {
+    return std::ranges::any_of(parts, [](const Part& part) { return part.kind == Part::Kind::Missing; });
+  }
+  bool has(Never why) const {
+    return std::ranges::any_of(parts,
+                               [&](const Part& part) { return part.kind == Part::Kind::Never && part.why == why; });
+  }
 };
 
 /// The end of a stream as stored.
@@ -99,25 +113,26 @@ struct StoreFigures {
   std::uint64_t frames = 0;
   std::uint64_t events = 0;
   std::uint64_t blocks = 0;
-  std::uint64_t quarantined = 0;    ///< blocks whose checksum is wrong
+  std::uint64_t quarantined = 0;  ///< blocks whose checksum is wrong
   std::uint64_t bytes_on_disk = 0;  ///< database, WAL included
-  std::uint64_t commits = 0;        ///< since it was opened
-  Duration last_commit{};           ///< how long the last commit took, fsync included
+  std::uint64_t commits = 0;  ///< since it was opened
+  Duration last_commit{};  ///< how long the last commit took, fsync included
   CommitNumber next_commit = 1;
   std::optional<WallTime> oldest, newest;  ///< recorded times
-  std::uint64_t dead_letters = 0;   ///< in state dead
+  std::uint64_t dead_letters = 0;  ///< in state dead
 };
 
 struct Damage {
   std::int64_t block = 0;
   CommitNumber first = 0, last = 0;
-  std::string what;   ///< checksum, chain, unreadable, ..
+  std::string what;  ///< checksum, chain, unreadable, ..
 };
 
 struct VerifyReport {
   std::uint64_t blocks = 0, frames = 0, events = 0;
   std::vector<Damage> damage;
-  std::vector<std::pair<std::string, PositionRange>> holes;  ///< "node:incarnation:journal" and the positions that are missing
+  std::vector<std::pair<std::string, PositionRange>>
+      holes;  ///< "node:incarnation:journal" and the positions that are missing
   std::array<std::uint8_t, 32> chain{};  ///< BLAKE2b over the frames in commit order, as of the end
 };
 
@@ -128,8 +143,8 @@ class StoreReader {
   virtual Result<ScanPage> scan(const ScanQuery& query) = 0;
   virtual Result<StreamPage> read_stream(const StreamQuery& query) = 0;
   /// Records of a journal in position order, for another spool: frames and voids.
-  virtual Result<std::vector<JournalRecord>> read_journal(const Origin& origin, JournalKind journal, PositionRange range,
-                                                          std::size_t bytes_max) = 0;
+  virtual Result<std::vector<JournalRecord>> read_journal(const Origin& origin, JournalKind journal,
+                                                          PositionRange range, std::size_t bytes_max) = 0;
   /// Streams in the order of StreamId behind `after`, at most `max`.
   virtual Result<std::vector<StreamTail>> tails(const Filter& filter, const std::optional<StreamId>& after,
                                                 std::size_t max) = 0;
@@ -145,7 +160,8 @@ class StoreReader {
   virtual Result<std::vector<std::pair<std::string, CommitNumber>>> marks() = 0;
 
   enum class Depth : std::uint8_t { Checksums, Full };  ///< Full: decodes every frame and recomputes the chain
-  virtual Result<VerifyReport> verify(Depth depth, const std::function<bool(std::uint64_t done, std::uint64_t all)>& go_on) = 0;
+  virtual Result<VerifyReport> verify(Depth depth,
+                                      const std::function<bool(std::uint64_t done, std::uint64_t all)>& go_on) = 0;
 };
 
 struct RetentionPolicy {
@@ -173,10 +189,12 @@ class Store {
   /// Binds (name, incarnation) to the first boot id it is told. Errors: Refused.
   virtual Result<void> bind(const Origin& origin, const BootId& boot) = 0;
   /// As the origin says: at least `spools` spools have every position up to `through`.
-  virtual Result<void> set_released(const Origin& origin, JournalKind journal, std::uint8_t spools, Position through) = 0;
+  virtual Result<void> set_released(const Origin& origin, JournalKind journal, std::uint8_t spools,
+                                    Position through) = 0;
   /// The incarnation is over: its goodbye, with the final positions.
   virtual Result<void> set_final(const Origin& origin, Position confirmed, Position captured) = 0;
-  /// Retention took everything up to `through` wherever it was: it will not come, and is not missing. What is here stays.
+  /// Retention took everything up to `through` wherever it was: it will not come, and is not missing. What is here
+  /// stays.
   virtual Result<void> set_floor(const Origin& origin, JournalKind journal, Position through) = 0;
   virtual Result<void> mark(const std::string& name, WallTime now) = 0;
 

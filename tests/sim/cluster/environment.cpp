@@ -120,7 +120,7 @@ void Environment::heal_links() {
       state_->link(from, to) = {};
       state_->apply(from, to);
       set_link(from, to, Way::Open);
-      clog(from, to, Duration{0});
+      network().unclog(state_->ip(from), state_->ip(to));
     }
   }
 }

@@ -43,6 +43,12 @@ void Network::clog(const std::string& from, const std::string& to, Duration how_
   Kernel::get().at(clogged.clogged_until, [this, &clogged] { on_path_change(*clogged.from, *clogged.to); });
 }
 
+void Network::unclog(const std::string& from, const std::string& to) {
+  Link& clogged = link(host(from), host(to));
+  clogged.clogged_until = Kernel::get().now();
+  on_path_change(*clogged.from, *clogged.to);
+}
+
 void Network::reset_connections(const std::string& a, const std::string& b) {
   for (Connection* connection : between(host(a), host(b))) connection->reset();
 }

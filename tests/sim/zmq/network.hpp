@@ -99,6 +99,7 @@ class Network {
   void admit(const std::string& from, const std::string& to);
   /// Nothing moves this way for so long; nothing is lost.
   void clog(const std::string& from, const std::string& to, Duration how_long);
+  void unclog(const std::string& from, const std::string& to);
   /// Every connection between the two ends now, seen by both.
   void reset_connections(const std::string& a, const std::string& b);
   /// The power fails: its processes have to be killed afterwards, and nobody is told. A host that is on again answers

@@ -94,6 +94,20 @@ TEST_F(NetworkTest, ClogMovesNothingAndLosesNothing) {
   EXPECT_TRUE(has_no_gap());
 }
 
+TEST_F(NetworkTest, AnUncloggedLinkMovesAtOnce) {
+  publish();
+  subscribe();
+  run(2s);
+  network.clog(a, b, 1h);
+  run(2s);
+  const std::size_t before = got.size();
+  network.unclog(a, b);
+  run(200ms);
+  EXPECT_GT(got.size(), before);
+  EXPECT_GE(got.back(), sent - 5);
+  EXPECT_TRUE(has_no_gap());
+}
+
 TEST_F(NetworkTest, CapacityIsSharedAndFillsQueues) {
   network.set_link(a, b, {.delay = 1ms, .jitter = Duration{0}, .bytes_per_second = 50'000});
   publish(10'000);  // a megabyte a second

@@ -32,6 +32,8 @@ class ModelSpool {
  public:
   void store(const FramePtr& frame);
   void say_never(const StreamId& stream, std::uint64_t first, std::uint64_t last, std::string why);
+  JournalPositions through{};  ///< said of everything that is missing
+  JournalPositions floor{};    ///< said of everything that was trimmed
   /// Forgets the frames that begin in this range.
   void forget(const StreamId& stream, std::uint64_t first, std::uint64_t last);
   void record(const SpoolRecord& record);

@@ -83,9 +83,14 @@ StreamAnswer ModelSpool::read(const AskStream& question) const {
     if (never != stored.never.begin() && std::prev(never)->second.first >= at) {
       --never;
       end = frame == stored.frames.end() ? never->second.first : std::min(never->second.first, frame->first - 1);
-      answer.parts.push_back({StreamAnswer::Part::Kind::Never, at, end, never->second.second, {}});
+      answer.parts.push_back({StreamAnswer::Part::Kind::Never,
+                              at,
+                              end,
+                              never->second.second,
+                              {},
+                              never->second.second == "trimmed" ? floor : JournalPositions{}});
     } else {
-      answer.parts.push_back({StreamAnswer::Part::Kind::Missing, at, end, {}, {}});
+      answer.parts.push_back({StreamAnswer::Part::Kind::Missing, at, end, {}, {}, through});
     }
     answer.next = end + 1;
   }

@@ -199,6 +199,8 @@ TEST(SpoolQueries, KeepEveryMemberOfTheResults) {
       {Kind::Frame, 1, 4, {}, bytes_a}, {Kind::Never, 5, 6, Never::Trimmed, {}}, {Kind::Missing, 7, 9, {}, {}}};
   stream.next = 10;
   stream.stored_to = 30;
+  stream.through = {5, 70};
+  stream.floor = {0, 12};
   const auto parts = decode_stream_page(reply_of(encode_result(stream), {bytes_a}));
   ASSERT_TRUE(parts) << parts.error().message;
   ASSERT_EQ(parts->page.parts.size(), 3u);
@@ -208,6 +210,8 @@ TEST(SpoolQueries, KeepEveryMemberOfTheResults) {
   EXPECT_EQ(parts->page.parts[2].last, 9u);
   EXPECT_EQ(parts->page.next, 10u);
   EXPECT_EQ(parts->page.stored_to, 30u);
+  EXPECT_EQ(parts->page.through, stream.through);
+  EXPECT_EQ(parts->page.floor, stream.floor);
 
   std::vector<JournalRecord> records(2);
   records[0] = {origin_a, JournalKind::Captured, 4, 4, 1, std::make_shared<const Bytes>(bytes_a), {}};

@@ -230,6 +230,20 @@ TEST_P(Conformance, HeldFramesOfALifeThatIsOverAreGivenWhereEnoughSpoolsHaveThem
   EXPECT_EQ(rig.read(stream(feed, "trade.approved"), 1, 2), "frame 1-1, frame 2-2");
 }
 
+TEST_P(Conformance, APageSaysHowFarTheJournalsOfWhatIsMissingGo) {
+  rig.append({captured(feed, 1), captured(feed, 2), captured(feed, 5)});
+  using Through = std::array<Position, 2>;
+  const auto through = [&](std::uint64_t last) {
+    return reader().read_stream({.stream = stream(feed), .first = 1, .last = last}).value().through;
+  };
+  EXPECT_EQ(through(2), Through()) << "nothing is missing";
+  EXPECT_EQ(through(3), (Through{0, 2})) << "journals are confirmed, captured";
+  rig.append({record(feed, JournalKind::Confirmed, 1, plain_frame(feed, "trade.approved", 1), 2)});
+  const auto other = reader().read_stream({.stream = stream(feed, "trade.approved"), .first = 1, .last = 2});
+  EXPECT_EQ(other.value().through, Through()) << "some of it is here";
+  EXPECT_EQ(through(3), (Through{1, 2}));
+}
+
 TEST_P(Conformance, AStreamIsReadInPages) {
   std::vector<JournalRecord> records;
   for (Position position = 1; position <= 20; ++position) records.push_back(captured(feed, position));

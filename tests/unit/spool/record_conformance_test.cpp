@@ -150,6 +150,9 @@ TEST_P(RecordConformance, RetentionTakesWhatIsOldAndSetsTheFloor) {
   EXPECT_EQ(text_of(journal_of(store(), feed).voids), "");
   EXPECT_EQ(rig.read(stream(feed), 1, 6), "never 1-4 trimmed, frame 5-5, missing 6-6");
   EXPECT_EQ(store().figures().frames, 1u);
+  const auto page = reader().read_stream({.stream = stream(feed), .first = 1, .last = 6}).value();
+  EXPECT_EQ(page.floor, (std::array<Position, 2>{0, 4}));
+  EXPECT_EQ(page.through, (std::array<Position, 2>{0, 5}));
   rig.append({captured(feed, 3)});
   EXPECT_EQ(text_of(journal_of(store(), feed).ranges), "5-5") << "below the floor nothing is wanted";
   EXPECT_THAT(reader().verify(StoreReader::Depth::Full, nullptr)->holes, IsEmpty());
