@@ -1,5 +1,6 @@
 #include <legion/runtime/durable_host.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include <legion/base/assert.hpp>
@@ -60,10 +61,20 @@ DurableHost::~DurableHost() = default;
 
 std::vector<std::pair<std::string, std::string>> DurableHost::spools() const {
   std::vector<std::pair<std::string, std::string>> all;
-  for (const auto& [name, spool] : spools_) {
-    if (spool.asker) all.emplace_back(name, spool.asker->uri());
-  }
+  for (const auto& [name, spool] : spools_) all.emplace_back(name, spool.asker ? spool.asker->uri() : std::string());
   return all;
+}
+
+void DurableHost::on_roster(const std::vector<std::string>& names) {
+  const auto erased = std::erase_if(spools_, [&](const auto& entry) {
+    return !entry.second.asker && std::ranges::find(names, entry.first) == names.end();
+  });
+  spools_changed_ |= erased > 0;
+  for (const std::string& name : names) {
+    const auto [spool, fresh] = spools_.try_emplace(name);
+    spool->second.known.name = name;
+    spools_changed_ |= fresh;
+  }
 }
 
 void DurableHost::connect(const std::string& name, const std::string& uri) {

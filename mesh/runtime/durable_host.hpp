@@ -39,8 +39,11 @@ class DurableHost {
   DurableSubscriptions& subscriptions() { return subscriptions_; }
   const DurableSubscriptions& subscriptions() const { return subscriptions_; }
 
-  /// Those that are connected, with their addresses.
+  /// Those that are known, with their addresses; "" for one that was not connected in this life of the node.
   std::vector<std::pair<std::string, std::string>> spools() const;
+  /// All spools of the roster that have not left, also those nobody has heard since this node began: what only they have
+  /// is not lost. Those that are connected are known in any case.
+  void on_roster(const std::vector<std::string>& names);
   /// A spool of the roster; `uri` is numeric.
   void connect(const std::string& name, const std::string& uri);
   void disconnect(Now now, const std::string& name);

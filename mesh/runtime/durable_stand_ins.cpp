@@ -43,7 +43,12 @@ class DurableStandIns::StandIn {
   }
 
   void begin(Now now, const Spools& spools) {
-    for (const auto& [name, uri] : spools) host_.connect(name, uri);
+    std::vector<std::string> names;
+    for (const auto& [name, uri] : spools) names.push_back(name);
+    host_.on_roster(names);
+    for (const auto& [name, uri] : spools) {
+      if (!uri.empty()) host_.connect(name, uri);
+    }
     // Told before the cursor is here: it begins nowhere else then.
     if (change_.action == SubscriptionChange::Action::Reset) {
       host_.subscriptions().on_reset(now, expect(), change_.name, change_.start);

@@ -33,7 +33,7 @@ class DurableStandIns {
   DurableStandIns(DurableHost::Setup setup, DurableConfig config);
   ~DurableStandIns();
 
-  /// `answer` is called once, when the change is durable and the name is free again. `spools`: names and addresses.
+  /// `answer` is called once, when the change is durable and the name is free again. `spools`: as DurableHost has them.
   void change(Now now, SubscriptionChange change, const Spools& spools, Answer answer);
 
   void on_turn(Now now);

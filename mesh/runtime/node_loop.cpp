@@ -222,6 +222,16 @@ void NodeLoop::tell_of_marks() {
   if (setup_.spool != nullptr) streams_->durable.on_mark(setup_.options.name, setup_.spool->store_mark());
 }
 
+/// The hash moves whenever another spool may be known, or one no more.
+void NodeLoop::tell_of_spools() {
+  if (!streams_ || std::exchange(streams_->told_roster, membership_.hash()) == membership_.hash()) return;
+  std::vector<std::string> names;
+  membership_.for_each([&](const Member& member) {
+    if (member.state != MemberState::Left && !member.endpoints.spool.empty()) names.push_back(member.name);
+  });
+  streams_->durable.on_roster(names);
+}
+
 // Bounded by time, because frames differ by orders of magnitude in their cost. What is left keeps its flag up, and the
 // next turn does not sleep.
 void NodeLoop::read_lanes(Now now) {

@@ -99,6 +99,7 @@ class NodeLoop {
     DurableHost durable;
     DurableStandIns stand_ins;
     LocalReplay replay;
+    std::uint64_t told_roster = 0;  ///< hash of the one whose spools were told
     Streams(NodeLoop& loop, Origin origin);
   };
 
@@ -125,6 +126,7 @@ class NodeLoop {
   SpoolCatchup::Setup catchup_setup();
   void open_durable(Now now);
   void tell_of_marks();
+  void tell_of_spools();
   void report_letter(const DeadLetter& letter);
   bool durable_settled(Now now);
   void pump_journal(Now now);

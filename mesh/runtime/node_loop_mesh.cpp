@@ -142,6 +142,7 @@ void NodeLoop::carry_out(Now now) {
                  any);
     }
   }
+  tell_of_spools();
 }
 
 void NodeLoop::end_with(NodeExit exit) { setup_.on_exit(std::move(exit)); }

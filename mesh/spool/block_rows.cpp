@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sqlite3.h>
+
 namespace legion::spool {
 namespace {
 
@@ -32,6 +34,14 @@ Result<void> read_body(Query& body, LoadedBlock& block) {
 
 }  // namespace
 
+PositionRange read_range(const Rows& rows, int first_column) {
+  const PositionRange range{rows.count(first_column), rows.count(first_column + 1)};
+  if (range.first == 0 || range.last < range.first || range.last > INT64_MAX) {
+    throw SQLite::Exception("a row has no range of positions", SQLITE_CORRUPT);
+  }
+  return range;
+}
+
 BlockRow read_block_row(const Rows& rows) {
   BlockRow row;
   row.first = rows.count(0);
@@ -52,6 +62,17 @@ BlockRow read_block_row(const Rows& rows) {
   return row;
 }
 
+void bound_block_row(BlockRow& row, CommitNumber next) {
+  constexpr CommitNumber numbers_max = 1u << 31;  // far beyond what a block has
+  const bool is_possible =
+      row.first <= row.last && row.last - row.first < numbers_max && (next == 0 || row.last < next);
+  if (!is_possible) row.last = next == 0 ? row.first : next - 1;
+}
+
+void expect_in_order(const BlockRow& row, CommitNumber from) {
+  if (row.first < from) throw SQLite::Exception("the blocks are not in order", SQLITE_CORRUPT);
+}
+
 Result<LoadedBlock> load_block(Query& body, BlockRow row) {
   LoadedBlock block{std::move(row), {}, {}};
   if (auto read = read_body(body, block); !read) return std::unexpected(std::move(read.error()));
@@ -67,10 +88,12 @@ Result<LoadedBlock> load_block(Query& body, BlockRow row) {
 std::optional<CommitNumber> readable_block_from(SQLite::Database& database, CommitNumber from, CommitNumber end) {
   const CommitNumber step = end > from ? (end - from) / probes_max + 1 : 1;
   Query query(database, "SELECT first FROM block WHERE first >= ? ORDER BY first LIMIT 1");
+  ++from;
   for (std::size_t i = 0; i < probes_max && (end == 0 || from < end); ++i, from += step) {
     try {
       Rows rows = query.rows(from);
-      return rows.next() ? std::optional(rows.count(0)) : std::nullopt;
+      if (!rows.next()) return std::nullopt;
+      if (rows.count(0) >= from) return rows.count(0);
     } catch (const SQLite::Exception& exception) {
       if (error_of("", exception).code != ErrorCode::BadData) throw;
     }

@@ -20,8 +20,18 @@ struct BlockRow : SealedBlock {
   bool has(BlockFlag flag) const { return (flags & flag) != 0; }
 };
 
-/// Of a query for LEGION_BLOCK_COLUMNS.
+/// Positions in two columns. Throws SQLite::Exception where they are not a range.
+PositionRange read_range(const Rows& rows, int first_column);
+
+/// Of a query for LEGION_BLOCK_COLUMNS. `first`, the key, is in order; nothing else of it is known to be true before
+/// the block is loaded.
 BlockRow read_block_row(const Rows& rows);
+/// Puts `last` where it can be: whoever goes on behind it would pass over other blocks, or go backwards. `next` is the
+/// first of the following block; 0: there is none. The block does not load then.
+void bound_block_row(BlockRow& row, CommitNumber next);
+/// Of a query for what is not before `from`: whoever goes on behind a key out of order never ends.
+/// Throws SQLite::Exception.
+void expect_in_order(const BlockRow& row, CommitNumber from);
 
 struct LoadedBlock {
   BlockRow row;
@@ -36,7 +46,7 @@ Result<LoadedBlock> load_block(Query& body, BlockRow row);
 inline constexpr const char* select_body = "SELECT filter, data FROM body WHERE block = ?";
 inline constexpr const char* select_filter = "SELECT filter FROM body WHERE block = ?";
 
-/// The first block at or behind `from` that can be reached, where a damaged page of the table stands before it. Looks no
+/// The first block behind `from` that can be reached, where what stands at or behind `from` cannot be read. Looks no
 /// further than `end`, the next commit number (0: not known), and at no more than a million places in between.
 std::optional<CommitNumber> readable_block_from(SQLite::Database& database, CommitNumber from, CommitNumber end);
 

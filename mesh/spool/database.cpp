@@ -76,7 +76,10 @@ void sync_file(SQLite::Database& database) {
 
 Error error_of(const std::string& where, const SQLite::Exception& exception) {
   const int code = exception.getErrorCode() & 0xff;
-  const bool is_damage = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  const std::string_view what = exception.what();
+  // The statements are always the same ones: where they do not fit, the schema is not what was written.
+  const bool fits = !what.starts_with("no such ") && !what.starts_with("table ");
+  const bool is_damage = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || (code == SQLITE_ERROR && !fits);
   std::string text = where + ": " + exception.what() + " (SQLite " + std::to_string(exception.getErrorCode());
   if (exception.getExtendedErrorCode() > 0 && exception.getExtendedErrorCode() != exception.getErrorCode()) {
     text += ", " + std::to_string(exception.getExtendedErrorCode());

@@ -147,7 +147,7 @@ class AppendRun {
     {
       Rows rows = state_.sql.void_at.rows(journal.row, position);
       if (rows.next()) {
-        range = {rows.count(0), rows.count(1)};
+        range = read_range(rows, 0);
         spans.assign(rows.blob(2).begin(), rows.blob(2).end());
       }
     }

@@ -46,8 +46,7 @@ JournalBook* find(std::map<RowId, OriginBook*>& by_row, RowId journal) {
 }
 
 Result<void> load_journals(WriterState& state, std::map<RowId, OriginBook*>& by_row) {
-  Query query(state.database,
-              "SELECT id, floor, released_1, released_2, released_3, released_4, held FROM journal");
+  Query query(state.database, "SELECT id, floor, released_1, released_2, released_3, released_4, held FROM journal");
   Rows rows = query.rows();
   while (rows.next()) {
     JournalBook* journal = find(by_row, rows.number(0));
@@ -65,7 +64,8 @@ Result<void> load_journals(WriterState& state, std::map<RowId, OriginBook*>& by_
 Result<void> replay_blocks(WriterState& state, std::map<RowId, OriginBook*>& by_row) {
   Rows rows = state.sql.blocks_from.rows(state.head.replay_from);
   while (rows.next()) {
-    const BlockRow row = read_block_row(rows);
+    BlockRow row = read_block_row(rows);
+    bound_block_row(row, 0);
     state.head.next = std::max(state.head.next, row.last + 1);
     state.head.chain = row.chain_after;
     state.head.frames += row.frames;

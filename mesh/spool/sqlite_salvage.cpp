@@ -22,8 +22,8 @@ class Salvage {
   Result<void> run() {
     return guarded("cannot salvage into " + target_.path, [&]() -> Result<void> {
       SQLite::Transaction transaction(target_.database, SQLite::TransactionBehavior::IMMEDIATE);
-      for (const char* table : {"origin", "journal", "stream", "void", "void_span", "cursor", "cursor_stream", "attempt",
-                                "dead_letter", "mark"}) {
+      for (const char* table : {"origin", "journal", "stream", "void", "void_span", "cursor", "cursor_stream",
+                                "attempt", "dead_letter", "mark"}) {
         copy_rows(table);
       }
       copy_head();
@@ -109,7 +109,8 @@ class Salvage {
       Rows rows = query.rows(from);
       while (rows.next()) {
         BlockRow row = read_block_row(rows);
-        from = std::max(from, row.last) + 1;
+        expect_in_order(row, from);
+        from = row.first + 1;
         copy(std::move(row));
       }
       return true;
@@ -168,7 +169,8 @@ Result<void> make_salvaged(const std::string& path, const std::string& target, c
     keep_log_on_close(source);
     if (auto ok = check_schema(source, path); !ok) return ok;
     if (auto made = make_private_file(target); !made) return made;
-    SQLite::Database fresh = connect(target, {.access = Access::ReadWrite, .page_bytes = options.page_bytes, .vfs = options.vfs});
+    SQLite::Database fresh =
+        connect(target, {.access = Access::ReadWrite, .page_bytes = options.page_bytes, .vfs = options.vfs});
     if (auto prepared = prepare_schema(fresh, target, StoreId{}); !prepared) return prepared;
     WriterState state(target, options, std::move(fresh), std::make_shared<SharedFigures>());
     if (auto done = Salvage(std::move(source), state, findings).run(); !done) return done;

@@ -30,8 +30,11 @@ class Scan {
     if (Rows rows = state_.sql.block_before.rows(start); rows.next()) start = rows.count(0);
     Rows rows = state_.sql.blocks_from.rows(start);
     std::size_t cost = 0;
-    while (rows.next()) {
-      BlockRow row = read_block_row(rows);
+    const auto read_next = [&] { return rows.next() ? std::optional(read_block_row(rows)) : std::nullopt; };
+    for (auto next = read_next(); next;) {
+      BlockRow row = std::move(*next);
+      next = read_next();
+      bound_block_row(row, next ? next->first : 0);
       if (row.last < page_.next) continue;
       if (query_.until && std::max(row.first, page_.next) > *query_.until) return end();
       if (cost >= budget_) return std::move(page_);
@@ -183,7 +186,8 @@ Result<std::optional<CommitNumber>> at(ReaderState& state, WallTime time) {
       if (!rows.next()) return std::nullopt;
       row = read_block_row(rows);
     }
-    from = row.last + 1;
+    expect_in_order(row, from);
+    from = row.first + 1;
     const LoadedBlockPtr block = state.blocks.get(std::move(row));
     if (block == nullptr) continue;
     for (const BlockFrame& frame : block->index.frames) {
@@ -194,8 +198,7 @@ Result<std::optional<CommitNumber>> at(ReaderState& state, WallTime time) {
 
 Result<std::optional<CommitNumber>> find(ReaderState& state, const EventId& event) {
   RowId stream = 0;
-  if (Rows rows =
-          state.sql.stream.rows(event.node, event.incarnation, lane_index(event.lane), event.type, event.shard);
+  if (Rows rows = state.sql.stream.rows(event.node, event.incarnation, lane_index(event.lane), event.type, event.shard);
       rows.next()) {
     stream = rows.number(0);
   }

@@ -46,7 +46,9 @@ Result<std::unique_ptr<WriterState>> open_writer(const std::string& path, Sqlite
     }
     // What was written but not synced before a crash looks fine and is not: nothing is reported before it is on disk.
     if (is_writing) settle(*state);
-    if (auto loaded = load(*state); !loaded) return std::unexpected(std::move(loaded.error()));
+    if (const auto loaded = load(*state); !loaded) {
+      return fail(loaded.error().code, "cannot open " + path + ": " + loaded.error().message);
+    }
     if (is_writing) {
       if (auto checked = check_end(*state); !checked) return std::unexpected(std::move(checked.error()));
     }

@@ -22,7 +22,8 @@ struct Item {
 };
 
 Item read_span(const Rows& rows) {
-  return {rows.count(0), rows.count(1), rows.count(2), rows.number(3), rows.count(4), rows.count(5)};
+  const PositionRange positions = read_range(rows, 4);
+  return {rows.count(0), rows.count(1), rows.count(2), rows.number(3), positions.first, positions.last};
 }
 
 class StreamRead {
@@ -56,7 +57,8 @@ class StreamRead {
 
   void find_rows() {
     const StreamId& id = query_.stream;
-    if (Rows rows = state_.sql.stream.rows(id.origin.node, id.origin.incarnation, lane_index(id.lane), id.type, id.shard);
+    if (Rows rows =
+            state_.sql.stream.rows(id.origin.node, id.origin.incarnation, lane_index(id.lane), id.type, id.shard);
         rows.next()) {
       stream_ = rows.number(0);
       trimmed_ = rows.count(1);

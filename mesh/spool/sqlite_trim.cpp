@@ -42,8 +42,12 @@ class Cursors {
 class Trim {
  public:
   Trim(WriterState& state, WallTime now, const RetentionPolicy& policy)
-      : state_(state), now_(now), policy_(policy), stream_(state.database, "SELECT node, incarnation, lane, type, shard"
-                                                                           " FROM stream WHERE id = ?") {}
+      : state_(state),
+        now_(now),
+        policy_(policy),
+        stream_(state.database,
+                "SELECT node, incarnation, lane, type, shard"
+                " FROM stream WHERE id = ?") {}
 
   // Blocks that may go, oldest first.
   std::vector<BlockRow> find() {
@@ -139,7 +143,7 @@ void cut_void(WriterState& state, RowId journal, Position floor) {
   {
     Rows rows = state.sql.void_at.rows(journal, floor);
     if (!rows.next() || rows.count(1) <= floor) return;
-    range = {rows.count(0), rows.count(1)};
+    range = read_range(rows, 0);
     spans.assign(rows.blob(2).begin(), rows.blob(2).end());
   }
   state.sql.remove_void.run(journal, range.first);
@@ -163,7 +167,7 @@ void raise_floor(WriterState& state, JournalBook& journal, Position floor) {
   journal.voids.remove({1, floor});
   journal.held.remove({1, floor});
   Rows rows = state.sql.positions_up_to.rows(journal.row, floor);
-  while (rows.next()) journal.held.add({rows.count(0), rows.count(1)});
+  while (rows.next()) journal.held.add(read_range(rows, 0));
 }
 
 Result<bool> trim_step(WriterState& state, WallTime now, const RetentionPolicy& retention) {

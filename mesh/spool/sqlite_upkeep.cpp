@@ -147,7 +147,7 @@ Result<bool> quarantine_step(WriterState& state) {
       // Its own list of what it holds may be what is damaged.
       std::vector<BlockPositions> lost;
       for (Rows rows = state.sql.positions_of_block.rows(first); rows.next();) {
-        lost.push_back({rows.number(0), {rows.count(1), rows.count(2)}});
+        lost.push_back({rows.number(0), read_range(rows, 1)});
       }
       state.sql.remove_spans_of_block.run(first);
       state.sql.remove_positions_of_block.run(first);

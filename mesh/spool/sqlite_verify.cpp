@@ -69,15 +69,17 @@ class Verify {
     for (std::size_t i = 0; i < blocks_per_snapshot; ++i) {
       if (!rows.next()) return false;
       BlockRow row = read_block_row(rows);
-      from = row.last + 1;
-      check(std::move(row));
+      expect_in_order(row, from);
+      from = row.first + 1;
+      if (const auto last = check(std::move(row))) from = *last + 1;
       ++report_.blocks;
       if (go_on_ && !go_on_(report_.blocks, std::max(all_, report_.blocks))) return false;
     }
     return true;
   }
 
-  void check(BlockRow row) {
+  // The last commit number of a block that could be loaded.
+  std::optional<CommitNumber> check(BlockRow row) {
     const CommitNumber first = row.first, last = row.last;
     const bool follows = before_ && before_->first + 1 == first;
     if (follows && before_->second != row.chain_before) {
@@ -86,17 +88,18 @@ class Verify {
     before_ = {last, row.chain_after};
     if (row.has(block_quarantined)) {
       add_damage(first, first, last, "quarantined");
-      return;
+      return std::nullopt;
     }
     const auto block = load_block(body_, std::move(row));
     if (!block) {
       add_damage(first, first, last, block.error().message);
       if (block.error().code == ErrorCode::BadData) state_.shared->report_damage(first);
-      return;
+      return std::nullopt;
     }
     report_.frames += block->row.frames;
     report_.events += block->row.events;
     if (depth_ == StoreReader::Depth::Full) check_frames(*block);
+    return last;
   }
 
   void check_frames(const LoadedBlock& block) {
@@ -157,7 +160,7 @@ class Verify {
     std::map<RowId, PositionSet> held;
     for (const char* sql : {"SELECT journal, first, last FROM position", "SELECT journal, first, last FROM void"}) {
       Query query(state_.database, sql);
-      for (Rows rows = query.rows(); rows.next();) held[rows.number(0)].add({rows.count(1), rows.count(2)});
+      for (Rows rows = query.rows(); rows.next();) held[rows.number(0)].add(read_range(rows, 1));
     }
     Query query(
         state_.database,

@@ -178,6 +178,25 @@ class Spools(unittest.TestCase):
             self.first.kill()
         work.check_stored_once(self, work.stored_ids(self.mesh, self.second), publisher.confirmed)
 
+    def test_a_spool_that_is_down_since_the_last_run_is_not_left_out(self):
+        """Which events there are, only the spools know together: one alone does not say where `now` is."""
+        self.start(spools=1)
+        worker = work.Worker(self.mesh, "desk", ["work."], durable="desk", start="now")
+        consumer = self.mesh.node("consumer", join=[self.first], topic=work.CONFIRMED, agent=[worker.table])
+        bystander = self.mesh.node("consumer", join=[self.first], node={"state_dir": str(consumer.state_dir)})
+        bystander.start().ready()
+        self.mesh.alive_everywhere([self.first, self.second, bystander])
+        bystander.terminate()
+        self.second.kill()
+        poll.until(lambda: self.first.state_of("second") == "dead", "the second spool to be dead for the first")
+        consumer.start().ready()
+
+        def row():
+            return work.pending(self.mesh, consumer, "desk") or {}
+        poll.until(lambda: row().get("trouble", "").endswith("second; a reset begins without them"), row)
+        self.second.start().ready()
+        poll.until(lambda: row().get("state") == "active", row)
+
     def test_after_a_partition_they_converge_and_verify_shows_it(self):
         """Each side goes on recording: one spool is enough, and each has a publisher."""
         self.mesh = Mesh(spools=1)

@@ -222,6 +222,7 @@ void Cluster::resume(std::size_t host) {
 }
 
 void Cluster::step_wall(std::size_t host, Duration by) {
+  world_.history.wall_steps.push_back({kernel().now(), host, by});
   hosts_[host].wall_offset += by;
   if (hosts_[host].life) hosts_[host].process->wall_offset = hosts_[host].wall_offset;
 }

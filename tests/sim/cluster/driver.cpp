@@ -71,6 +71,7 @@ RunResult Driver::run() {
   for (std::size_t i = 0; i < plan_.hosts.size(); ++i) {
     result_.unsynced_undone += environment_.disk(i).figures().files_torn;
     result_.failed_writes += environment_.disk(i).figures().failed_writes;
+    result_.short_writes += environment_.disk(i).figures().short_writes;
   }
   result_.lives = history_.lives.size();
   return std::move(result_);

@@ -59,6 +59,7 @@ Environment::Environment(const Plan& plan) : state_(std::make_unique<State>(Stat
   for (std::size_t i = 0; i < plan.hosts.size(); ++i) {
     state_->disks.push_back(std::make_unique<Disk>(state_->root / plan.hosts[i].name, plan.seed * 31 + i));
     state_->disks.back()->settings.hits = DiskSettings::Hits::StoreOnly;
+    state_->disks.back()->settings.short_percent = 10;
   }
 }
 

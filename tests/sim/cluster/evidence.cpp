@@ -93,10 +93,26 @@ bool Evidence::was_disturbed(std::uint32_t subscription) const {
   });
 }
 
-bool Evidence::expires(const Place& place) const {
-  const std::string& type = history.streams[place.stream].type;
+Duration Evidence::wall_offset(std::size_t host, SteadyTime at) const {
+  Duration offset = plan.hosts[host].wall_offset;
+  for (const History::WallStep& step : history.wall_steps) {
+    if (step.host == host && step.at <= at) offset += step.by;
+  }
+  return offset;
+}
+
+bool Evidence::had_expired(const Place& place, std::size_t host, SteadyTime until) const {
+  const std::string type(original_type(history.streams[place.stream].type));
   const auto found = std::ranges::find(plan.types, type, &TypePlan::type);
-  return found != plan.types.end() && found->ttl.has_value();
+  if (found == plan.types.end() || !found->ttl) return false;
+  const Publishing* told = history.published_at(place);
+  if (told == nullptr) return true;  // a replay, or its publisher was killed before it knew the number
+  const SteadyTime over = told->at + *found->ttl + wall_offset(history.lives[told->life].host, told->at);
+  if (until + wall_offset(host, until) >= over) return true;
+  return std::ranges::any_of(history.wall_steps, [&](const History::WallStep& step) {
+    if (step.host != host || step.at < told->at || step.at > until) return false;
+    return step.at + wall_offset(host, step.at) - step.by >= over || step.at + wall_offset(host, step.at) >= over;
+  });
 }
 
 bool Evidence::has_durable(std::size_t host) const {

@@ -82,7 +82,8 @@ class Evidence {
   std::string agent_of(std::uint32_t subscription) const;  ///< "n3/agent0"
   bool was_requeued(std::uint32_t subscription, const Place& place, SteadyTime before) const;
   bool was_disturbed(std::uint32_t subscription) const;    ///< by an operator's reset or skip
-  bool expires(const Place& place) const;
+  /// At some moment until then the clock of this host said that the event's time was over.
+  bool had_expired(const Place& place, std::size_t host, SteadyTime until) const;
   bool has_durable(std::size_t host) const;
   /// A stop, a reject or a failure of this hand-over may have been told to a store that was lost since.
   bool letter_may_be_lost(const HandOver& one) const { return stores_lost_after(one.at) > 0; }
@@ -91,6 +92,7 @@ class Evidence {
   std::vector<std::uint32_t> gates_for(std::size_t host, std::string_view type) const;
 
  private:
+  Duration wall_offset(std::size_t host, SteadyTime at) const;  ///< after a step at that very moment
   std::vector<Handed> handed_;
   std::map<std::pair<std::uint32_t, Place>, std::size_t> handed_places_;
   std::map<std::pair<LifeNo, std::size_t>, std::vector<SteadyTime>> away_;  // by life and agent

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -40,6 +42,7 @@ SeedSummary summary_of(const RunResult& result, std::size_t hosts) {
           .dropped_full = result.dropped_full,
           .unsynced_undone = result.unsynced_undone,
           .failed_writes = result.failed_writes,
+          .short_writes = result.short_writes,
           .faults = result.faults,
           .wild = result.wild ? 1u : 0u,
           .violations = static_cast<std::uint32_t>(result.violations.size())};
@@ -79,12 +82,35 @@ struct Worker {
   bool stopped = false;
 };
 
+constexpr int ending_signals[] = {SIGINT, SIGTERM};
+constexpr int signal_patience_ms = 500;
+volatile std::sig_atomic_t signalled = 0;
+
+/// While it lives, a signal that asks for the end is noted, and whoever waits for news wakes up.
+class SignalWatch {
+ public:
+  SignalWatch() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { signalled = 1; };
+    for (std::size_t i = 0; i < std::size(ending_signals); ++i) ::sigaction(ending_signals[i], &action, &before_[i]);
+  }
+  ~SignalWatch() {
+    for (std::size_t i = 0; i < std::size(ending_signals); ++i) ::sigaction(ending_signals[i], &before_[i], nullptr);
+  }
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
+  struct sigaction before_[std::size(ending_signals)];
+};
+
 class Farm {
  public:
   explicit Farm(const FarmOptions& options) : options_(options) {}
 
   FarmTotals run() {
     const double began = wall_seconds();
+    const SignalWatch watch;
     for (unsigned i = 0; i < options_.workers; ++i) begin_worker();
     while (!workers_.empty()) wait_for_news();
     totals_.wall_seconds = wall_seconds() - began;
@@ -92,7 +118,15 @@ class Farm {
   }
 
  private:
-  bool wants_more() const { return totals_.failures.size() < options_.failures_max; }
+  bool wants_more() const { return totals_.failures.size() < options_.failures_max && !totals_.interrupted; }
+
+  void stop_workers() {
+    for (Worker& worker : workers_) {  // what they would still find does not matter any more
+      ::kill(worker.pid, SIGKILL);
+      worker.running.reset();
+      worker.stopped = true;
+    }
+  }
 
   void begin_worker() {
     std::vector<std::uint64_t> seeds;
@@ -104,6 +138,7 @@ class Farm {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
+      for (const int number : ending_signals) ::signal(number, SIG_DFL);
       ::close(ends[0]);
       work(ends[1], seeds);
       std::fflush(nullptr);
@@ -116,13 +151,19 @@ class Farm {
   void wait_for_news() {
     std::vector<pollfd> polled;
     for (const Worker& worker : workers_) polled.push_back({.fd = worker.in, .events = POLLIN, .revents = 0});
-    if (::poll(polled.data(), polled.size(), -1) <= 0) return;
+    // A signal between two waits is seen a moment later.
+    const int count = ::poll(polled.data(), polled.size(), signal_patience_ms);
+    if (signalled != 0 && !totals_.interrupted) {
+      totals_.interrupted = true;
+      stop_workers();
+    }
+    if (count <= 0) return;
     for (std::size_t i = polled.size(); i-- > 0;) {
       if (polled[i].revents == 0) continue;
       char bytes[1 << 16];
-      const ssize_t count = ::read(workers_[i].in, bytes, sizeof bytes);
-      if (count > 0) {
-        workers_[i].buffer.append(bytes, static_cast<std::size_t>(count));
+      const ssize_t got = ::read(workers_[i].in, bytes, sizeof bytes);
+      if (got > 0) {
+        workers_[i].buffer.append(bytes, static_cast<std::size_t>(got));
         read_news(workers_[i]);
       } else {
         end_worker(i);
@@ -139,7 +180,7 @@ class Farm {
         if (buffer.size() < begin_bytes) return;
         std::uint64_t seed = 0;
         std::memcpy(&seed, buffer.data() + 1, sizeof seed);
-        worker.running = seed;  // of one that was stopped it says nothing
+        if (!worker.stopped) worker.running = seed;
         buffer.erase(0, begin_bytes);
         continue;
       }
@@ -165,15 +206,11 @@ class Farm {
     totals_.dropped_full += summary.dropped_full;
     totals_.unsynced_undone += summary.unsynced_undone;
     totals_.failed_writes += summary.failed_writes;
+    totals_.short_writes += summary.short_writes;
     totals_.lives += summary.lives;
     for (std::size_t i = 0; i < fault_count; ++i) totals_.faults[i] += summary.faults[i];
     if (summary.violations > 0) totals_.failures.push_back({summary.seed, std::move(report)});
-    if (wants_more()) return;
-    for (Worker& worker : workers_) {  // what they would still find does not matter any more
-      ::kill(worker.pid, SIGKILL);
-      worker.running.reset();
-      worker.stopped = true;
-    }
+    if (!wants_more()) stop_workers();
   }
 
   void end_worker(std::size_t place) {
@@ -218,7 +255,8 @@ std::string describe(const FarmTotals& totals) {
   }
   text += "\nmessages dropped at high-water marks " + std::to_string(totals.dropped_full) +
           ", files torn by power cuts " + std::to_string(totals.unsynced_undone) + ", writes that failed " +
-          std::to_string(totals.failed_writes);
+          std::to_string(totals.failed_writes) + ", short ones " + std::to_string(totals.short_writes);
+  if (totals.interrupted) text += "\nstopped by a signal before its end";
   return text + '\n';
 }
 

@@ -23,6 +23,7 @@ struct SeedSummary {
   std::uint64_t published = 0, handed = 0, lives = 0;
   std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
   std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
+  std::uint64_t short_writes = 0;
   std::array<std::uint64_t, fault_count> faults{};
   std::uint32_t wild = 0;
   std::uint32_t violations = 0;
@@ -35,6 +36,7 @@ struct FarmTotals {
   std::uint64_t published = 0, handed = 0, lives = 0;
   std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
   std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
+  std::uint64_t short_writes = 0;
   std::array<std::uint64_t, fault_count> faults{};
   double wall_seconds = 0;
   struct Failure {
@@ -43,6 +45,7 @@ struct FarmTotals {
   };
   std::vector<Failure> failures;
   bool worker_died = false;
+  bool interrupted = false;  ///< by SIGINT or SIGTERM; what was done until then is counted
 };
 
 struct FarmOptions {

@@ -127,6 +127,13 @@ class History {
   };
   std::vector<StoreLoss> store_losses;  ///< by the plan: disks wiped, blocks damaged
 
+  struct WallStep {
+    SteadyTime at{};
+    std::size_t host = 0;
+    Duration by{};
+  };
+  std::vector<WallStep> wall_steps;
+
   StreamNo stream_of(const StreamId& stream);
   Place place_of(const EventId& id);
   std::string id_text(const Place& place) const;

@@ -31,6 +31,7 @@ using namespace legion;
 using namespace legion::sim;
 
 constexpr int misuse = 64;
+constexpr int interrupted = 130;
 
 double wall_seconds() {
   timespec now{};
@@ -77,7 +78,8 @@ int run_many(FarmOptions options) {
                 static_cast<unsigned long long>(failure.seed));
   }
   std::fputs(describe(totals).c_str(), stdout);
-  return totals.failures.empty() ? 0 : 1;
+  if (!totals.failures.empty()) return 1;
+  return totals.interrupted ? interrupted : 0;
 }
 
 std::optional<std::uint64_t> seed_of(std::string_view text) {

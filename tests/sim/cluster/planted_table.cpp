@@ -98,6 +98,7 @@ std::size_t print_planted_table(const PlantedTable& options) {
     farm.block = 4;
     farm.next = seeds_of(options, sick);
     const FarmTotals totals = run_farm(farm);
+    if (totals.interrupted) return missed + 1;
     if (totals.failures.empty()) {
       const bool counts = options.may_miss == nullptr || std::string(options.may_miss) != row.name;
       if (counts) ++missed;

@@ -22,6 +22,7 @@ struct RunResult {
   std::uint64_t published = 0, handed = 0, lives = 0;
   std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
   std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
+  std::uint64_t short_writes = 0;
   std::size_t hosts = 0;
   bool wild = false;
 };

@@ -11,7 +11,7 @@ namespace legion::sim {
 
 namespace fs = std::filesystem;
 
-Disk::Disk(fs::path folder, std::uint64_t seed) : folder_(std::move(folder)), rng_(seed) {}
+Disk::Disk(fs::path folder, std::uint64_t seed) : folder_(std::move(folder)), rng_(seed), short_rng_(seed ^ 0x5403) {}
 
 Result<std::unique_ptr<Store>> Disk::open_store() {
   Kernel::get().sleep(5ms);
@@ -43,6 +43,12 @@ int Disk::before_write() {
   if (settings.trouble == DiskSettings::Trouble::None || settings.hits == DiskSettings::Hits::StoreOnly) return 0;
   ++figures_.failed_writes;
   return settings.trouble == DiskSettings::Trouble::Full ? ENOSPC : EIO;
+}
+
+std::uint64_t Disk::taken_of(std::uint64_t bytes) {
+  if (bytes < 2 || settings.short_percent == 0 || short_rng_.below(100) >= settings.short_percent) return bytes;
+  ++figures_.short_writes;
+  return 1 + short_rng_.below(bytes - 1);
 }
 
 int Disk::sync() {

@@ -23,6 +23,8 @@ struct DiskSettings {
   /// Of a hundred fsyncs so many take `slow_sync`.
   unsigned slow_percent = 0;
   Duration slow_sync = 300ms;
+  /// Of a hundred writes to files so many take only a part of what they are given, and say so.
+  unsigned short_percent = 0;
   enum class Trouble : std::uint8_t { None, Full, Broken } trouble = Trouble::None;  ///< writes answer ENOSPC or EIO
   /// What trouble hits. A node whose state directory cannot be written ends, and stays away until somebody starts it.
   enum class Hits : std::uint8_t { Everything, StoreOnly } hits = Hits::Everything;
@@ -36,6 +38,7 @@ struct DiskFigures {
   std::uint64_t blocks_damaged = 0;
   std::uint64_t frames_damaged = 0;
   std::uint64_t files_torn = 0;
+  std::uint64_t short_writes = 0;
 };
 
 /// Ownership: outlives all processes of its host. Thread: the kernel's.
@@ -69,6 +72,8 @@ class Disk {
 
   /// For real files, SQLite's among them: what their writes and fsyncs cost and come to. 0, or an errno.
   int before_write();
+  /// How many of these bytes a write takes: at least one.
+  std::uint64_t taken_of(std::uint64_t bytes);
   int sync();
   Unsynced& unsynced() { return unsynced_; }
   bool has(const std::filesystem::path& path) const;
@@ -80,6 +85,7 @@ class Disk {
 
   std::filesystem::path folder_;
   Rng rng_;
+  Rng short_rng_;  // of its own, so that short writes move nothing else
   DiskFigures figures_;
   std::shared_ptr<MemoryStore> contents_;
   Unsynced unsynced_;

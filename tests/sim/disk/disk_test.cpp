@@ -15,7 +15,7 @@ using spool_test::feed;
 using spool_test::TempDir;
 
 enum class Kind { Simulated, Sqlite };
-enum class Fault { Kill, PowerCut, Full, Broken, SlowSync };
+enum class Fault { Kill, PowerCut, Full, Broken, SlowSync, ShortWrites };
 
 Result<std::unique_ptr<Store>> open(Kind kind, Disk& disk, const std::filesystem::path& folder) {
   if (kind == Kind::Simulated) return disk.open_store();
@@ -35,6 +35,7 @@ class Writer {
     disk_.settings.trouble = DiskSettings::Trouble::None;
     disk_.settings.slow_percent = fault == Fault::SlowSync ? 50 : 0;
     disk_.settings.slow_sync = 10ms;
+    disk_.settings.short_percent = fault == Fault::ShortWrites ? 30 : 0;
     const auto folder = disk_.begin_life(end_);
     end_ = fault == Fault::PowerCut ? Disk::End::PowerCut : Disk::End::Killed;
     const auto process = Kernel::get().spawn("writer", [this, folder] { write(folder); });
@@ -108,6 +109,7 @@ void expect_survival(Kind kind, Fault fault) {
     sum.failed_writes += writer.figures().failed_writes;
     sum.slow_syncs += writer.figures().slow_syncs;
     sum.files_torn += writer.figures().files_torn;
+    sum.short_writes += writer.figures().short_writes;
     if (testing::Test::HasFailure()) return;
   }
   EXPECT_GT(acknowledged, 1000u);  // otherwise nothing was shown
@@ -115,6 +117,7 @@ void expect_survival(Kind kind, Fault fault) {
   EXPECT_EQ(sum.slow_syncs > 0, fault == Fault::SlowSync);
   if (kind == Kind::Sqlite) {
     EXPECT_EQ(sum.files_torn > 0, fault == Fault::PowerCut);
+    EXPECT_EQ(sum.short_writes > 0, fault == Fault::ShortWrites);
   }
 }
 
@@ -123,6 +126,8 @@ TEST_P(DiskTest, a_power_cut_loses_nothing_that_was_acknowledged) { expect_survi
 TEST_P(DiskTest, a_full_disk_loses_nothing_that_was_acknowledged) { expect_survival(GetParam(), Fault::Full); }
 TEST_P(DiskTest, a_broken_disk_loses_nothing_that_was_acknowledged) { expect_survival(GetParam(), Fault::Broken); }
 TEST_P(DiskTest, a_slow_disk_loses_nothing_that_was_acknowledged) { expect_survival(GetParam(), Fault::SlowSync); }
+
+TEST_P(DiskTest, short_writes_lose_nothing_that_was_acknowledged) { expect_survival(GetParam(), Fault::ShortWrites); }
 
 INSTANTIATE_TEST_SUITE_P(Stores, DiskTest, testing::Values(Kind::Simulated, Kind::Sqlite),
                          [](const auto& kind) { return kind.param == Kind::Simulated ? "Simulated" : "Sqlite"; });

@@ -47,14 +47,15 @@ ssize_t write_to(int fd, std::uint64_t offset, std::uint64_t bytes, Call call) {
       errno = error;
       return -1;
     }
+    bytes = file->disk->taken_of(bytes);
     file->disk->unsynced().note(fd, file->path, offset, bytes);
   }
-  return call();
+  return call(bytes);
 }
 
 std::int64_t plain_write(int fd, const void* from, std::uint64_t bytes) {
-  const auto call = [&] { return ::syscall(SYS_write, fd, from, bytes); };
-  if (file_of(fd) == nullptr) return call();
+  const auto call = [&](std::uint64_t count) { return ::syscall(SYS_write, fd, from, count); };
+  if (file_of(fd) == nullptr) return call(bytes);
   const auto at = ::lseek(fd, 0, SEEK_CUR);
   return write_to(fd, static_cast<std::uint64_t>(at < 0 ? 0 : at), bytes, call);
 }
@@ -113,13 +114,13 @@ int openat(int folder, const char* path, int flags, ...) {
 
 ssize_t pwrite(int fd, const void* from, size_t bytes, off_t offset) {
   return write_to(fd, static_cast<std::uint64_t>(offset), bytes,
-                  [&] { return ::syscall(SYS_pwrite64, fd, from, bytes, offset); });
+                  [&](std::uint64_t count) { return ::syscall(SYS_pwrite64, fd, from, count, offset); });
 }
 ssize_t pwrite64(int fd, const void* from, size_t bytes, off64_t offset) { return pwrite(fd, from, bytes, offset); }
 
 int ftruncate(int fd, off_t size) noexcept {
   return static_cast<int>(
-      write_to(fd, static_cast<std::uint64_t>(size), 0, [&] { return ::syscall(SYS_ftruncate, fd, size); }));
+      write_to(fd, static_cast<std::uint64_t>(size), 0, [&](auto) { return ::syscall(SYS_ftruncate, fd, size); }));
 }
 int ftruncate64(int fd, off64_t size) noexcept { return ftruncate(fd, size); }
 

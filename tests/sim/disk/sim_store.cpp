@@ -2,13 +2,15 @@
 
 namespace legion::sim {
 
+Result<void> SimStore::freeze() {
+  ++disk_.figures_.failed_writes;
+  frozen_ = disk_.settings.trouble == DiskSettings::Trouble::Full ? "no space left on device" : "input/output error";
+  return fail(ErrorCode::Io, *frozen_);
+}
+
 Result<void> SimStore::transact(std::uint64_t records, const std::function<Result<void>()>& write) {
   if (frozen_) return fail(ErrorCode::Io, *frozen_);
-  if (disk_.settings.trouble != DiskSettings::Trouble::None) {
-    ++disk_.figures_.failed_writes;
-    frozen_ = disk_.settings.trouble == DiskSettings::Trouble::Full ? "no space left on device" : "input/output error";
-    return fail(ErrorCode::Io, *frozen_);
-  }
+  if (disk_.settings.trouble != DiskSettings::Trouble::None) return freeze();
   const Duration takes = disk_.draw_sync();
   const Duration before = takes / 100 * static_cast<std::int64_t>(disk_.rng_.below(100));
   disk_.figures_.unsynced_lost += records;  // unless the process lives on
@@ -31,6 +33,7 @@ Result<void> SimStore::bind(const Origin& origin, const BootId& boot) {
 
 Result<void> SimStore::set_released(const Origin& origin, JournalKind journal, std::uint8_t spools, Position through) {
   if (frozen_) return fail(ErrorCode::Io, *frozen_);
+  if (disk_.settings.trouble != DiskSettings::Trouble::None) return freeze();
   return contents_->set_released(origin, journal, spools, through);
 }
 
@@ -48,6 +51,7 @@ Result<void> SimStore::mark(const std::string& name, WallTime now) {
 
 Result<bool> SimStore::maintain(WallTime now, const RetentionPolicy& retention) {
   if (frozen_) return fail(ErrorCode::Io, *frozen_);
+  if (disk_.settings.trouble != DiskSettings::Trouble::None) return false;  // nothing is trimmed
   return contents_->maintain(now, retention);
 }
 

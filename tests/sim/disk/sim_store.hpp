@@ -30,6 +30,8 @@ class SimStore final : public Store {
   Result<std::unique_ptr<StoreReader>> open_reader() override { return contents_->open_reader(); }
 
  private:
+  /// Because of the disk's trouble.
+  Result<void> freeze();
   /// Time for a transaction: what `write` does is durable somewhere in the middle.
   Result<void> transact(std::uint64_t records, const std::function<Result<void>()>& write);
 

@@ -188,6 +188,14 @@ void Connection::on_path_change() {
   });
 }
 
+void Connection::on_faster_link(const Host& sender) {
+  for (const int side : {0, 1}) {
+    if (&host(side) != &sender) continue;
+    from(side).recall();
+    from(side).transmit();
+  }
+}
+
 void Connection::kick() {
   streams_[0].transmit();
   streams_[1].transmit();

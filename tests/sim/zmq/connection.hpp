@@ -68,6 +68,8 @@ class Connection {
   bool holds_back() const;
   /// Links between the hosts were blocked, clogged or opened.
   void on_path_change();
+  /// The link from this host has a higher capacity than before.
+  void on_faster_link(const Host& from);
   /// A sender's kernel tries again.
   void kick();
   /// Something is on its way without being acknowledged.

@@ -1,5 +1,6 @@
 // What befalls the network, and what can be read from it.
 #include <algorithm>
+#include <utility>
 
 #include "network.hpp"
 
@@ -11,7 +12,13 @@ void Network::place(const Process& process, const std::string& ip) {
 }
 
 void Network::set_link(const std::string& from, const std::string& to, LinkSettings settings) {
-  link(host(from), host(to)).settings = settings;
+  Link& changed = link(host(from), host(to));
+  const std::uint64_t before = std::exchange(changed.settings, settings).bytes_per_second;
+  const std::uint64_t rate = settings.bytes_per_second;
+  if (before == 0 || (rate != 0 && rate <= before)) return;
+  // What waits for its turn on the slow link has it on the fast one.
+  changed.free_at = Kernel::get().now();
+  for (Connection* connection : between(*changed.from, *changed.to)) connection->on_faster_link(*changed.from);
 }
 
 void Network::set_all_links(LinkSettings settings) {
@@ -45,7 +52,7 @@ void Network::clog(const std::string& from, const std::string& to, Duration how_
 
 void Network::unclog(const std::string& from, const std::string& to) {
   Link& clogged = link(host(from), host(to));
-  clogged.clogged_until = Kernel::get().now();
+  clogged.clogged_until = std::min(clogged.clogged_until, Kernel::get().now());
   on_path_change(*clogged.from, *clogged.to);
 }
 

@@ -89,6 +89,7 @@ class Network {
   /// where the first address is that it binds.
   void place(const Process& process, const std::string& ip);
 
+  /// Of a link that becomes faster also what is already on its way.
   void set_link(const std::string& from, const std::string& to, LinkSettings settings);
   void set_all_links(LinkSettings settings);
   /// Nothing passes this way; established connections stall and time out, new ones find no answer.

@@ -58,6 +58,7 @@ class Stream {
     sent_ = arrived_;
     wire_bytes_ = 0;
     unacknowledged_ = 0;
+    last_arrival_ = {};
   }
   /// Acknowledgements come again.
   void acknowledged() { unacknowledged_ = 0; }

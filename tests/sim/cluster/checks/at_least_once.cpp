@@ -77,6 +77,11 @@ class AtLeastOnce {
       if (evidence_.letter_may_be_lost(one)) return true;
     }
     if (letters_.contains(evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription))) return true;
+    // Dead before it came here, and the letter went with a store.
+    if (std::ranges::any_of(evidence_.history.store_losses, [&](const History::StoreLoss& loss) {
+          return evidence_.had_expired(place, drawn.host, loss.at);
+        }))
+      return true;
     // A gate may have decided for it: stop and reject need no letter here.
     for (const std::uint32_t gate : evidence_.gates_for(drawn.host, evidence_.history.streams[place.stream].type)) {
       for (const std::size_t number : evidence_.hand_overs(gate, place)) {
