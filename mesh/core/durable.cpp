@@ -133,7 +133,10 @@ void DurableSubscriptions::State::take_spools(std::vector<KnownSpool> given) {
     if (found == spools.end()) {
       spools.push_back({.known = {known.name}, .present = Spool::Present::No});
       found = spools.end() - 1;
-      for (Subscription& sub : subs) sub.spools.resize(spools.size());
+      for (Subscription& sub : subs) {
+        sub.spools.resize(spools.size());
+        ask_before_it_begins(sub);
+      }
       letters_of.resize(spools.size());
     }
     const auto number = static_cast<std::uint32_t>(found - spools.begin());

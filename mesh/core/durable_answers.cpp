@@ -102,6 +102,7 @@ void DurableSubscriptions::State::query_failed(QueryId id, const std::string& wh
     case Query::Kind::Scan:
       if (!sub->creation || sub->creation->query != id) return;
       sub->creation->scan = Creation::Scan::None;
+      sub->creation->scan_spool = static_cast<std::uint32_t>((query->spool + 1) % spools.size());
       sub->creation->not_before = later;
       sub->trouble = spools[query->spool].known.name + ": " + why;
       return;

@@ -57,6 +57,7 @@ void DurableSubscriptions::State::begin_scan(Subscription& sub) {
     if (!spools[spool].is_reachable() || sub.spools[spool].tails != SpoolView::Tails::Done) continue;
     creation.scan_spool = spool;
     creation.from = 1;
+    creation.first.clear();  // of a scan that another spool did not bring to its end
     if (const auto* event = std::get_if<StartEvent>(&creation.start)) {
       creation.scan = Creation::Scan::Find;
       creation.query = ask(spool, {.subscription = sub.number, .kind = Query::Kind::Find}, AskFind{event->event});

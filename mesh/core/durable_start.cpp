@@ -51,11 +51,8 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
   Subscription& sub = subs[query.subscription];
   sub.spools[query.spool].load = SpoolView::Load::Done;
   if (sub.phase == DurablePhase::Active) return supersede(sub, merged);
-  if (sub.phase == DurablePhase::Creating && merged && sub.creation->written == 0 && sub.creation->requests.empty()) {
-    sub.creation.reset();  // it is not new after all
-    sub.phase = DurablePhase::Loading;
-  }
   if (merged) {
+    ask_before_it_begins(sub);  // it is not new after all
     merged->subscription = sub.spec.durable;
     merge(sub.loaded, *merged);
   }
@@ -64,6 +61,14 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
     if (known.attempts < attempt.attempts) known = std::move(attempt);
   }
   tick(sub);
+}
+
+/// Back to where it asks for its cursor, unless an operator wants it to begin anew: a spool that was not known when it
+/// began to look for a beginning may have one, and what is recorded as a beginning counts for more.
+void DurableSubscriptions::State::ask_before_it_begins(Subscription& sub) {
+  if (sub.phase != DurablePhase::Creating || sub.creation->written != 0 || !sub.creation->requests.empty()) return;
+  sub.creation.reset();
+  sub.phase = DurablePhase::Loading;
 }
 
 /// A spool that was away when this subscription began may know a later life of its cursor than the one that is in

@@ -52,6 +52,7 @@ struct DurableSubscriptions::State {
   void refuse(Subscription& sub, std::string why);
   void give_up_claims(Subscription& sub);
   void unclaim(const Subscription& sub, std::uint32_t spool);
+  void ask_before_it_begins(Subscription& sub);
   void give_up_streams(Subscription& sub);
   void outrank(Subscription& sub, const CursorGeneration& other);
   void activate(Subscription& sub);

@@ -180,7 +180,7 @@ void SpoolService::shutdown(Now now) {
   take_results(now);
 }
 
-CommitNumber SpoolService::store_mark() const { return writer_->figures().store.next_commit - 1; }
+CommitNumber SpoolService::store_mark() const { return writer_->next_commit() - 1; }
 
 SpoolInfo SpoolService::snapshot() const {
   const auto writer = writer_->figures();

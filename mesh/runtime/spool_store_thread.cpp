@@ -87,6 +87,11 @@ SpoolStoreThread::Figures SpoolStoreThread::figures() const {
   return figures;
 }
 
+CommitNumber SpoolStoreThread::next_commit() const {
+  const std::lock_guard lock(mutex_);
+  return figures_.store.next_commit;
+}
+
 bool SpoolStoreThread::something_waits() const {
   const std::lock_guard lock(mutex_);
   return stopping_ || !commands_.empty();

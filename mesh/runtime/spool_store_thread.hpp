@@ -122,6 +122,8 @@ class SpoolStoreThread {
   void finish();
 
   Figures figures() const;
+  /// One of the figures, without the rest: asked for all the time.
+  CommitNumber next_commit() const;
 
  private:
   struct Batch;

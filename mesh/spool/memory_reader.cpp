@@ -47,10 +47,8 @@ struct Item {
 /// The answer for one sequence, from the definitions.
 class StreamAnswers {
  public:
-  StreamAnswers(const State& state, const StreamId& stream) : state_(state), stream_(stream) {
-    for (const auto& frame : state.frames) {
-      if (frame.stream == stream) last_known_ = std::max(last_known_, frame.last);
-    }
+  StreamAnswers(State& state, const StreamId& stream)
+      : state_(state), stream_(stream), last_known_(state.last_stored(stream)) {
     for (const JournalKind kind : all_journals) {
       const State::Journal* journal = state.find(stream.origin, kind);
       if (journal == nullptr) continue;
@@ -66,12 +64,7 @@ class StreamAnswers {
 
   std::uint64_t last_known() const { return last_known_; }
 
-  const EventFrame* frame_of(std::uint64_t sequence) const {
-    for (const auto& frame : state_.frames) {
-      if (frame.stream == stream_ && frame.has(sequence)) return &frame;
-    }
-    return nullptr;
-  }
+  const EventFrame* frame_of(std::uint64_t sequence) const { return state_.frame_of(stream_, sequence); }
 
   bool is_given(const EventFrame& frame) const {
     if (frame.held_for == 0 || (frame.held_for == 1 && state_.is_over(stream_.origin))) return true;
@@ -124,7 +117,7 @@ class StreamAnswers {
     return is_ended ? std::optional(Never::EndOfLife) : std::nullopt;
   }
 
-  const State& state_;
+  State& state_;
   const StreamId& stream_;
   std::uint64_t last_known_ = 0, trimmed_ = 0;
 };
@@ -149,8 +142,8 @@ Result<ScanPage> MemoryReader::scan(const ScanQuery& query) {
   ScanPage page;
   std::size_t bytes = 0;
   page.next = std::max<CommitNumber>(query.from, 1);
-  for (const auto& frame : state_->frames) {
-    if (frame.number < page.next) continue;
+  for (auto at = state_->at_or_behind(page.next); at != state_->frames.end(); ++at) {
+    const EventFrame& frame = *at;
     if (query.until && frame.number > *query.until) break;
     if (is_wanted(frame, query)) {
       if (!page.frames.empty() && bytes + frame.bytes->size() > query.bytes_max) return page;
@@ -170,9 +163,7 @@ Result<StreamPage> MemoryReader::read_stream(const StreamQuery& query) {
   const StreamAnswers answers(*state_, query.stream);
   StreamPage page;
   page.next = std::max<std::uint64_t>(query.first, 1);
-  for (const auto& frame : state_->frames) {
-    if (frame.stream == query.stream) page.stored_to = std::max(page.stored_to, frame.last);
-  }
+  page.stored_to = state_->last_stored(query.stream);
   const std::uint64_t last = std::min(query.last, UINT64_MAX - 1);
   std::size_t bytes = 0;
   bool holds_back = false;
@@ -223,7 +214,7 @@ Result<std::vector<JournalRecord>> MemoryReader::read_journal(const Origin& orig
       held = journal->held.upper_bound(last);
       continue;
     }
-    const auto frame = std::ranges::find(state_->frames, held->second, &EventFrame::number);
+    const auto frame = state_->at_or_behind(held->second);
     if (bytes > 0 && bytes + frame->bytes->size() > bytes_max) break;
     bytes += frame->bytes->size();
     out.push_back({origin, kind, position, position, frame->held_for, frame->bytes, {}});
@@ -251,7 +242,7 @@ Result<std::optional<CommitNumber>> MemoryReader::at(WallTime time) {
 
 Result<std::optional<CommitNumber>> MemoryReader::find(const EventId& event) {
   const StreamId stream{{event.node, event.incarnation}, event.lane, event.type, event.shard};
-  const auto* frame = StreamAnswers(*state_, stream).frame_of(event.sequence);
+  const auto* frame = state_->frame_of(stream, event.sequence);
   return frame != nullptr ? std::optional(frame->number) : std::nullopt;
 }
 

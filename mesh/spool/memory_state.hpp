@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <legion/spool/audit_chain.hpp>
 #include <legion/spool/memory_store.hpp>
+#include <legion/spool/position_set.hpp>
 #include <legion/spool/record_merge.hpp>
 
 namespace legion {
@@ -37,12 +39,21 @@ struct MemoryStore::State {
   };
   struct Journal {
     std::map<Position, CommitNumber> held;  ///< 0: a void
+    PositionSet held_positions, void_positions;  ///< the same as ranges
     std::map<Position, Void> voids;         ///< by first position
     std::vector<VoidSpan> void_spans;
     Position floor = 0;
     std::array<Position, 4> released{};
     std::optional<Position> final;
-    Position through() const;
+    Position through() const { return held_positions.contiguous_from(floor); }
+    void hold(Position position, CommitNumber number);
+    void let_go(Position position);
+  };
+  /// Those of one stream, as places in `frames`.
+  struct StreamFrames {
+    std::vector<std::size_t> places;
+    std::uint64_t last = 0;
+    bool ascends = true;  ///< every frame begins behind the one before
   };
   struct Life {
     std::optional<BootId> boot;
@@ -54,13 +65,21 @@ struct MemoryStore::State {
   bool has_later_life(const Origin& origin) const;
   bool is_over(const Origin& origin) const;
   bool is_complete(const Origin& origin, JournalKind kind) const;
+  void add(StoredEventFrame frame);
+  std::size_t erase_frames(const std::function<bool(const StoredEventFrame&)>& is_gone);
   void trim(const std::vector<CommitNumber>& numbers);
+  std::vector<StoredEventFrame>::const_iterator at_or_behind(CommitNumber number) const;
+  /// The first that has it.
+  const StoredEventFrame* frame_of(const StreamId& stream, std::uint64_t sequence);
+  /// The last sequence that a frame has; 0 when none does.
+  std::uint64_t last_stored(const StreamId& stream);
   /// The last sequence of every stream, whatever became of it.
   const std::map<StreamId, std::uint64_t>& lasts();
 
   StoreId id;
   std::optional<std::string> frozen;
   std::vector<StoredEventFrame> frames;  ///< by number
+  std::uint64_t events = 0;
   std::map<Origin, Life> lives;
   std::map<StreamId, std::uint64_t> trimmed;
   std::map<std::string, std::optional<CursorState>> cursors;
@@ -72,6 +91,10 @@ struct MemoryStore::State {
   std::optional<std::map<StreamId, std::uint64_t>> known_lasts;  ///< nothing: something was taken away
   std::uint64_t quarantined = 0;
   Digest chain{};
+
+ private:
+  const StreamFrames& frames_of(const StreamId& stream);
+  std::optional<std::map<StreamId, StreamFrames>> by_stream_;  ///< nothing: frames were taken away
 };
 
 }  // namespace legion

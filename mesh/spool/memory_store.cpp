@@ -1,6 +1,7 @@
 #include <legion/spool/memory_store.hpp>
 
 #include <algorithm>
+#include <set>
 
 #include <legion/base/planted.hpp>
 #include <legion/spool/journal_check.hpp>
@@ -13,19 +14,6 @@ using namespace spool;
 namespace {
 
 using State = MemoryStore::State;
-
-std::vector<PositionRange> ranges_of(const std::map<Position, CommitNumber>& held, bool (*is_wanted)(CommitNumber)) {
-  std::vector<PositionRange> out;
-  for (const auto& [position, number] : held) {
-    if (!is_wanted(number)) continue;
-    if (!out.empty() && out.back().last + 1 == position) {
-      out.back().last = position;
-    } else {
-      out.push_back({position, position});
-    }
-  }
-  return out;
-}
 
 void apply(State& state, const CursorRecord& record, WallTime time, const Origin& by) {
   auto& cursor = state.cursors[record.subscription];
@@ -68,9 +56,15 @@ void apply_records(State& state, const JournalRecord& record) {
   }
 }
 
+void note_place(State::StreamFrames& its, const std::vector<State::StoredEventFrame>& frames, std::size_t place) {
+  its.ascends = its.ascends && frames[place].first > its.last;
+  its.last = std::max(its.last, frames[place].last);
+  its.places.push_back(place);
+}
+
 /// Of a known bug (legion/base/planted.hpp).
 [[maybe_unused]] bool forget_frame(State& state, const JournalRecord& record, Position position) {
-  return std::erase_if(state.frames, [&](const State::StoredEventFrame& frame) {
+  return state.erase_frames([&](const State::StoredEventFrame& frame) {
            return frame.stream.origin == record.origin && frame.journal == record.journal && frame.position == position;
          }) > 0;
 }
@@ -80,11 +74,12 @@ void add_void(State& state, const JournalRecord& record) {
   bool is_new = false;
   Position run_first = 0;
   for (Position position = std::max(record.first, journal.floor + 1); position <= record.last; ++position) {
-    if (LEGION_PLANTED(VoidOverAFrame) && forget_frame(state, record, position)) journal.held.erase(position);
-    if (!journal.held.try_emplace(position, 0).second) {
+    if (LEGION_PLANTED(VoidOverAFrame) && forget_frame(state, record, position)) journal.let_go(position);
+    if (journal.held.contains(position)) {
       run_first = 0;
       continue;
     }
+    journal.hold(position, 0);
     is_new = true;
     if (run_first == 0) run_first = position;
     journal.voids[run_first] = {position, record.spans};
@@ -109,17 +104,17 @@ void add_frame(State& state, const JournalRecord& record, const FrameHeader& hea
   if (held != journal.held.end() ? held->second != 0 : record.first <= journal.floor) return;
   if (held != journal.held.end()) cut_void(journal, record.first);
   const StreamId stream{record.origin, header.lane, std::string(header.type), header.shard};
-  journal.held[record.first] = state.next;
-  state.frames.push_back({.number = state.next,
-                          .append = state.appends,
-                          .stream = stream,
-                          .first = header.first_sequence,
-                          .last = header.first_sequence + header.event_count - 1,
-                          .journal = record.journal,
-                          .position = record.first,
-                          .held_for = record.held_for,
-                          .recorded = now,
-                          .bytes = record.frame});
+  journal.hold(record.first, state.next);
+  state.add({.number = state.next,
+             .append = state.appends,
+             .stream = stream,
+             .first = header.first_sequence,
+             .last = header.first_sequence + header.event_count - 1,
+             .journal = record.journal,
+             .position = record.first,
+             .held_for = record.held_for,
+             .recorded = now,
+             .bytes = record.frame});
   ++state.next;
   if (state.known_lasts) {
     std::uint64_t& last = (*state.known_lasts)[stream];
@@ -131,11 +126,59 @@ void add_frame(State& state, const JournalRecord& record, const FrameHeader& hea
 
 }  // namespace
 
-Position State::Journal::through() const {
-  Position through = floor;
-  while (held.contains(through + 1)) ++through;
-  return through;
+void State::Journal::hold(Position position, CommitNumber number) {
+  held[position] = number;
+  held_positions.add({position, position});
+  number == 0 ? void_positions.add({position, position}) : void_positions.remove({position, position});
 }
+
+void State::Journal::let_go(Position position) {
+  held.erase(position);
+  held_positions.remove({position, position});
+  void_positions.remove({position, position});
+}
+
+void State::add(StoredEventFrame frame) {
+  events += frame.last - frame.first + 1;
+  frames.push_back(std::move(frame));
+  if (by_stream_) note_place((*by_stream_)[frames.back().stream], frames, frames.size() - 1);
+}
+
+std::size_t State::erase_frames(const std::function<bool(const StoredEventFrame&)>& is_gone) {
+  by_stream_.reset();
+  return std::erase_if(frames, [&](const StoredEventFrame& frame) {
+    if (!is_gone(frame)) return false;
+    events -= frame.last - frame.first + 1;
+    return true;
+  });
+}
+
+std::vector<State::StoredEventFrame>::const_iterator State::at_or_behind(CommitNumber number) const {
+  return std::ranges::lower_bound(frames, number, {}, &StoredEventFrame::number);
+}
+
+const State::StreamFrames& State::frames_of(const StreamId& stream) {
+  if (!by_stream_) {
+    by_stream_.emplace();
+    for (std::size_t i = 0; i < frames.size(); ++i) note_place((*by_stream_)[frames[i].stream], frames, i);
+  }
+  static const StreamFrames none;
+  const auto found = by_stream_->find(stream);
+  return found == by_stream_->end() ? none : found->second;
+}
+
+const State::StoredEventFrame* State::frame_of(const StreamId& stream, std::uint64_t sequence) {
+  const StreamFrames& its = frames_of(stream);
+  auto at = its.places.begin();
+  if (its.ascends) at = std::ranges::lower_bound(its.places, sequence, {}, [&](std::size_t i) { return frames[i].last; });
+  for (; at != its.places.end(); ++at) {
+    if (frames[*at].has(sequence)) return &frames[*at];
+    if (its.ascends) break;
+  }
+  return nullptr;
+}
+
+std::uint64_t State::last_stored(const StreamId& stream) { return frames_of(stream).last; }
 
 const State::Journal* State::find(const Origin& origin, JournalKind kind) const {
   const auto life = lives.find(origin);
@@ -179,17 +222,22 @@ const std::map<StreamId, std::uint64_t>& State::lasts() {
 void State::trim(const std::vector<CommitNumber>& numbers) {
   known_lasts.reset();
   for (const CommitNumber number : numbers) {
-    const auto frame = std::ranges::find(frames, number, &StoredEventFrame::number);
+    const auto frame = at_or_behind(number);
     Journal& in = journal(frame->stream.origin, frame->journal);
     in.floor = std::max(in.floor, frame->position);
-    in.held.erase(frame->position);
+    in.let_go(frame->position);
     trimmed[frame->stream] = std::max(trimmed[frame->stream], frame->last);
-    frames.erase(frame);
   }
+  const std::set<CommitNumber> gone(numbers.begin(), numbers.end());
+  if (!gone.empty()) erase_frames([&](const StoredEventFrame& frame) { return gone.contains(frame.number); });
   for (auto& [origin, life] : lives) {
     for (Journal& in : life.journals) {
       // Voids, and records that merging would drop, go with what lay around them; frames that stay, stay.
-      std::erase_if(in.held, [&](const auto& entry) { return entry.first <= in.floor && entry.second == 0; });
+      for (const PositionRange& range : in.void_positions.common({0, in.floor})) {
+        in.held.erase(in.held.lower_bound(range.first), in.held.upper_bound(range.last));
+        in.held_positions.remove(range);
+        in.void_positions.remove(range);
+      }
       std::map<Position, Void> voids;
       for (const auto& [first, each] : in.voids) {
         if (each.last > in.floor) voids[std::max(first, in.floor + 1)] = each;
@@ -269,6 +317,7 @@ Result<void> MemoryStore::mark(const std::string& name, WallTime) {
 
 Result<bool> MemoryStore::maintain(WallTime now, const RetentionPolicy& retention) {
   if (state_->frozen) return fail(ErrorCode::Io, *state_->frozen);
+  if (!retention.retain_for && !retention.retain_bytes) return false;
   std::uint64_t bytes = 0;
   for (const auto& frame : state_->frames) bytes += frame.bytes->size();
   const auto is_needed = [&](const State::StoredEventFrame& frame) {
@@ -316,12 +365,12 @@ void MemoryStore::trim_before(CommitNumber number) {
 // The floors stay where they are: these positions are missing now. Cursors, attempts and letters have tables of their
 // own in the stores on disk, so they stay too.
 std::size_t MemoryStore::damage(CommitNumber number) {
-  const auto hit = std::ranges::find(state_->frames, number, &State::StoredEventFrame::number);
-  if (hit == state_->frames.end()) return 0;
+  const auto hit = state_->at_or_behind(number);
+  if (hit == state_->frames.end() || hit->number != number) return 0;
   const std::uint64_t append = hit->append;
-  const auto gone = std::erase_if(state_->frames, [&](const State::StoredEventFrame& frame) {
+  const auto gone = state_->erase_frames([&](const State::StoredEventFrame& frame) {
     if (frame.append != append) return false;
-    state_->journal(frame.stream.origin, frame.journal).held.erase(frame.position);
+    state_->journal(frame.stream.origin, frame.journal).let_go(frame.position);
     return true;
   });
   ++state_->quarantined;
@@ -341,8 +390,8 @@ std::vector<JournalState> MemoryStore::journals() const {
       out.push_back({.origin = origin,
                      .journal = kind,
                      .boot = life.boot.value_or(BootId{}),
-                     .ranges = ranges_of(journal.held, [](CommitNumber) { return true; }),
-                     .voids = ranges_of(journal.held, [](CommitNumber number) { return number == 0; }),
+                     .ranges = journal.held_positions.ranges(),
+                     .voids = journal.void_positions.ranges(),
                      .floor = journal.floor,
                      .released = journal.released,
                      .final = journal.final});
@@ -353,10 +402,8 @@ std::vector<JournalState> MemoryStore::journals() const {
 
 StoreFigures MemoryStore::figures() const {
   StoreFigures out;
-  for (const auto& frame : state_->frames) {
-    ++out.frames;
-    out.events += frame.last - frame.first + 1;
-  }
+  out.frames = state_->frames.size();
+  out.events = state_->events;
   out.commits = state_->appends;
   out.quarantined = state_->quarantined;
   out.next_commit = state_->next;

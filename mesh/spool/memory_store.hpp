@@ -9,7 +9,7 @@
 
 namespace legion {
 
-/// Plain and slow: every answer follows from its definition. Nothing is durable.
+/// Plain: every answer follows from its definition, frames are looked up by stream. Nothing is durable.
 ///
 /// Thread: all of it, its readers included, from one thread at a time. Ownership: readers may outlive it.
 /// Retention takes what came in one append as a block, and counts the bytes of frames. backup() is refused.

@@ -1,6 +1,8 @@
 #include <legion/spool/sqlite_schema.hpp>
 
 #include <array>
+#include <string>
+#include <vector>
 
 namespace legion::spool {
 namespace {
@@ -75,6 +77,22 @@ void create(SQLite::Database& database, const StoreId& id) {
   transaction.commit();
 }
 
+std::vector<std::string> statements_of(SQLite::Database& database) {
+  std::vector<std::string> out;
+  SQLite::Statement query(database, "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema ORDER BY name");
+  while (query.executeStep()) out.push_back(query.getColumn(0).getString());
+  return out;
+}
+
+/// With another text of a table, what is in it would be read as something else.
+Result<void> check_tables(SQLite::Database& database, const std::string& path) {
+  SQLite::Database fresh(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  fresh.exec(tables);
+  for (const Migration& step : migrations) fresh.exec(step.sql);
+  if (statements_of(database) == statements_of(fresh)) return {};
+  return fail(ErrorCode::BadData, "the tables of " + path + " are not those of a spool's store of this version");
+}
+
 }  // namespace
 
 Result<void> migrate(SQLite::Database& database, const std::string& path, std::span<const Migration> steps,
@@ -85,9 +103,8 @@ Result<void> migrate(SQLite::Database& database, const std::string& path, std::s
       const Migration* step = nullptr;
       for (const Migration& each : steps) step = each.from == version ? &each : step;
       if (step == nullptr) {
-        return fail(ErrorCode::WrongVersion,
-                    "the store " + path + " has format version " + std::to_string(version) +
-                        ", from which no way leads to version " + std::to_string(target));
+        return fail(ErrorCode::WrongVersion, "the store " + path + " has format version " + std::to_string(version) +
+                                                 ", from which no way leads to version " + std::to_string(target));
       }
       SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
       database.exec(step->sql);
@@ -108,7 +125,8 @@ Result<void> prepare_schema(SQLite::Database& database, const std::string& path,
     if (stamp.application != store_application_id) {
       return fail(ErrorCode::BadData, path + " is a database, but not a spool's store");
     }
-    return migrate(database, path, migrations, store_format_version);
+    if (auto migrated = migrate(database, path, migrations, store_format_version); !migrated) return migrated;
+    return check_tables(database, path);
   });
 }
 
@@ -120,12 +138,11 @@ Result<void> check_schema(SQLite::Database& database, const std::string& path) {
     }
     if (stamp.version > store_format_version) return newer(path, stamp.version, store_format_version);
     if (stamp.version < store_format_version) {
-      return fail(ErrorCode::WrongVersion, "the store " + path + " has format version " +
-                                               std::to_string(stamp.version) +
-                                               "; open it once for writing to bring it to version " +
-                                               std::to_string(store_format_version));
+      return fail(ErrorCode::WrongVersion,
+                  "the store " + path + " has format version " + std::to_string(stamp.version) +
+                      "; open it once for writing to bring it to version " + std::to_string(store_format_version));
     }
-    return {};
+    return check_tables(database, path);
   });
 }
 

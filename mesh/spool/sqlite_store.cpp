@@ -81,7 +81,9 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& given,
     }
   }
   auto writer = open_writer(path, options, state->shared);
-  if (!writer && is_writing && writer.error().code == ErrorCode::BadData) {
+  // Damage that is only met while something is written freezes the store, and leaves a mark.
+  const auto is_damaged = [&] { return writer.error().code == ErrorCode::BadData || is_broken(path, options.vfs); };
+  if (!writer && is_writing && is_damaged()) {
     const Error reason = writer.error();
     if (auto saved = salvage(path, options, state->findings); !saved) {
       return fail(reason.code, reason.message + "; it could not be salvaged: " + saved.error().message);

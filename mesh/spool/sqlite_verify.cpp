@@ -135,8 +135,35 @@ class Verify {
                return has_position_.rows(run.journal, run.range.first, block.row.first).next();
              });
     });
-    if (has_all && *has_all) return;
+    if (has_all && *has_all) return check_names(block, *contents);
     const std::string what = has_all ? "index: rows that lead to it are gone" : has_all.error().message;
+    add_damage(block.row.first, block.row.first, block.row.last, what);
+  }
+
+  // Questions name origins and streams by the rows of tables of their own.
+  void check_names(const LoadedBlock& block, const BlockContents& contents) {
+    const auto fits = guarded("names", [&]() -> Result<bool> {
+      return std::ranges::all_of(block.index.streams,
+                                 [&](const BlockStream& stream) {
+                                   const Origin& origin = block.index.origins[stream.origin];
+                                   Rows rows =
+                                       state_.sql.stream.rows(origin.node, origin.incarnation, lane_index(stream.lane),
+                                                              stream.type, stream.shard);
+                                   if (!rows.next()) return false;
+                                   const RowId row = rows.number(0);
+                                   return std::ranges::any_of(
+                                       contents.spans, [&](const BlockSpan& span) { return span.stream == row; });
+                                 }) &&
+             std::ranges::all_of(block.index.origins, [&](const Origin& origin) {
+               Rows rows = state_.sql.origin.rows(origin.node, origin.incarnation);
+               if (!rows.next()) return false;
+               const RowId row = rows.number(0);
+               return std::ranges::any_of(contents.positions,
+                                          [&](const BlockPositions& run) { return run.journal / 2 == row; });
+             });
+    });
+    if (fits && *fits) return;
+    const std::string what = fits ? "index: the rows that name what is in it are changed" : fits.error().message;
     add_damage(block.row.first, block.row.first, block.row.last, what);
   }
 

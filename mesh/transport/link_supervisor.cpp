@@ -6,9 +6,14 @@
 
 namespace legion::transport {
 
+void LinkSupervisor::set_deadline(Link& link, SteadyTime deadline) {
+  link.deadline = deadline;
+  next_due_ = std::min(next_due_, deadline);
+}
+
 void LinkSupervisor::dialling(SteadyTime now, Link& link) {
   link.state = State::Dialling;
-  link.deadline = now + options_.stalled_after;
+  set_deadline(link, now + options_.stalled_after);
   link.fd = -1;
   link.suspected = false;
 }
@@ -69,9 +74,10 @@ void LinkSupervisor::lost(SteadyTime now, const std::string& uri, Link& link) {
   }
   link.state = State::Lost;
   link.lost_at = now;
-  link.deadline = now + options_.give_up_after;
   link.suspected = false;
-  if (link.redialled) link.deadline = std::max(link.deadline, *link.redialled + back_off(uri, link));
+  SteadyTime deadline = now + options_.give_up_after;
+  if (link.redialled) deadline = std::max(deadline, *link.redialled + back_off(uri, link));
+  set_deadline(link, deadline);
 }
 
 void LinkSupervisor::on_heard(SteadyTime now, const std::string& uri) {
@@ -88,12 +94,12 @@ void LinkSupervisor::on_suspect(SteadyTime now, const std::string& uri) {
   if (link.state != State::Up || link.suspected) return;
   if (link.heard && now - *link.heard < options_.alive_after) return;
   link.suspected = true;
-  link.deadline = now;
-  if (link.redialled) link.deadline = std::max(now, *link.redialled + back_off(uri, link));
+  set_deadline(link, link.redialled ? std::max(now, *link.redialled + back_off(uri, link)) : now);
   on_tick(now);
 }
 
 void LinkSupervisor::on_tick(SteadyTime now) {
+  if (now < next_due_) return;
   for (auto& [uri, link] : links_) {
     const bool pending = link.state != State::Up || link.suspected;
     if (!pending || now < link.deadline) continue;
@@ -105,6 +111,7 @@ void LinkSupervisor::on_tick(SteadyTime now) {
     }
     redial(now, uri, link);
   }
+  next_due_ = next_deadline().value_or(never);
 }
 
 void LinkSupervisor::redial(SteadyTime now, const std::string& uri, Link& link) {

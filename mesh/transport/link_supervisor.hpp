@@ -86,11 +86,15 @@ class LinkSupervisor {
   void lost(SteadyTime now, const std::string& uri, Link& link);
   void redial(SteadyTime now, const std::string& uri, Link& link);
   Duration back_off(const std::string& uri, const Link& link) const;
+  void set_deadline(Link& link, SteadyTime deadline);
 
   const LinkSupervisorOptions options_;
   std::map<std::string, Link, std::less<>> links_;
   std::vector<LinkEffect> effects_;
   std::uint64_t redials_ = 0;
+  // No link has anything to do before: an owner asks every few milliseconds, and has a link for each of its peers.
+  SteadyTime next_due_ = never;
+  static constexpr SteadyTime never{INT64_MAX};
 };
 
 }  // namespace legion::transport

@@ -157,7 +157,7 @@ bool SpoolClient::send(BytesView head, const std::shared_ptr<const Bytes>& body)
 
 std::optional<SpoolParts> SpoolClient::recv() {
   State& state = *state_;
-  if (state.rest.empty()) return state.receive();
+  if (state.rest.empty()) return state.socket.may_have_input() ? state.receive() : std::nullopt;
   SpoolParts parts = std::move(state.rest.front());
   state.rest.pop_front();
   return parts;

@@ -27,8 +27,8 @@ Kernel& kernel() { return Kernel::get(); }
 
 }  // namespace
 
-Driver::Driver(std::uint64_t seed)
-    : plan_((kernel().reset(seed), draw_plan(seed))),
+Driver::Driver(Plan plan)
+    : plan_((kernel().reset(plan.seed), std::move(plan))),
       world_{.plan = plan_, .history = history_, .repaired = {}, .kills = {}, .durable_copies = {}, .die = {}},
       environment_(plan_),
       cluster_(world_, environment_),
@@ -36,7 +36,7 @@ Driver::Driver(std::uint64_t seed)
       evidence_(plan_, history_),
       cuts_(plan_.hosts.size() * plan_.hosts.size(), 0) {
   world_.durable_copies = [this](const Place& place) { return durable_copies(place); };
-  result_.seed = seed;
+  result_.seed = plan_.seed;
   result_.wild = plan_.wild;
   result_.hosts = plan_.hosts.size();
 }
@@ -445,9 +445,11 @@ void Driver::judge() {
   }
 }
 
-RunResult run_seed(std::uint64_t seed) {
+RunResult run_seed(std::uint64_t seed) { return run_plan(draw_plan(seed)); }
+
+RunResult run_plan(Plan plan) {
   // Never destroyed: processes of the run point into it, and their fibers are only let go of by the next reset.
-  auto* driver = new Driver(seed);
+  auto* driver = new Driver(std::move(plan));
   return driver->run();
 }
 

@@ -16,7 +16,7 @@ namespace legion::sim {
 /// Thread: the scheduler's.
 class Driver {
  public:
-  explicit Driver(std::uint64_t seed);
+  explicit Driver(Plan plan);
   RunResult run();
 
  private:

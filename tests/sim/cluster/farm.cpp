@@ -18,7 +18,6 @@
 #include <sys/syscall.h>
 
 #include "environment.hpp"
-#include "run.hpp"
 
 namespace legion::sim {
 
@@ -60,10 +59,10 @@ bool write_all(int fd, const void* data, std::size_t bytes) {
 }
 
 /// Announces each seed before it runs, so that one that kills the worker is known.
-void work(int out, const std::vector<std::uint64_t>& seeds) {
+void work(int out, const std::vector<std::uint64_t>& seeds, RunResult (*run)(std::uint64_t seed)) {
   for (const std::uint64_t seed : seeds) {
     if (!write_all(out, "B", 1) || !write_all(out, &seed, sizeof seed)) return;
-    const RunResult result = run_seed(seed);
+    const RunResult result = run(seed);
     std::string report;
     for (const Violation& violation : result.violations) report += violation.guarantee + ": " + violation.text + '\n';
     const SeedSummary summary = summary_of(result, result.hosts);
@@ -140,7 +139,7 @@ class Farm {
     if (pid == 0) {
       for (const int number : ending_signals) ::signal(number, SIG_DFL);
       ::close(ends[0]);
-      work(ends[1], seeds);
+      work(ends[1], seeds, options_.run);
       std::fflush(nullptr);
       ::_exit(0);
     }

@@ -10,7 +10,7 @@
 
 #include <legion/base/time.hpp>
 
-#include "plan.hpp"
+#include "run.hpp"
 
 namespace legion::sim {
 
@@ -51,6 +51,7 @@ struct FarmTotals {
 struct FarmOptions {
   /// The next seed to run; nothing more when `more` says so.
   std::function<bool(std::uint64_t& seed)> next;
+  RunResult (*run)(std::uint64_t seed) = &run_seed;
   unsigned workers = 2;
   std::uint64_t block = 16;      ///< seeds of one process
   std::size_t failures_max = 1;  ///< stop after so many

@@ -29,5 +29,7 @@ struct RunResult {
 
 /// Begins with Kernel::reset(). Uses /dev/shm for the small files of nodes.
 RunResult run_seed(std::uint64_t seed);
+/// The same for a plan that was not drawn. It names its seed.
+RunResult run_plan(Plan plan);
 
 }  // namespace legion::sim

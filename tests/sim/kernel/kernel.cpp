@@ -29,8 +29,10 @@ void fiber_entry(void* argument) {
 
 }  // namespace
 
-Machine& machine() {
-  static auto* const the_machine = new Machine;  // never destroyed: threads of the real process may end behind main()
+constinit Machine* the_machine = nullptr;
+
+Machine& make_machine() {
+  the_machine = new Machine;
   return *the_machine;
 }
 

@@ -74,6 +74,8 @@ struct Machine {
   Descriptor* descriptor(int fd);
 };
 
-Machine& machine();
+extern constinit Machine* the_machine;  // never destroyed: threads of the real process may end behind main()
+Machine& make_machine();
+inline Machine& machine() { return the_machine != nullptr ? *the_machine : make_machine(); }
 
 }  // namespace legion::sim

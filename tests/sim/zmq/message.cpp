@@ -17,15 +17,11 @@ struct Body {
   void* hint = nullptr;
 };
 
-namespace {
-
-void release(Body* body) {
-  if (body == nullptr || --body->references > 0) return;
+void Msg::release(Body* body) {
+  if (--body->references > 0) return;
   if (body->free != nullptr) body->free(body->data, body->hint);
   std::free(body);
 }
-
-}  // namespace
 
 Msg Msg::copy_of(const void* data, std::size_t size) {
   Msg msg;
@@ -50,28 +46,6 @@ Msg Msg::around(void* data, std::size_t size, Free free, void* hint) {
   msg.body_ = new (memory) Body{1, static_cast<std::uint8_t*>(data), free, hint};
   return msg;
 }
-
-Msg::Msg(Msg&& other) noexcept
-    : more(other.more),
-      source(other.source),
-      body_(std::exchange(other.body_, nullptr)),
-      size_(other.size_),
-      inline_(other.inline_) {
-  other.size_ = 0;
-}
-
-Msg& Msg::operator=(Msg&& other) noexcept {
-  if (this == &other) return *this;
-  release(body_);
-  more = other.more;
-  source = other.source;
-  body_ = std::exchange(other.body_, nullptr);
-  size_ = std::exchange(other.size_, 0);
-  inline_ = other.inline_;
-  return *this;
-}
-
-Msg::~Msg() { release(body_); }
 
 Msg Msg::share() const {
   Msg msg;
@@ -118,7 +92,7 @@ int zmq_msg_init_data(zmq_msg_t* msg, void* data, size_t size, zmq_free_fn* free
 }
 
 int zmq_msg_close(zmq_msg_t* msg) {
-  as_ours(msg) = Msg{};
+  as_ours(msg).clear();
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace legion::sim {
 
@@ -22,9 +23,30 @@ class Msg {
   static Msg copy_of(std::string_view text) { return copy_of(text.data(), text.size()); }
   /// `free` is called when nobody needs the bytes any more.
   static Msg around(void* data, std::size_t size, Free free, void* hint);
-  Msg(Msg&& other) noexcept;
-  Msg& operator=(Msg&& other) noexcept;
-  ~Msg();
+  Msg(Msg&& other) noexcept
+      : more(other.more),
+        source(other.source),
+        body_(std::exchange(other.body_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        inline_(other.inline_) {}
+  Msg& operator=(Msg&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    more = other.more;
+    source = other.source;
+    body_ = std::exchange(other.body_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    inline_ = other.inline_;
+    return *this;
+  }
+  ~Msg() { clear(); }
+  /// Empty again.
+  void clear() {
+    if (body_ != nullptr) release(std::exchange(body_, nullptr));
+    size_ = 0;
+    more = false;
+    source = -1;
+  }
   /// Another reference to the same bytes.
   Msg share() const;
   /// Its own bytes, in place of some that belong to whoever gave them: what a kernel makes of a message it takes.
@@ -38,9 +60,11 @@ class Msg {
   std::int32_t source = -1;      ///< descriptor of the connection it came over
 
  private:
+  static void release(Body* body);
+
   Body* body_ = nullptr;
   std::uint32_t size_ = 0;
-  std::array<std::uint8_t, inline_max> inline_{};
+  std::array<std::uint8_t, inline_max> inline_;  // the first size_ of them, unless there is a body
 };
 static_assert(sizeof(Msg) <= 64);
 

@@ -84,17 +84,23 @@ void Network::unlisten(Socket& socket, std::uint16_t port) {
   if (found != listeners.end() && found->second == &socket) listeners.erase(found);
 }
 
+Session& Network::keep(std::unique_ptr<Session> fresh) {
+  Session& session = *sessions_.try_emplace(fresh->id(), std::move(fresh)).first->second;
+  session_of_id_.resize(last_id_ + 1);
+  session_of_id_[session.id()] = &session;
+  return session;
+}
+
 Session& Network::make_session(Socket& socket, const std::string& uri) {
   const std::uint64_t id = ++last_id_;
-  return *sessions_.emplace(id, std::make_unique<Session>(id, socket, Session::Role::Connecter, uri)).first->second;
+  return keep(std::make_unique<Session>(id, socket, Session::Role::Connecter, uri));
 }
 
 Session& Network::accept(Connection& connection) {
   const std::uint64_t id = ++last_id_;
   Socket& listener = *connection.listener();
   const std::string endpoint = connection.uri().text();
-  Session& session =
-      *sessions_.emplace(id, std::make_unique<Session>(id, listener, Session::Role::Accepted, endpoint)).first->second;
+  Session& session = keep(std::make_unique<Session>(id, listener, Session::Role::Accepted, endpoint));
   connection.attach(1, session);
   session.on_connection(connection);
   session.take_in();
@@ -102,21 +108,20 @@ Session& Network::accept(Connection& connection) {
 }
 
 Session* Network::session(std::uint64_t id) {
-  const auto found = sessions_.find(id);
-  return found == sessions_.end() ? nullptr : found->second.get();
+  return id < session_of_id_.size() ? session_of_id_[id] : nullptr;
 }
 
 Connection* Network::connection(std::uint64_t id) {
   retired_sessions_.clear();
   retired_connections_.clear();
-  const auto found = connections_.find(id);
-  return found == connections_.end() ? nullptr : found->second.get();
+  return id < connection_of_id_.size() ? connection_of_id_[id] : nullptr;
 }
 
 void Network::retire(Session& session) {
   for (const auto& [id, connection] : connections_) connection->forget(session);
   const auto found = sessions_.find(session.id());
   if (found == sessions_.end()) return;
+  session_of_id_[session.id()] = nullptr;
   retired_sessions_.push_back(std::move(found->second));
   sessions_.erase(found);
 }
@@ -125,6 +130,7 @@ void Network::retire(Connection& connection) {
   const auto found = connections_.find(connection.id());
   if (found == connections_.end()) return;
   figures_.lost_with_connection += connection.from(0).messages() + connection.from(1).messages();
+  connection_of_id_[connection.id()] = nullptr;
   retired_connections_.push_back(std::move(found->second));
   connections_.erase(found);
 }
@@ -203,10 +209,10 @@ void Network::on_syn(std::uint64_t id, std::uint32_t attempt) {
     return;
   }
   const std::uint64_t made = ++last_id_;
-  Connection& connection = *connections_
-                                .emplace(made, std::make_unique<Connection>(made, Connection::Ends{&from, &to},
-                                                                            *dialler, *found->second, uri))
-                                .first->second;
+  auto fresh = std::make_unique<Connection>(made, Connection::Ends{&from, &to}, *dialler, *found->second, uri);
+  Connection& connection = *connections_.emplace(made, std::move(fresh)).first->second;
+  connection_of_id_.resize(last_id_ + 1);
+  connection_of_id_[made] = &connection;
   connection.attach(0, *dialler);
   Kernel::get().after(back.settings.delay, [made, id, attempt] { get().on_syn_ack(made, id, attempt); });
 }

@@ -138,6 +138,7 @@ class Network {
 
  private:
   Network() = default;
+  Session& keep(std::unique_ptr<Session> fresh);
   void on_syn(std::uint64_t session, std::uint32_t attempt);
   void on_syn_ack(std::uint64_t connection, std::uint64_t session, std::uint32_t attempt);
   Host& dialled(Session& session, const TcpUri& uri);
@@ -155,6 +156,8 @@ class Network {
   std::vector<std::unique_ptr<Session>> retired_sessions_;  // until the next event: somebody may still be inside
   std::vector<std::unique_ptr<Connection>> retired_connections_;
   std::uint64_t last_id_ = 0;
+  std::vector<Session*> session_of_id_;        // the same, by id: every message asks
+  std::vector<Connection*> connection_of_id_;
 };
 
 }  // namespace legion::sim

@@ -28,13 +28,12 @@ class Ring {
   T& front() { return (*this)[0]; }
   T& back() { return (*this)[size_ - 1]; }
 
-  void push_back(T value) {
+  void push_back(T&& value) {
     if (size_ == capacity_) grow();
     (*this)[size_++] = std::move(value);
   }
   T pop_front() {
-    T value = std::move(front());
-    front() = T{};
+    T value = std::move(front());  // leaves an empty one
     first_ = (first_ + 1) & (capacity_ - 1);
     if (--size_ == 0 && capacity_ > kept_max) *this = Ring{};
     return value;

@@ -57,5 +57,44 @@ TEST(DurableBounds, ManyStreamsBehindASlowHandlerHoldNoMoreThanTheBound) {
   EXPECT_LE(most, config.buffer_bytes + config.page_bytes + config.queries_max * 2000);
 }
 
+/// What no spool has cannot be read again: beyond the capacity it is lost, and counted.
+TEST(DurableBounds, WhatIsNotJournalledAndDoesNotFitIsLostAndCounted) {
+  DurableConfig config;
+  config.is_journalled = [](std::string_view) { return false; };
+  DurableKit kit(config);
+  kit.subscribe({.capacity = 3});
+  kit.spool();
+  kit.start();
+  for (std::uint64_t n = 1; n <= 10; ++n) kit.live(frame_in(trades, n, 1));
+  kit.settle(1s);
+  EXPECT_THAT(kit.handled(), testing::ElementsAre(1, 2, 3));
+  EXPECT_EQ(kit.figures().lost, 7u);
+  EXPECT_EQ(kit.figures().pending, 0u);
+  ASSERT_FALSE(kit.lost.empty());
+  for (const LostForGood& gone : kit.lost) EXPECT_EQ(gone.why, "no_room");
+  kit.live(frame_in(trades, 11, 1));
+  kit.settle();
+  EXPECT_THAT(kit.handled(), testing::ElementsAre(1, 2, 3, 11));
+}
+
+/// It was live only when this node met it, and a spool that began to keep it has what was missed since.
+TEST(DurableBounds, AStreamThatASpoolBeginsToKeepIsRepairedFromThereOn) {
+  DurableConfig config;
+  config.is_journalled = [](std::string_view) { return false; };
+  DurableKit kit(config);
+  kit.subscribe({});
+  kit.spool();
+  kit.start();
+  kit.live(frame_in(trades, 1, 2));
+  kit.settle(1s);
+  EXPECT_THAT(kit.cursor().streams, testing::IsEmpty());
+  for (std::uint64_t n = 3; n <= 6; ++n) kit.spool().store(frame_in(trades, n, 1));  // none of them came here
+  kit.start();
+  kit.settle(10s);
+  EXPECT_THAT(kit.handled(), testing::ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(kit.figures().lost, 0u);
+  EXPECT_EQ(kit.done(trades), 6u);
+}
+
 }  // namespace
 }  // namespace legion::test

@@ -128,6 +128,30 @@ TEST_F(DurableRecords, ExpiredAndUndecodableEventsBecomeLetters) {
   EXPECT_THAT(kit.handled(), IsEmpty());
 }
 
+/// A handler that fails everything must not fill the memory while no spool confirms; what is left out is told.
+TEST_F(DurableRecords, LettersOfPlainSubscriptionsAreLeftOutWhenNoSpoolConfirms) {
+  DurableConfig config;
+  config.record_bytes = 8 << 10;
+  DurableKit full(config);
+  full.plain("watch");
+  full.spool();
+  full.start();
+  full.handler = [](const auto&) { return Outcome::reject("no"); };
+  for (std::uint64_t n = 1; n <= 40; ++n) {
+    full.live(frame_in(trades, n, 1));
+    full.handle();
+  }
+  const auto written = full.written<LetterRecord>().size();
+  EXPECT_GT(written, 5u);
+  EXPECT_LT(written, 20u);
+  EXPECT_THAT(full.logs, testing::Contains(testing::HasSubstr("1 dead letters of plain subscriptions are not recorded")));
+  full.settle();
+  EXPECT_THAT(full.spool().letters, SizeIs(written));
+  full.live(frame_in(trades, 41, 1));
+  full.settle();
+  EXPECT_TRUE(full.spool().letters.contains(event_id(trades, 41) + " c/watch"));
+}
+
 TEST_F(DurableRecords, LettersOfPlainSubscriptionsAreRecordedToo) {
   const auto sub = kit.plain("watch");
   kit.spool();

@@ -1,4 +1,6 @@
 // Where a durable subscription begins.
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "durable_kit.hpp"
@@ -119,6 +121,94 @@ TEST_F(DurableStarting, AnEventNobodyHasIsWaitedFor) {
   kit.spool().store(frame_in(trades, 1, 5));
   kit.settle(5s);
   EXPECT_THAT(kit.handled(), ElementsAre(4, 5));
+}
+
+/// Its store is damaged and stays so; another one has the same events.
+TEST_F(DurableStarting, ASearchThatASpoolCannotAnswerGoesOnAtAnother) {
+  kit.subscribe({.start = StartTime{WallTime{102'000'000'000}}});
+  for (const char* name : {"s1", "s2"}) kit.spool(name).store(frame_in(trades, 1, 5, WallTime{100'000'000'000}));
+  kit.meet_spools();
+  int failed = 0;
+  for (int n = 0; n < 400 && kit.figures().phase != DurablePhase::Active; ++n) {
+    const auto hopeless = std::ranges::find_if(kit.queries, [](const SpoolQuery& query) {
+      return query.spool == "s1" && std::holds_alternative<AskScan>(query.what);
+    });
+    if (hopeless != kit.queries.end()) {
+      ++failed;
+      const QueryId id = hopeless->id;
+      kit.queries.erase(hopeless);
+      kit.durable.on_query_failed(kit.now, id, {ErrorCode::Io, "a block is damaged"});
+      kit.drain();
+      EXPECT_EQ(kit.figures().trouble, "s1: a block is damaged");
+    }
+    kit.answer_queries();
+    kit.confirm_records();
+    kit.pass(50ms);
+  }
+  EXPECT_EQ(failed, 1);
+  kit.settle(1s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
+  EXPECT_THAT(kit.handled(), ElementsAre(3, 4, 5));
+}
+
+TEST_F(DurableStarting, ASearchForAnEventThatFailsIsMadeAgain) {
+  kit.subscribe({.start = StartEvent{EventId::parse(event_id(trades, 4)).value()}});
+  kit.spool().store(frame_in(trades, 1, 5));
+  kit.meet_spools();
+  while (kit.asked<AskFind>().empty()) ASSERT_TRUE(kit.answer_queries());
+  kit.fail_queries("it hangs");
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Creating);
+  EXPECT_EQ(kit.figures().trouble, "s1: it hangs");
+  EXPECT_THAT(kit.queries, IsEmpty());  // not at once
+  kit.settle(10s);
+  EXPECT_THAT(kit.handled(), ElementsAre(4, 5));
+}
+
+/// The spool that says so was not known when it began to look for its beginning.
+TEST_F(DurableStarting, OneThatTurnsOutNotToBeNewGoesOnWhereItWas) {
+  kit.subscribe({.start = StartEvent{EventId::parse(event_id(trades, 400)).value()}});
+  kit.spool("s1").store(frame_in(trades, 1, 9));
+  kit.start();
+  kit.settle(1s);
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Creating);
+  kit.spool("s2").record(CursorRecord{"orders", {4, "b"}, "trade.", CursorRecord::Form::Whole, {{trades, 6, {}}}});
+  kit.start();
+  kit.settle(1s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
+  EXPECT_EQ(kit.figures().generation, (CursorGeneration{4, "b"}));
+  EXPECT_THAT(kit.handled(), ElementsAre(7, 8, 9));
+}
+
+/// It must not record a beginning at the end, which would count for more than the cursor and leave out what is between.
+TEST_F(DurableStarting, ASpoolThatIsMetJustBeforeItBeginsIsAskedFirst) {
+  kit.subscribe({.start = StartNow{}});
+  kit.spool("s1").store(frame_in(trades, 1, 9));
+  kit.meet_spools();
+  while (kit.asked<AskTails>().empty()) ASSERT_TRUE(kit.answer_queries());
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Creating);
+  kit.spool("s2").record(CursorRecord{"orders", {4, "b"}, "trade.", CursorRecord::Form::Whole, {{trades, 6, {}}}});
+  kit.spool("s2").store(frame_in(trades, 1, 9));
+  kit.start();
+  kit.settle(1s);
+  EXPECT_EQ(kit.figures().generation, (CursorGeneration{4, "b"}));
+  EXPECT_THAT(kit.handled(), ElementsAre(7, 8, 9));
+}
+
+/// A reset is an operator's word: no cursor counts any more.
+TEST_F(DurableStarting, AResetBeginsWhateverASpoolThatIsMetMeanwhileKnows) {
+  kit.subscribe({});
+  kit.spool("s1").store(frame_in(trades, 1, 9));
+  kit.start();
+  kit.durable.on_reset(kit.now, 1, "orders", StartNow{});
+  kit.drain();
+  ASSERT_EQ(kit.figures().phase, DurablePhase::Creating);
+  kit.handed.clear();
+  kit.spool("s2").record(CursorRecord{"orders", {1, "c"}, "trade.", CursorRecord::Form::Whole, {{trades, 2, {}}}});
+  kit.start();
+  kit.settle(30s);
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active);
+  EXPECT_THAT(kit.handled(), IsEmpty());
+  EXPECT_EQ(kit.done(trades), 9u);
 }
 
 TEST_F(DurableStarting, GoesOnWhereItWas) {

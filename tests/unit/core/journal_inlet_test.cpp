@@ -108,6 +108,40 @@ TEST_F(InletTest, StoresInOrderAndAcknowledgesAfterTheCommitOnly) {
   EXPECT_EQ(inlet().figures().bytes_waiting, 0u);
 }
 
+TEST_F(InletTest, LinksBeyondTheBoundAreRefusedUntilOneIsGone) {
+  const auto origin = [](std::size_t n) { return Origin{"n" + std::to_string(n / JournalInlet::links_per_origin_max), 7}; };
+  for (std::size_t n = 0; n < JournalInlet::links_max; ++n) {
+    open("p" + std::to_string(n), 1, origin(n));
+    EXPECT_TRUE(inlet().is_linked(origin(n)));
+  }
+  EXPECT_EQ(inlet().figures().links, JournalInlet::links_max);
+  inlet().on_open(now, "late", OpenLink{1, 1, 5, {"late", 7}, BootId{}}, "");
+  EXPECT_EQ(refusal("late"), "would_block");
+  EXPECT_FALSE(inlet().is_linked({"late", 7}));
+  inlet().on_peer_gone("p0");
+  EXPECT_EQ(open("late", 6, {"late", 7}).session, 6u);
+  EXPECT_TRUE(inlet().is_linked({"late", 7}));
+}
+
+/// What it knows of nodes that are gone is not kept for ever; what it still owes the store is.
+TEST_F(InletTest, ForgetsOriginsWithoutALinkButNotWhatWaitsForItsCommit) {
+  open("busy", 1);
+  frame("busy", 1, 1);
+  EXPECT_EQ(take_stored().size(), 1u);
+  inlet().on_peer_gone("busy");
+  const Origin quiet{"quiet", 7};
+  inlet().on_stored(quiet, confirmed, 9, {});
+  for (std::size_t n = 0; n < limits::roster_entries_max; ++n) {
+    inlet().on_stored({"gone" + std::to_string(n), 7}, confirmed, 5, {});
+  }
+  EXPECT_EQ(open("q", 2, quiet).journals[0].through, 0u);  // the store tells it again before each link
+  EXPECT_EQ(open("busy", 3).journals[0].through, 0u);
+  frame("busy", 3, 1);
+  EXPECT_THAT(take_stored(), IsEmpty());  // it was given already
+  commit(1);
+  EXPECT_THAT(take_acknowledged("busy"), ElementsAre(1));
+}
+
 TEST_F(InletTest, DuplicatesAreAcknowledgedAgainAndStoredOnce) {
   open("p", 5);
   frames("p", 5, 1, 3);

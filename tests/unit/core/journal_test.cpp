@@ -181,6 +181,18 @@ TEST_F(JournalTest, AsksAgainAfterARefusal) {
   EXPECT_EQ(take_all<OpenLink>("s1").size(), 1u);
 }
 
+TEST_F(JournalTest, ARefusalThatIsRepeatedIsSaidOnceAndPutsNothingOff) {
+  connect("s1");
+  say("s1", LinkRefused{0, "refused", "another boot"});
+  const std::size_t said = lines.size();
+  now = at(900ms);
+  say("s1", LinkRefused{0, "refused", "another boot still"});
+  EXPECT_EQ(link("s1").trouble, "refused: another boot");
+  EXPECT_EQ(lines.size(), said);
+  the_journal().on_tick(at(1s));
+  EXPECT_EQ(take_all<OpenLink>("s1").size(), 1u);
+}
+
 TEST_F(JournalTest, ASpoolThatKnowsOfNoLinkIsAskedAtOnce) {
   open("s1", 1);
   take("s1");

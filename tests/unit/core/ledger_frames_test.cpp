@@ -20,6 +20,17 @@ TEST_F(LedgerFrames, FramesInOrderArePublishedAndNothingIsLost) {
   EXPECT_EQ(lost_link(s), 0u);
 }
 
+TEST_F(LedgerFrames, AFrameOfALaneThatDoesNotExistIsSkippedAndTouchesNothing) {
+  const auto s = ledger.add_subscription(filter("t."));
+  sync({});
+  FrameHeader foreign = header("t.a", 1, 3, 10);
+  foreign.lane = static_cast<Priority>(limits::lane_count);
+  EXPECT_EQ(ledger.on_frame(now, foreign).skip, 3u);
+  EXPECT_EQ(published(s), 0u);
+  EXPECT_EQ(data("t.a", 1, 3).skip, 0u);
+  EXPECT_EQ(published(s), 3u);
+}
+
 TEST_F(LedgerFrames, RepeatedFramesAreDuplicates) {
   const auto s = ledger.add_subscription(filter("t."));
   sync({});

@@ -91,6 +91,7 @@ TEST_F(LedgerOrigins, OfADeadOriginWhatOthersKnowIsLost) {
   ledger.on_origin_dead(now, {"far", 10});
   ledger.on_foreign_tails({"far", 10}, normal, {{"t.a", 0, 9}, {"t.b", 0, 3}, {"u.a", 0, 50}});
   ledger.on_foreign_tails({"far", 10}, normal, {{"t.a", 0, 7}});
+  ledger.on_foreign_tails({"far", 10}, normal, {{"t.a", 0, 0}, {"t.b", 0, std::uint64_t{1} << 63}});
   EXPECT_EQ(published(s), 5u + 3 + 2);
   EXPECT_EQ(lost_died(s), 5u);
   EXPECT_EQ(lost_link(s), 0u);

@@ -57,6 +57,30 @@ TEST_F(LedgerSync, ALaterEchoIsATailMarker) {
   EXPECT_EQ(verdict.routes->front().booked_from, 100u);
 }
 
+/// A publisher that states more streams than anybody keeps of it costs what is beyond, not the memory.
+TEST_F(LedgerSync, StreamsBeyondTheBoundOfAnOriginAreRefusedAndCounted) {
+  const auto s = ledger.add_subscription(filter("t."));
+  const SyncTopic topic = begin_sync();
+  constexpr std::size_t stated = limits::streams_per_origin_max + 3;
+  std::uint32_t number = 0;
+  for (std::size_t done = 0; done < stated;) {
+    std::vector<Tail> tails;
+    for (; done < stated && tails.size() < limits::sync_tails_per_part_max; ++done) {
+      tails.push_back({"t.x" + std::to_string(done), 0, 10});
+    }
+    const bool last = done == stated;
+    EXPECT_EQ(ledger.on_sync_part(now, normal, part(topic, std::move(tails), number++, last)), last);
+  }
+  EXPECT_EQ(ledger.totals(normal).refused_streams, 3u);
+  // A later echo finds no room either; a stream it is the first to name may have begun before.
+  sync({{"t.x0", 0, 12}, {"t.late", 0, 5}});
+  EXPECT_EQ(ledger.totals(normal).refused_streams, 4u);
+  EXPECT_EQ(published(s), 2u);
+  data("t.x" + std::to_string(stated - 1), 10, 4);
+  EXPECT_EQ(ledger.totals(normal).refused_streams, 5u);
+  EXPECT_EQ(published(s), 2u);
+}
+
 TEST_F(LedgerSync, ALaterEchoThatIsLowerChangesNothing) {
   const auto s = ledger.add_subscription(filter("t."));
   sync({});

@@ -221,6 +221,86 @@ TEST(Membership, AMemberWhoseHashDiffersInItsAnswerIsAskedForItsRosterAndTheBarr
   EXPECT_TRUE(late.publishing_open());
 }
 
+TEST(Membership, ARosterOfSeveralPagesIsFetchedAndTheBarrierWaitsForItsEnd) {
+  Membership core({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);
+  core.start(at(0s));
+  const HelloReply first{.self = member("b", 7, 2), .roster = {member("b", 7, 2)}, .more = true};
+  core.on_hello_reply(at(0s), "tcp://10.0.0.2:7400", first);
+  core.on_hello_reply(at(0s), "tcp://10.0.0.2:7400", first);
+  EXPECT_EQ(count<effect::FetchRoster>(core.drain_effects()), 1U);
+  core.on_tick(at(0s));
+  core.on_receiver_synced(at(0s), "b");
+  core.on_tick(at(0s));
+  EXPECT_FALSE(core.publishing_open()) << "the rest of the roster may name more";
+  core.on_roster(at(1ms), {member("c", 7, 3)}, Membership::RosterPart::More);
+  core.on_receiver_synced(at(1ms), "c");
+  core.on_tick(at(1ms));
+  EXPECT_FALSE(core.publishing_open()) << "that was not the last page";
+  core.on_roster(at(2ms), {}, Membership::RosterPart::Last);
+  core.on_tick(at(2ms));
+  EXPECT_TRUE(core.publishing_open());
+}
+
+/// More than the bound are gone before anybody could be asked: the oldest are no longer asked about, the rest are.
+TEST(Membership, OriginsThatAreGoneAreAskedAboutUpToABound) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  constexpr std::size_t gone = limits::roster_entries_max + 10;
+  for (Incarnation life = 1; life <= gone + 1; ++life) {
+    Member b = member("b", life, 2);
+    b.boot.bytes[1] = static_cast<std::uint8_t>(life);
+    Heartbeat heartbeat;
+    heartbeat.self = b;
+    core.on_heartbeat(at(0s), heartbeat);
+  }
+  core.drain_effects();
+  std::set<Incarnation> asked;
+  for (Duration t = 0s; t < 60s; t += Membership::tick_interval) {
+    Heartbeat heartbeat;
+    heartbeat.self = member("b", gone + 1, 2);
+    heartbeat.self.boot.bytes[1] = static_cast<std::uint8_t>(gone + 1);
+    core.on_heartbeat(at(t), heartbeat);
+    core.on_tick(at(t));
+    for (const MembershipEffect& any : core.drain_effects()) {
+      const auto* question = std::get_if<effect::CollectTails>(&any);
+      if (question == nullptr) continue;
+      for (const Origin& origin : question->origins) EXPECT_TRUE(asked.insert(origin.incarnation).second);
+    }
+  }
+  EXPECT_EQ(asked.size(), limits::roster_entries_max);
+  EXPECT_EQ(*asked.begin(), 11U);
+  EXPECT_EQ(*asked.rbegin(), gone);
+}
+
+/// 40 members cannot all be asked at once; b comes back when the first have been.
+TEST(Membership, NobodyIsAskedAnyMoreAboutOneThatIsHeardAgain) {
+  Membership core({}, self(), 1);
+  core.start(at(0s));
+  const auto heard = [&](Duration t, const std::string& name, std::uint8_t host) {
+    Heartbeat heartbeat;
+    heartbeat.self = member(name, 7, host);
+    core.on_heartbeat(at(t), heartbeat);
+  };
+  const auto questions = [&](Duration t) {
+    core.on_tick(at(t));
+    return count<effect::CollectTails>(core.drain_effects());
+  };
+  heard(0s, "b", 2);
+  std::size_t asked = 0;
+  Duration t = 0s;
+  for (; asked == 0; t += Membership::tick_interval) {
+    ASSERT_LT(t, 1min) << "b has to die";
+    for (std::uint8_t i = 0; t % 1s == 0s && i < 40; ++i) {
+      heard(t, "m" + std::to_string(i), static_cast<std::uint8_t>(3 + i));
+    }
+    asked += questions(t);
+  }
+  EXPECT_EQ(asked, 16U);
+  EXPECT_EQ(core.find("b")->state, MemberState::Dead);
+  heard(t, "b", 2);
+  for (const Duration end = t + 500ms; t < end; t += Membership::tick_interval) EXPECT_EQ(questions(t), 0U);
+}
+
 /// Of a newcomer that heard of a sync of b, and `later` of another life of b.
 bool opens_after_sync_and_new_life(Duration later) {
   Membership core({.join = {"tcp://10.0.0.2:7400"}}, self(), 1);

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "rig.hpp"
 
 namespace legion::test {
@@ -76,6 +78,31 @@ TEST_F(DispatcherStatistics, ShowTheLanesAndTheAgents) {
   EXPECT_EQ(agent.depth[lane_index(Priority::Normal)], 3u);
 }
 
+/// Whoever fills a mailbox from a store asks before it reads.
+TEST_F(DispatcherStatistics, RoomIsWhatALaneTakesBeforeItLosesAnything) {
+  const AgentId small = rig.agent(agent_spec("small", 1, {4, Overflow::DropNewest}));
+  const SubscriptionId sub = rig.subscribe(small);
+  const auto& d = rig.dispatcher;
+  EXPECT_EQ(d.capacity(small, Priority::Normal), 4u);
+  EXPECT_EQ(d.agent_of(sub), small);
+  EXPECT_EQ(d.room(small, Priority::Normal), 4u);
+  for (std::uint64_t n = 1; n <= 3; ++n) rig.offer({.sequence = n}, {sub});
+  EXPECT_EQ(d.room(small, Priority::Normal), 1u);
+  EXPECT_EQ(d.room(small, Priority::High), 4u);
+  EXPECT_EQ(d.held(small, Priority::Normal), 3u);
+  const Task running = rig.take();
+  EXPECT_EQ(d.room(small, Priority::Normal), 2u);
+  EXPECT_EQ(d.held(small, Priority::Normal), 3u);
+  const auto room = static_cast<std::uint64_t>(d.room(small, Priority::Normal));
+  for (std::uint64_t n = 0; n < room; ++n) rig.offer({.sequence = 4 + n}, {sub});
+  EXPECT_EQ(d.room(small, Priority::Normal), 0u);
+  EXPECT_EQ(rig.lost(sub, LossReason::Overflow), 0u);
+  rig.offer({.sequence = 9}, {sub});
+  EXPECT_EQ(rig.lost(sub, LossReason::Overflow), 1u);
+  rig.answer(running, Outcome::done());
+  EXPECT_EQ(d.held(small, Priority::Normal), 4u);
+}
+
 TEST_F(DispatcherStatistics, ShowWhatWaitsForAnEarlierTier) {
   const auto gate = rig.gate(rig.agent("gate"));
   rig.offer({}, {gate, all});
@@ -83,7 +110,11 @@ TEST_F(DispatcherStatistics, ShowWhatWaitsForAnEarlierTier) {
 }
 
 TEST_F(DispatcherStatistics, OutcomesAndDeathsHaveNames) {
-  EXPECT_EQ(to_string(OutcomeKind::Deferred), "deferred");
+  const std::map<OutcomeKind, std::string_view> names{
+      {OutcomeKind::Done, "done"},         {OutcomeKind::Stop, "stop"},       {OutcomeKind::Reject, "reject"},
+      {OutcomeKind::Retry, "retry"},       {OutcomeKind::Deferred, "deferred"}, {OutcomeKind::Expired, "expired"},
+      {OutcomeKind::Undecodable, "undecodable"}};
+  for (const auto& [kind, name] : names) EXPECT_EQ(to_string(kind), name);
   EXPECT_EQ(to_string(DeathReason::GateFailed), "gate_failed");
 }
 

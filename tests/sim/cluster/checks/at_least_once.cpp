@@ -10,6 +10,8 @@ namespace legion::sim {
 namespace {
 
 class AtLeastOnce {
+  using Beginnings = std::map<StreamNo, std::uint64_t>;
+
  public:
   AtLeastOnce(const Evidence& evidence, Violations& violations) : evidence_(evidence), violations_(violations) {
     for (const StoreContents& store : evidence.stores) {
@@ -26,16 +28,21 @@ class AtLeastOnce {
   void judge(std::uint32_t subscription) {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
     if (drawn.durable.empty() || evidence_.was_disturbed(subscription)) return;
-    // Where a store trims, the beginning is what it still had.
-    const bool from_now = drawn.start == SubscriptionPlan::Start::Now || evidence_.plan.retain_for.has_value();
-    if (from_now && !evidence_.history.store_losses.empty()) return;  // with its cursor goes where it began
-    const std::map<StreamNo, std::uint64_t> beginnings = begins_at(subscription);
+    const bool from_now = drawn.start == SubscriptionPlan::Start::Now;
+    const bool trimmed = evidence_.plan.retain_for.has_value();
+    if ((from_now || trimmed) && !evidence_.history.store_losses.empty())
+      return;  // with its cursor goes where it began
+    const Beginnings beginnings = from_now ? recorded_beginning(drawn) : Beginnings{};
+    const Beginnings met = trimmed ? first_met(subscription) : Beginnings{};
     const Filter filter = evidence_.plan.filter(subscription);
     for (const auto& [place, tag] : due_) {
       const std::string& type = evidence_.history.streams[place.stream].type;
       if (is_reserved(type) || !filter.matches(type)) continue;
+      // Where a store trims, the beginning is what it still had.
+      const auto first = met.find(place.stream);
+      if (trimmed && (first == met.end() || place.sequence < first->second)) continue;
       const auto begins = beginnings.find(place.stream);
-      if (from_now && (begins == beginnings.end() || place.sequence < begins->second)) continue;
+      if (begins != beginnings.end() && place.sequence < begins->second) continue;
       if (was_served(subscription, place) || violations_.size() >= violations_per_check_max) continue;
       violations_.push_back({"G6 at least once", "never handed to durable subscription " +
                                                      std::to_string(subscription) + " (" + drawn.durable + ") of " +
@@ -58,9 +65,29 @@ class AtLeastOnce {
     return evidence_.stores_lost_after(*one.confirmed) >= evidence_.plan.types[one.type].spools;
   }
 
-  /// Of one that begins at now: the first that was handed over, by stream.
-  std::map<StreamNo, std::uint64_t> begins_at(std::uint32_t subscription) const {
-    std::map<StreamNo, std::uint64_t> begins;
+  /// Of one that begins at now: one record with the tails of all streams there were; others begin at 1. A node that was
+  /// killed may have written it twice under one generation, of which the higher numbers count.
+  Beginnings recorded_beginning(const SubscriptionPlan& drawn) const {
+    Beginnings begins;
+    for (const StoreContents& store : evidence_.stores) {
+      for (const auto& [origin, records] : store.records) {
+        for (const SpoolRecord& record : records) {
+          const auto* cursor = std::get_if<CursorRecord>(&record);
+          if (cursor == nullptr || cursor->subscription != drawn.durable) continue;
+          if (cursor->form != CursorRecord::Form::Whole || cursor->generation.counter != 1) continue;
+          for (const StreamCursor& stream : cursor->streams) {
+            std::uint64_t& first = begins[evidence_.history.stream_of(stream.stream)];
+            first = std::max(first, stream.done + 1);
+          }
+        }
+      }
+    }
+    return begins;
+  }
+
+  /// The first that was handed over, by stream.
+  Beginnings first_met(std::uint32_t subscription) const {
+    Beginnings begins;
     for (const Evidence::Handed& handed : evidence_.handed()) {
       if (handed.subscription != subscription) continue;
       const auto [found, fresh] = begins.try_emplace(handed.place.stream, handed.place.sequence);
