@@ -64,7 +64,11 @@ void DurableSubscriptions::on_tail(Now now, const StreamId& stream, std::uint64_
     if (sub.phase != DurablePhase::Active || !sub.spec.filter.matches(stream.type)) continue;
     if (!sub.streams.contains(stream) && !state_->config.is_journalled(stream.type)) continue;
     durable::Stream& found = state_->stream_of(sub, stream, no_stream);
-    if (found.kept == durable::Stream::Kept::Yes) state_->learn_tail(sub, found, next);
+    if (found.kept == durable::Stream::Kept::Yes) {
+      state_->learn_tail(sub, found, next);
+    } else if (next > found.next) {  // of what nobody keeps the next live event would say so, if there is one
+      state_->lose(sub, found, next - 1, "not_journalled");
+    }
   }
 }
 

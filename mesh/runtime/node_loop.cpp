@@ -10,7 +10,6 @@ namespace legion {
 namespace {
 
 constexpr Duration turn_max = 50ms;           // sockets have to be touched at least every 100 ms
-constexpr Duration tick_early = 1ms;          // the poller wakes for its sockets just before a tick: one turn for both
 constexpr Duration reading_max = 5ms;
 constexpr std::size_t critical_per_look = 256;
 constexpr std::size_t lower_between_looks = 8;
@@ -194,7 +193,7 @@ void NodeLoop::turn() {
   if (streams_ && membership_.publishing_open() && !fenced_) streams_->outbound.flush(now_);
   pump_journal(now_);
   read_upstream(now_);  // sending may have taken in subscriptions: looked at here, that costs no turn of its own
-  if (now_.steady + tick_early >= next_tick_) {
+  if (now_.steady >= next_tick_) {
     next_tick_ = now_.steady + Membership::tick_interval;
     tick_membership(now_);
     report_letters();

@@ -62,19 +62,11 @@ void note_place(State::StreamFrames& its, const std::vector<State::StoredEventFr
   its.places.push_back(place);
 }
 
-/// Of a known bug (legion/base/planted.hpp).
-[[maybe_unused]] bool forget_frame(State& state, const JournalRecord& record, Position position) {
-  return state.erase_frames([&](const State::StoredEventFrame& frame) {
-           return frame.stream.origin == record.origin && frame.journal == record.journal && frame.position == position;
-         }) > 0;
-}
-
 void add_void(State& state, const JournalRecord& record) {
   State::Journal& journal = state.journal(record.origin, record.journal);
   bool is_new = false;
   Position run_first = 0;
   for (Position position = std::max(record.first, journal.floor + 1); position <= record.last; ++position) {
-    if (LEGION_PLANTED(VoidOverAFrame) && forget_frame(state, record, position)) journal.let_go(position);
     if (journal.held.contains(position)) {
       run_first = 0;
       continue;
@@ -102,6 +94,7 @@ void add_frame(State& state, const JournalRecord& record, const FrameHeader& hea
   State::Journal& journal = state.journal(record.origin, record.journal);
   const auto held = journal.held.find(record.first);
   if (held != journal.held.end() ? held->second != 0 : record.first <= journal.floor) return;
+  if (held != journal.held.end() && LEGION_PLANTED(VoidOverAFrame)) return;
   if (held != journal.held.end()) cut_void(journal, record.first);
   const StreamId stream{record.origin, header.lane, std::string(header.type), header.shard};
   journal.hold(record.first, state.next);
@@ -170,7 +163,8 @@ const State::StreamFrames& State::frames_of(const StreamId& stream) {
 const State::StoredEventFrame* State::frame_of(const StreamId& stream, std::uint64_t sequence) {
   const StreamFrames& its = frames_of(stream);
   auto at = its.places.begin();
-  if (its.ascends) at = std::ranges::lower_bound(its.places, sequence, {}, [&](std::size_t i) { return frames[i].last; });
+  if (its.ascends)
+    at = std::ranges::lower_bound(its.places, sequence, {}, [&](std::size_t i) { return frames[i].last; });
   for (; at != its.places.end(); ++at) {
     if (frames[*at].has(sequence)) return &frames[*at];
     if (its.ascends) break;
@@ -200,7 +194,8 @@ bool State::is_complete(const Origin& origin, JournalKind kind) const {
   const Journal* journal = find(origin, kind);
   if (journal == nullptr) return has_later_life(origin);
   if (journal->final) return journal->through() >= *journal->final;
-  const Position last = journal->held.empty() ? journal->floor : std::max(journal->floor, journal->held.rbegin()->first);
+  const Position last =
+      journal->held.empty() ? journal->floor : std::max(journal->floor, journal->held.rbegin()->first);
   return has_later_life(origin) && journal->through() >= last;
 }
 

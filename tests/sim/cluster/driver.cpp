@@ -21,6 +21,8 @@ constexpr Duration rest_before_books = 3s;
 constexpr Duration skip_after = 40s;    // all spools have been compared with each other by then
 constexpr Duration spools_compare_within = 33s;
 constexpr Duration sample_every = 7s;
+constexpr Duration look_every = 1s;
+constexpr Duration reading_max = 60s;
 constexpr Duration answer_max = 20s;
 
 Kernel& kernel() { return Kernel::get(); }
@@ -34,6 +36,7 @@ Driver::Driver(Plan plan)
       cluster_(world_, environment_),
       operators_(world_, environment_),
       evidence_(plan_, history_),
+      store_watch_(plan_, history_, environment_),
       cuts_(plan_.hosts.size() * plan_.hosts.size(), 0) {
   world_.durable_copies = [this](const Place& place) { return durable_copies(place); };
   result_.seed = plan_.seed;
@@ -46,6 +49,7 @@ RunResult Driver::run() {
   boot_all();
   schedule(plan_.faults);
   sample_later();
+  look_at_stores_later();
   kernel().run_until(Kernel::begins_at + plan_.safety);
   heal();
   evidence_.healed = kernel().now();
@@ -249,6 +253,14 @@ void Driver::end(const FaultPlan& fault) {
   }
 }
 
+void Driver::look_at_stores_later() {
+  kernel().after(look_every, [this] {
+    if (evidence_.told_to_stop.ns != 0) return;
+    store_watch_.look();
+    look_at_stores_later();
+  });
+}
+
 void Driver::sample_later() {
   kernel().after(sample_every, [this] {
     if (evidence_.healed.ns != 0) return;
@@ -380,13 +392,18 @@ void Driver::read_store(std::size_t host, StoreContents& contents) {
     letters.state = state;
     while (true) {
       auto page = (*reader)->letters(letters);
+      if (!page) contents.trouble = "letters: " + page.error().message;
       if (!page || page->empty()) break;
       letters.after = page->back().key();
       for (LetterRecord& letter : *page) contents.letters.push_back(std::move(letter));
     }
   }
   read_records(**reader, contents);
-  if (auto cursors = (*reader)->cursors()) contents.cursors = std::move(*cursors);
+  if (auto cursors = (*reader)->cursors()) {
+    contents.cursors = std::move(*cursors);
+  } else {
+    contents.trouble = "cursors: " + cursors.error().message;
+  }
 }
 
 void Driver::read_records(StoreReader& reader, StoreContents& contents) {
@@ -395,14 +412,17 @@ void Driver::read_records(StoreReader& reader, StoreContents& contents) {
     StreamQuery query{.stream = {journal.origin, Priority::High, std::string(record_type), 0}};
     while (true) {
       const auto page = reader.read_stream(query);
+      if (!page) contents.trouble = "records: " + page.error().message;
       if (!page || page->parts.empty()) break;
       for (const StreamPage::Part& part : page->parts) {
         if (part.kind != StreamPage::Part::Kind::Frame) continue;
         const auto frame = Frame::decode(Bytes(part.frame.begin(), part.frame.end()));
+        if (!frame) contents.trouble = "a frame of records does not decode: " + frame.error().message;
         if (!frame) continue;
         for (const EventView& event : (*frame)->events()) {
-          if (auto record = decode_spool_record(event.data))
-            contents.records[journal.origin].push_back(std::move(*record));
+          auto record = decode_spool_record(event.data);
+          if (!record) contents.trouble = "a record does not decode: " + record.error().message;
+          if (record) contents.records[journal.origin].push_back(std::move(*record));
         }
       }
       if (page->next > page->stored_to || page->next <= query.first) break;
@@ -425,7 +445,11 @@ void Driver::read_stores() {
     }
   });
   environment_.place_operator(*process);
-  run_while(60s, [&] { return missing > 0; });
+  if (!run_while(reading_max, [&] { return missing > 0; })) {
+    for (std::size_t i = evidence_.stores.size() - missing; i < evidence_.stores.size(); ++i)
+      evidence_.stores[i].trouble = "could not be read in time";
+  }
+  evidence_.stored_before = store_watch_.seen();
 }
 
 void Driver::judge() {

@@ -10,6 +10,7 @@
 #include "evidence.hpp"
 #include "operators.hpp"
 #include "run.hpp"
+#include "store_watch.hpp"
 
 namespace legion::sim {
 
@@ -27,6 +28,7 @@ class Driver {
   void end(const FaultPlan& fault);
   void begin_at_host(const FaultPlan& fault);
   void sample_later();
+  void look_at_stores_later();
   void heal();
   bool converge(std::vector<NodeReport>& reports, const char* after);
   std::vector<NodeReport> ask_all();
@@ -49,6 +51,7 @@ class Driver {
   Cluster cluster_;
   Operators operators_;
   Evidence evidence_;
+  StoreWatch store_watch_;
   std::vector<FaultPlan> going_on_;  // that hold up what is sent
   std::vector<int> cuts_;  // of every way of every link: the faults that cut it now
   std::vector<std::pair<std::size_t, std::shared_ptr<NodeReport>>> samples_;

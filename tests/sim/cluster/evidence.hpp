@@ -13,6 +13,7 @@
 #include "history.hpp"
 #include "operators.hpp"
 #include "plan.hpp"
+#include "store_watch.hpp"
 
 namespace legion::sim {
 
@@ -50,6 +51,7 @@ class Evidence {
   std::vector<NodeReport> samples;                    ///< taken meanwhile
   std::vector<std::size_t> sampled_hosts;             ///< of them
   std::vector<StoreContents> stores;
+  StoreWatch::Seen stored_before;  ///< by host, while the run went on
   std::vector<LetterRecord> letters;  ///< of all stores together: those that hold
 
   /// To be called when everything above is filled in.

@@ -142,7 +142,8 @@ int main(int argc, char** argv) {
   app.add_option("--for", duration, "run random seeds for so long");
   app.add_option("--failures", failures_max, "go on until so many seeds have failed (1)");
   app.add_option("--workers", workers, "processes at once (one a core)")->check(CLI::Range(1u, 1024u));
-  app.add_flag("--measure", measures, "say how fast calm meshes of 5 nodes and 2 spools are simulated, as JSON objects");
+  app.add_flag("--measure", measures,
+               "say how fast calm meshes of 5 nodes and 2 spools are simulated, as JSON objects");
   app.add_flag("--list-faults", lists, "name what can go wrong");
 #ifdef LEGION_PLANTED_BUGS
   bool table = false;
@@ -150,8 +151,6 @@ int main(int argc, char** argv) {
   std::string bug;
   app.add_flag("--table", table, "plant each known bug and print which seed finds it");
   app.add_option("--seeds-max", planted.seeds_max, "with --table: tried for each bug (100)");
-  std::string may_miss;
-  app.add_option("--may-miss", may_miss, "with --table: ends with 0 although this one is not found");
   app.add_option("--bug", bug, "this one alone; with --seed and --seeds: planted there");
 #endif
   try {
@@ -166,7 +165,6 @@ int main(int argc, char** argv) {
   if (table) {
     if (!bug.empty() && !plant(bug.c_str())) return misused("no bug is called " + bug);
     planted.workers = workers;
-    if (!may_miss.empty()) planted.may_miss = may_miss.c_str();
     if (!bug.empty()) planted.only = bug.c_str();
     return print_planted_table(planted) == 0 ? 0 : 1;
   }

@@ -96,7 +96,9 @@ RunResult run_calm(std::uint64_t seed) {
   return run_plan(calm_plan(seed, shape));
 }
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 double processor_seconds() {
   rusage used{};

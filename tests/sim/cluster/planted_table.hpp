@@ -9,7 +9,6 @@ struct PlantedTable {
   std::uint64_t first_seed = 1;
   std::uint64_t seeds_max = 100;  ///< tried for each bug
   unsigned workers = 2;
-  const char* may_miss = nullptr;  ///< a bug whose absence from the finds is no failure
   const char* only = nullptr;     ///< this bug alone
 };
 /// Plants this bug from now on. False: there is none of that name.

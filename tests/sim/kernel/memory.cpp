@@ -20,12 +20,12 @@ void* __libc_memalign(std::size_t alignment, std::size_t bytes);
 namespace {
 
 constexpr std::size_t arena_bytes = std::size_t{32} << 30;  // of addresses; pages are the system's until they are used
-constexpr std::size_t span_bytes = 64 << 10;                // every span has pieces of one size
+constexpr std::size_t span_bytes = 64 << 10;  // every span has pieces of one size
 constexpr std::size_t huge_page_bytes = 2 << 20;
-constexpr std::size_t fine_max = 1024;                      // up to here sizes are multiples of 16
-constexpr std::size_t pieces_max = 16 << 10;                // what is larger is the C library's
+constexpr std::size_t fine_max = 1024;  // up to here sizes are multiples of 16
+constexpr std::size_t pieces_max = 16 << 10;  // what is larger is the C library's
 constexpr std::size_t fine_classes = fine_max / 16;
-constexpr std::size_t classes = fine_classes + 4 * 4;       // above, four to a doubling
+constexpr std::size_t classes = fine_classes + 4 * 4;  // above, four to a doubling
 
 struct Piece {
   Piece* next;

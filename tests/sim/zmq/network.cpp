@@ -107,9 +107,7 @@ Session& Network::accept(Connection& connection) {
   return session;
 }
 
-Session* Network::session(std::uint64_t id) {
-  return id < session_of_id_.size() ? session_of_id_[id] : nullptr;
-}
+Session* Network::session(std::uint64_t id) { return id < session_of_id_.size() ? session_of_id_[id] : nullptr; }
 
 Connection* Network::connection(std::uint64_t id) {
   retired_sessions_.clear();

@@ -183,6 +183,32 @@ TEST_F(DurableGaps, WhatIsNotJournalledGoesOnWhereItGoesOn) {
   EXPECT_THAT(live.cursor().streams, IsEmpty());
 }
 
+TEST_F(DurableGaps, OfWhatIsNotJournalledATailShowsTheLostEnd) {
+  DurableConfig config;
+  config.is_journalled = [](std::string_view type) { return type != "trade.tick"; };
+  DurableKit live(config);
+  live.subscribe({});
+  live.spool();
+  live.start();
+  const StreamId ticks = stream_named("trade.tick");
+  live.durable.on_tail(live.now, ticks, 5);
+  live.settle(1s);
+  EXPECT_THAT(live.lost, IsEmpty()) << "before it was met it is not known where it begins";
+  live.live(frame_in(ticks, 7, 2));
+  live.durable.on_tail(live.now, ticks, 9);
+  live.settle(1s);
+  EXPECT_THAT(live.lost, IsEmpty());
+  live.durable.on_tail(live.now, ticks, 12);
+  live.settle(1s);
+  ASSERT_THAT(live.lost, SizeIs(1));
+  EXPECT_EQ(live.lost[0].first, 9u);
+  EXPECT_EQ(live.lost[0].last, 11u);
+  live.live(frame_in(ticks, 12, 1));
+  live.settle(1s);
+  EXPECT_THAT(live.handled(), ElementsAre(7, 8, 12));
+  EXPECT_EQ(live.figures().lost, 3u);
+}
+
 TEST_F(DurableGaps, WhatASpoolHasIsJournalledAfterAll) {
   DurableConfig config;
   config.is_journalled = [](std::string_view) { return false; };

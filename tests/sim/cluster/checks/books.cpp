@@ -46,7 +46,7 @@ class BookCheck {
       for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
         for (const std::size_t subscription : handler.subscriptions) {
           const Json& books = stats["subscriptions"][number++];
-          if (!can_be_told(static_cast<std::uint32_t>(subscription))) continue;
+          if (!can_be_told(static_cast<std::uint32_t>(subscription), Lives::Several)) continue;
           const std::int64_t truth = may_have_gone_out(evidence_.plan.filter(subscription), *began, reports[host].at);
           if (books["published"].get<std::int64_t>() <= truth) continue;
           tell(host, books,
@@ -76,10 +76,11 @@ class BookCheck {
  private:
   /// System events and replays come and go by themselves; a gate that is asked by several ways answers outside its
   /// books.
-  bool can_be_told(std::uint32_t subscription) const {
+  enum class Lives { One, Several };
+  bool can_be_told(std::uint32_t subscription, Lives lives) const {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
-    return !evidence_.is_durable(subscription) && drawn.filter != "*" && !drawn.replays &&
-           !(drawn.is_gate() && evidence_.has_durable(drawn.host));
+    if (evidence_.is_durable(subscription) && lives == Lives::Several) return false;
+    return drawn.filter != "*" && !drawn.replays && !(drawn.is_gate() && evidence_.has_durable(drawn.host));
   }
 
   std::optional<SteadyTime> life_of(std::size_t host, SteadyTime at) const {
@@ -124,7 +125,7 @@ class BookCheck {
   }
 
   void judge_difference(std::size_t host, std::uint32_t subscription, const Json& before, const Json& after) {
-    if (!can_be_told(subscription)) return;
+    if (!can_be_told(subscription, Lives::One)) return;
     const Seen truth = seen(host, subscription);
     const auto more = [&](const char* count) {
       return after[count].get<std::int64_t>() - before[count].get<std::int64_t>();

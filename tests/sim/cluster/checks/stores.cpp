@@ -29,6 +29,18 @@ void check_once(const Evidence& evidence, const StoreContents& store, Violations
   }
 }
 
+/// What a store had once, it has; neither a void nor a repair takes it away again.
+void check_kept(const Evidence& evidence, const StoreContents& store, Violations& violations) {
+  for (const auto& [place, at] : evidence.stored_before[store.host]) {
+    if (store.events.contains(place)) continue;
+    const bool was_lost = std::ranges::any_of(
+        evidence.history.store_losses, [&](const auto& loss) { return loss.host == store.host && loss.at >= at; });
+    if (!was_lost) {
+      tell(evidence, violations, "was in " + name_of(evidence, store) + " once, and is not there any more", place);
+    }
+  }
+}
+
 void check_same(const Evidence& evidence, const StoreContents& a, const StoreContents& b, Violations& violations) {
   for (const auto& [place, stored] : a.events) {
     const auto other = b.events.find(place);
@@ -62,7 +74,10 @@ void check_confirmed(const Evidence& evidence, const Publishing& one, Violations
 }  // namespace
 
 void check_stores(const Evidence& evidence, Violations& violations) {
-  for (const StoreContents& store : evidence.stores) check_once(evidence, store, violations);
+  for (const StoreContents& store : evidence.stores) {
+    check_once(evidence, store, violations);
+    if (!evidence.plan.retain_for) check_kept(evidence, store, violations);
+  }
   for (const StoreContents& a : evidence.stores) {
     for (const StoreContents& b : evidence.stores) {
       if (evidence.plan.retain_for) break;  // who trims when is each store's own
