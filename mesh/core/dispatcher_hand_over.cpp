@@ -11,7 +11,7 @@ namespace {
 
 constexpr TaskId task_index_mask = (TaskId{1} << task_index_bits) - 1;
 constexpr std::uint64_t task_serial_max = (std::uint64_t{1} << (64 - task_index_bits)) - 1;
-/// Hand-overs between two in which an agent may serve its own overdue lane out of turn.
+/// Events between two turns in which an agent may serve its own overdue lane out of turn.
 constexpr std::uint32_t agent_turn_spacing = 8;
 
 }  // namespace
@@ -60,7 +60,12 @@ std::uint32_t Dispatcher::State::run_limit(const Turn& turn, dispatch::LaneMask 
   if (turn.why != Turn::Why::Highest) return 1;
   const std::uint32_t most = agents[turn.agent].run_events;
   const bool others_wait = (runnable & ~(1u << turn.lane)) != 0;
-  return others_wait ? std::min(most, dispatch::run_while_others_wait) : most;
+  if (!others_wait) return most;
+  // An overdue lane of the agent's own waits for its turn and not for the end of a run.
+  const auto own = since_agent_turn < agent_turn_spacing ? agents[turn.agent].chooser.due(agents[turn.agent].runnable)
+                                                         : std::nullopt;
+  const bool waits_for_turn = own && *own != turn.lane;
+  return std::min(most, waits_for_turn ? agent_turn_spacing - since_agent_turn : dispatch::run_while_others_wait);
 }
 
 /// How the first event of the item ends without being handed over. Of agents that get runs, whoever handles them looks.
@@ -83,7 +88,7 @@ std::optional<Task> Dispatcher::State::next() {
       continue;
     }
     const std::uint32_t count = std::min(items[index].count, run_limit(turn, runnable));
-    since_agent_turn = turn.why == Turn::Why::AgentIsDue ? 0 : since_agent_turn + 1;
+    since_agent_turn = turn.why == Turn::Why::AgentIsDue ? 0 : std::min(since_agent_turn + count, agent_turn_spacing);
     chooser.served(turn.lane, runnable, count);
     agent.chooser.served(turn.lane, agent.runnable, count);
     if (count < items[index].count) return hand_over(split_front(index, count));

@@ -101,6 +101,7 @@ struct Earlier {
   std::string error{};
   WallTime first{};
   WallTime last{};
+  enum class Rejected : std::uint8_t { No, Yes } rejected = Rejected::No;  ///< the last one: there is no further one
 };
 
 /// A run of consecutive events of one frame, handed to one handler: first, first + 1 .. first + count - 1.
@@ -127,11 +128,11 @@ inline TaskId task_of(const Task& task, std::uint32_t k) { return task_of(task.i
 
 enum class OutcomeKind : std::uint8_t {
   Done,
-  Stop,         ///< done, and not for the later tiers
-  Reject,       ///< dead letter at once
-  Retry,        ///< failed; tried again until max_attempts
-  Deferred,     ///< the slot is free, the final outcome follows under the same task id
-  Expired,      ///< of a report only: not given to the handler, its time was over
+  Stop,  ///< done, and not for the later tiers
+  Reject,  ///< dead letter at once
+  Retry,  ///< failed; tried again until max_attempts
+  Deferred,  ///< the slot is free, the final outcome follows under the same task id
+  Expired,  ///< of a report only: not given to the handler, its time was over
   Undecodable,  ///< of a report only: not given to the handler, its bytes do not decode
 };
 
@@ -152,7 +153,7 @@ struct Outcome {
 /// What became of one event of a run. The durations are of no interest when it was not given to the handler.
 struct Answered {
   OutcomeKind kind = OutcomeKind::Done;
-  Duration age{};           ///< event time to hand-over, wall clock, at least 0
+  Duration age{};  ///< event time to hand-over, wall clock, at least 0
   Duration handler_time{};  ///< hand-over to answer, steady clock
 };
 
@@ -161,10 +162,10 @@ std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now)
 
 enum class DeathReason : std::uint8_t {
   HandlerError,  ///< max_attempts used
-  Rejected,      ///< the handler said reject
-  GateFailed,    ///< a gate used up its attempts, so the event is not for the lower tiers
-  Undecodable,   ///< the bytes of the event do not decode
-  Expired,       ///< of a durable delivery: its time was over before it was handed over
+  Rejected,  ///< the handler said reject
+  GateFailed,  ///< a gate used up its attempts, so the event is not for the lower tiers
+  Undecodable,  ///< the bytes of the event do not decode
+  Expired,  ///< of a durable delivery: its time was over before it was handed over
 };
 
 /// "handler_error", "rejected", "gate_failed", "undecodable", "expired"
@@ -174,9 +175,9 @@ struct Death {
   std::string agent{};
   DeathReason reason = DeathReason::HandlerError;
   std::uint32_t attempts = 0;  ///< hand-overs to this agent
-  std::string error{};         ///< the last one
-  WallTime first{};            ///< of the first failure
-  WallTime last{};             ///< of the failure that decided
+  std::string error{};  ///< the last one
+  WallTime first{};  ///< of the first failure
+  WallTime last{};  ///< of the failure that decided
 };
 
 /// An untouched event with the story of its end, one for each subscription that loses it.
@@ -186,9 +187,9 @@ struct DeadLetter {
   SubscriptionId subscription{};
   Booked booked = Booked::Yes;
   Death death{};
-  FramePtr frame{};                ///< that the event is in
-  std::uint32_t index = 0;         ///< its place there
-  StreamKey durable = no_stream;   ///< as in its route
+  FramePtr frame{};  ///< that the event is in
+  std::uint32_t index = 0;  ///< its place there
+  StreamKey durable = no_stream;  ///< as in its route
 };
 
 /// Consecutive durable deliveries that are over, however they ended.

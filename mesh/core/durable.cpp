@@ -60,6 +60,7 @@ std::optional<StreamKey> DurableSubscriptions::on_frame(Now now, SubscriptionId 
 
 void DurableSubscriptions::on_tail(Now now, const StreamId& stream, std::uint64_t next) {
   state_->now = now;
+  if (next > durable::highest_sequence) return;  // nobody publishes that many
   for (durable::Subscription& sub : state_->subs) {
     if (sub.phase != DurablePhase::Active || !sub.spec.filter.matches(stream.type)) continue;
     if (!sub.streams.contains(stream) && !state_->config.is_journalled(stream.type)) continue;

@@ -42,7 +42,7 @@ void DurableSubscriptions::State::work_on_creation(Subscription& sub) {
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
     const bool has = sub.spools[spool].tails == SpoolView::Tails::Done;
     any |= has;
-    all &= has || !is_known(spool);
+    all &= has || !is_awaited(spool);
   }
   if (!any || (!all && is_patient(sub))) return;
   if (std::holds_alternative<StartNow>(creation.start)) return finish_creation(sub);

@@ -227,6 +227,7 @@ void DurableSubscriptions::State::bury(Subscription& sub, Stream& stream, const 
   ++sub.died_unhanded;
   stream.next = sequence + 1;
   pass(sub, stream, sequence, sequence);
+  end_gap(sub, stream);
   write_cursors(sub, When::AtOnce);
 }
 

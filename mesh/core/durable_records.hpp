@@ -209,6 +209,7 @@ struct Spool {
   KnownSpool known;
   enum class Present : std::uint8_t { No, Yes } present = Present::Yes;
   SteadyTime reachable_since{};
+  bool is_expected() const { return is_reachable() || known.presence == KnownSpool::Presence::Here; }
   bool is_reachable() const { return present == Present::Yes && known.reach == KnownSpool::Reach::Reachable; }
 };
 

@@ -182,8 +182,8 @@ bool DurableSubscriptions::State::was_trimmed(const Stream& stream, const Verdic
   });
 }
 
-/// When every known spool says never of what comes next, it is lost. What is under way is waited for, so that the
-/// cursor has no holes on its account.
+/// When every known spool, those that left included, says never of what comes next, it is lost. What is under way is
+/// waited for, so that the cursor has no holes on its account.
 bool DurableSubscriptions::State::close_gap(Subscription& sub, Stream& stream) {
   stream.next = stream.progress.next_open(stream.next);
   if (stream.under_way > 0 || stream.held.run_end(stream.next) != stream.next || stream.next >= stream.known)
@@ -255,8 +255,10 @@ std::string DurableSubscriptions::State::why_stalled(const Stream& stream) const
     });
     if (verdict != stream.verdicts.end()) {
       text += verdict->why;
+    } else if (spools[spool].is_reachable()) {
+      text += "is asked";
     } else {
-      text += spools[spool].is_reachable() ? "is asked" : "is not reachable";
+      text += spools[spool].is_expected() ? "is not reachable" : "has left";
     }
   }
   return any ? text : text + " no spool is known";

@@ -9,10 +9,11 @@ namespace legion {
 void DurableSubscriptions::State::seek(Subscription& sub) {
   if (intake == Intake::Draining) return;
   const bool any_reachable = std::ranges::any_of(spools, &Spool::is_reachable);
+  const bool any_known =
+      std::ranges::any_of(spools, [](const Spool& spool) { return spool.present == Spool::Present::Yes; });
   if (!any_reachable) {
     if (sub.phase == DurablePhase::Loading) sub.phase = DurablePhase::Waiting;
-    if (sub.phase == DurablePhase::Waiting)
-      sub.trouble = spools.empty() ? "no spool is known" : "no spool is reachable";
+    if (sub.phase == DurablePhase::Waiting) sub.trouble = any_known ? "no spool is reachable" : "no spool is known";
     return;
   }
   if (sub.phase == DurablePhase::Refused && now.steady < sub.refused_until) return;
@@ -88,7 +89,7 @@ void DurableSubscriptions::State::outrank(Subscription& sub, const CursorGenerat
 
 bool DurableSubscriptions::State::all_loaded(const Subscription& sub, Of which) const {
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
-    const bool counts = which == Of::Reachable ? spools[spool].is_reachable() : is_known(spool);
+    const bool counts = which == Of::Reachable ? spools[spool].is_reachable() : is_awaited(spool);
     if (counts && sub.spools[spool].load != SpoolView::Load::Done) return false;
   }
   return true;
@@ -104,7 +105,7 @@ bool DurableSubscriptions::State::is_patient(Subscription& sub) {
 std::string DurableSubscriptions::State::silent_spools(const Subscription& sub) const {
   std::string names;
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
-    if (!is_known(spool) || sub.spools[spool].load == SpoolView::Load::Done) continue;
+    if (!is_awaited(spool) || sub.spools[spool].load == SpoolView::Load::Done) continue;
     names += (names.empty() ? "" : ", ") + spools[spool].known.name;
   }
   return names;
@@ -122,8 +123,7 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
                              !std::holds_alternative<StartBeginning>(sub.spec.start);
   if (!all_loaded(sub, goes_on ? Of::Reachable : Of::Known) && (is_patient(sub) || (may_leave_out && !goes_on))) {
     sub.phase = DurablePhase::Loading;  // also after a refusal: nobody else has the name any more
-    sub.trouble = "waits for every spool to say where it was: " + silent_spools(sub) +
-                  "; a reset begins without them";
+    sub.trouble = "waits for every spool to say where it was: " + silent_spools(sub) + "; a reset begins without them";
     return;
   }
   sub.waits_since.reset();
@@ -157,7 +157,8 @@ void DurableSubscriptions::State::refuse(Subscription& sub, std::string why) {
     log(DurableLog::Level::Error, "durable subscription " + sub.spec.durable + ": another node has it: " + why);
   }
   // Not the same pause for everybody: two that hold what the other lacks would give way at the same time for ever.
-  const auto more = std::hash<std::string>{}(config.node) % static_cast<std::uint64_t>(config.claim_every.count() / 2 + 1);
+  const auto more =
+      std::hash<std::string>{}(config.node) % static_cast<std::uint64_t>(config.claim_every.count() / 2 + 1);
   sub.refused_until = now.steady + config.claim_every + Duration{static_cast<std::int64_t>(more)};
   give_up_claims(sub);
   for (SpoolView& view : sub.spools) view.claim_not_before = sub.refused_until;
@@ -282,7 +283,8 @@ std::uint32_t DurableSubscriptions::State::attempts_made(std::uint32_t recorded)
 void DurableSubscriptions::State::take_up_entry(const InFlightEntry& entry, Earlier& so_far) const {
   so_far.attempts = entry.attempt;
   if (so_far.first == WallTime{}) so_far.first = now.wall;
-  if (entry.stage == InFlightEntry::Stage::Failed) return;
+  if (entry.stage == InFlightEntry::Stage::Rejected) so_far.rejected = Earlier::Rejected::Yes;
+  if (entry.stage != InFlightEntry::Stage::InHands) return;
   so_far.last = now.wall;
   so_far.error = ended_in_hands_text;
 }

@@ -211,6 +211,8 @@ struct DurableSubscriptions::State {
     return id.value < sub_of_handler.size() ? sub_of_handler[id.value] : nullptr;
   }
   bool is_known(std::uint32_t spool) const { return spools[spool].present == Spool::Present::Yes; }
+  /// Known, and whatever begins waits for what it says.
+  bool is_awaited(std::uint32_t spool) const { return is_known(spool) && spools[spool].is_expected(); }
   void log(DurableLog::Level level, std::string text) { effects.push_back(DurableLog{level, std::move(text)}); }
 
   DurableConfig config;

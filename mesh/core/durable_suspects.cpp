@@ -105,13 +105,21 @@ void DurableSubscriptions::State::take_up_gates(const InFlightEntry& entry, Gate
   }
 }
 
-/// How an event ends whose attempts were used up in earlier lives of the node.
+/// How an event ends that was rejected, or whose attempts were used up, in earlier lives of the node.
 std::optional<LetterDeath> DurableSubscriptions::State::death_before(const DurableHandler& handler,
                                                                      const Earlier& so_far,
                                                                      const GateAttempts& gates) const {
   const auto is_used_up = [](const DurableHandler& given, std::uint32_t attempts) {
     return attempts >= std::max(given.max_attempts, 1u);
   };
+  if (so_far.rejected == Earlier::Rejected::Yes) {
+    return LetterDeath{.agent = handler.agent,
+                       .reason = std::string(to_string(DeathReason::Rejected)),
+                       .attempts = so_far.attempts,
+                       .error = std::string(rejected_before_text),
+                       .first = so_far.first,
+                       .last = now.wall};
+  }
   for (const auto& [gate, attempts] : gates) {
     if (!is_used_up(handlers[gate], attempts)) continue;
     return LetterDeath{.agent = handler.agent,

@@ -53,11 +53,14 @@ struct DurableHandler {
   enum class Role : std::uint8_t { Consumer, StandIn } role = Role::Consumer;
 };
 
-/// A spool of the roster (all but those that left) or of the configuration.
+/// A spool of the roster or of the configuration.
 struct KnownSpool {
   std::string name;  ///< node name
   enum class Reach : std::uint8_t { Unreachable, Reachable } reach = Reach::Unreachable;
   std::uint64_t mark = 0;  ///< of its last heartbeat; another value: it stored something
+  /// Left: after a goodbye, until it comes again or is forgotten. Nothing begins later on its account, but what only it
+  /// has is not lost.
+  enum class Presence : std::uint8_t { Here, Left } presence = Presence::Here;
 };
 
 struct DurableConfig {

@@ -61,20 +61,28 @@ DurableHost::~DurableHost() = default;
 
 std::vector<std::pair<std::string, std::string>> DurableHost::spools() const {
   std::vector<std::pair<std::string, std::string>> all;
-  for (const auto& [name, spool] : spools_) all.emplace_back(name, spool.asker ? spool.asker->uri() : std::string());
+  for (const auto& [name, spool] : spools_) {
+    if (!spool.asker && spool.known.presence == KnownSpool::Presence::Left) continue;
+    all.emplace_back(name, spool.asker ? spool.asker->uri() : std::string());
+  }
   return all;
 }
 
-void DurableHost::on_roster(const std::vector<std::string>& names) {
-  const auto erased = std::erase_if(spools_, [&](const auto& entry) {
-    return !entry.second.asker && std::ranges::find(names, entry.first) == names.end();
-  });
-  spools_changed_ |= erased > 0;
-  for (const std::string& name : names) {
-    const auto [spool, fresh] = spools_.try_emplace(name);
-    spool->second.known.name = name;
-    spools_changed_ |= fresh;
+void DurableHost::on_roster(const std::vector<RosterSpool>& roster) {
+  for (auto& [name, spool] : spools_) spool.listed = Spool::Listed::No;
+  for (const RosterSpool& told : roster) {
+    const auto [spool, fresh] = spools_.try_emplace(told.name);
+    spool->second.listed = Spool::Listed::Yes;
+    KnownSpool& known = spool->second.known;
+    known.name = told.name;
+    const bool changed = std::exchange(known.presence, told.presence) != told.presence || fresh;
+    if (changed) spool->second.left_at.reset();
+    if (changed) spool->second.is_long_gone = false;
+    spools_changed_ |= changed;
   }
+  const auto erased = std::erase_if(
+      spools_, [](const auto& entry) { return !entry.second.asker && entry.second.listed == Spool::Listed::No; });
+  spools_changed_ |= erased > 0;
 }
 
 void DurableHost::connect(const std::string& name, const std::string& uri) {
@@ -96,7 +104,14 @@ void DurableHost::connect(const std::string& name, const std::string& uri) {
 
 void DurableHost::disconnect(Now now, const std::string& name) {
   now_ = now;  // what its asker has not answered fails now
-  if (spools_.erase(name) == 0) return;
+  const auto found = spools_.find(name);
+  if (found == spools_.end()) return;
+  if (found->second.listed == Spool::Listed::Yes) {
+    found->second.known.reach = KnownSpool::Reach::Unreachable;
+    found->second.asker.reset();
+  } else {
+    spools_.erase(found);
+  }
   spools_changed_ = true;
   tell_spools(now);
 }
@@ -111,13 +126,20 @@ void DurableHost::on_mark(const std::string& name, std::uint64_t mark) {
 void DurableHost::tell_spools(Now now) {
   if (!std::exchange(spools_changed_, false)) return;
   std::vector<KnownSpool> known;
-  for (const auto& [name, spool] : spools_) known.push_back(spool.known);
+  for (const auto& [name, spool] : spools_) {
+    if (spool.counts()) known.push_back(spool.known);
+  }
   subscriptions_.on_spools(now, std::move(known));
 }
 
 void DurableHost::on_turn(Now now) {
   now_ = now;
   for (auto& [name, spool] : spools_) {
+    if (spool.known.presence == KnownSpool::Presence::Left && !spool.is_long_gone) {
+      if (!spool.left_at) spool.left_at = now.steady;
+      spool.is_long_gone = now.steady - *spool.left_at > left_counts_for;
+      spools_changed_ |= spool.is_long_gone;
+    }
     if (!spool.asker) continue;
     spool.asker->on_turn(now);
     const auto reach = spool.asker->up() ? KnownSpool::Reach::Reachable : KnownSpool::Reach::Unreachable;
@@ -169,9 +191,9 @@ void DurableHost::carry_out(Now now, DurableEffect& any) {
                  [&](const WriteRecord& record) { write(now, record); },
                  [&](const LostForGood& lost) {
                    setup_.log(LogLevel::Warn, "lost for good: " + lost.stream.origin.node + ':' +
-                                                  std::to_string(lost.stream.origin.incarnation) + ' ' + lost.stream.type +
-                                                  ' ' + std::to_string(lost.first) + ".." + std::to_string(lost.last) +
-                                                  " (" + lost.why + ')');
+                                                  std::to_string(lost.stream.origin.incarnation) + ' ' +
+                                                  lost.stream.type + ' ' + std::to_string(lost.first) + ".." +
+                                                  std::to_string(lost.last) + " (" + lost.why + ')');
                  },
                  [&](const StallChanged& stall) {
                    const std::string stream = stall.stream.origin.node + ' ' + stall.stream.type;
@@ -247,8 +269,8 @@ void DurableHost::ask(Now now, const SpoolQuery& query) {
   std::visit(
       Overloaded{
           [&](const AskClaim& what) {
-            asker.ask<SpoolDone>(now, spool_question::claim({what.subscription, setup_.self, setup_.boot}), query_timeout_,
-                                 [this, id](Result<SpoolDone> answer) {
+            asker.ask<SpoolDone>(now, spool_question::claim({what.subscription, setup_.self, setup_.boot}),
+                                 query_timeout_, [this, id](Result<SpoolDone> answer) {
                                    if (answer) {
                                      subscriptions_.on_claimed(now_, id);
                                    } else if (answer.error().code == ErrorCode::Refused) {
@@ -269,24 +291,27 @@ void DurableHost::ask(Now now, const SpoolQuery& query) {
             letters.state = LetterState::Requeued;
             letters.after = what.after;
             letters.max = what.max;
-            ask<std::vector<LetterRecord>>(now, asker, id, spool_question::letters(letters),
-                                           [&to, max = what.max](Now at, QueryId asked, std::vector<LetterRecord> found_) {
-                                             const More more = more_if(max > 0 && found_.size() >= max);
-                                             to.on_letters(at, asked, std::move(found_), more);
-                                           });
+            ask<std::vector<LetterRecord>>(
+                now, asker, id, spool_question::letters(letters),
+                [&to, max = what.max](Now at, QueryId asked, std::vector<LetterRecord> found_) {
+                  const More more = more_if(max > 0 && found_.size() >= max);
+                  to.on_letters(at, asked, std::move(found_), more);
+                });
           },
           [&](const AskTails& what) {
             ask<SpoolTails>(now, asker, id, spool_question::tails({what.filter, what.after, what.max}),
                             [&to](Now at, QueryId asked, SpoolTails answer) {
                               std::vector<StoredTail> tails;
-                              for (StreamTail& tail : answer.tails) tails.push_back({std::move(tail.stream), tail.next});
+                              for (StreamTail& tail : answer.tails)
+                                tails.push_back({std::move(tail.stream), tail.next});
                               to.on_tails(at, asked, std::move(tails), more_if(answer.more));
                             });
           },
           [&](const AskStream& what) {
             ask<SpoolStreamPage>(
                 now, asker, id,
-                spool_question::stream({.stream = what.stream, .first = what.first, .last = what.last, .bytes_max = what.bytes}),
+                spool_question::stream(
+                    {.stream = what.stream, .first = what.first, .last = what.last, .bytes_max = what.bytes}),
                 [&to](Now at, QueryId asked, SpoolStreamPage page) { to.on_stream(at, asked, answer_of(page)); });
           },
           [&](const AskFind& what) {
@@ -301,8 +326,9 @@ void DurableHost::ask(Now now, const SpoolQuery& query) {
             scan.types = {what.filter};
             scan.bytes_max = what.bytes;
             ask<SpoolPage>(now, asker, id, spool_question::scan(scan), [&to](Now at, QueryId asked, SpoolPage page) {
-              to.on_scan(at, asked,
-                         {.frames = frames_of(page.frames, page.owner), .next = page.next, .more = more_if(!page.at_end)});
+              to.on_scan(
+                  at, asked,
+                  {.frames = frames_of(page.frames, page.owner), .next = page.next, .more = more_if(!page.at_end)});
             });
           },
       },
@@ -331,17 +357,17 @@ void DurableHost::ask_attempts(Now now, const std::string& spool, QueryId id, st
     return;
   }
   const std::string after = so_far.empty() ? std::string() : so_far.back().event;
-  ask<std::vector<AttemptRecord>>(
-      now, *found->second.asker, id, spool_question::attempts(name, after),
-      [this, spool, name, cursor = std::move(cursor), so_far = std::move(so_far)](
-          Now at, QueryId asked, std::vector<AttemptRecord> page) mutable {
-        if (page.empty()) {
-          subscriptions_.on_cursor(at, asked, std::move(cursor), std::move(so_far));
-          return;
-        }
-        so_far.insert(so_far.end(), std::make_move_iterator(page.begin()), std::make_move_iterator(page.end()));
-        ask_attempts(at, spool, asked, name, std::move(cursor), std::move(so_far));
-      });
+  ask<std::vector<AttemptRecord>>(now, *found->second.asker, id, spool_question::attempts(name, after),
+                                  [this, spool, name, cursor = std::move(cursor), so_far = std::move(so_far)](
+                                      Now at, QueryId asked, std::vector<AttemptRecord> page) mutable {
+                                    if (page.empty()) {
+                                      subscriptions_.on_cursor(at, asked, std::move(cursor), std::move(so_far));
+                                      return;
+                                    }
+                                    so_far.insert(so_far.end(), std::make_move_iterator(page.begin()),
+                                                  std::make_move_iterator(page.end()));
+                                    ask_attempts(at, spool, asked, name, std::move(cursor), std::move(so_far));
+                                  });
 }
 
 }  // namespace legion

@@ -39,11 +39,17 @@ class DurableHost {
   DurableSubscriptions& subscriptions() { return subscriptions_; }
   const DurableSubscriptions& subscriptions() const { return subscriptions_; }
 
-  /// Those that are known, with their addresses; "" for one that was not connected in this life of the node.
+  /// Those that have not left, with their addresses; "" for one that is not connected.
   std::vector<std::pair<std::string, std::string>> spools() const;
-  /// All spools of the roster that have not left, also those nobody has heard since this node began: what only they have
-  /// is not lost. Those that are connected are known in any case.
-  void on_roster(const std::vector<std::string>& names);
+  struct RosterSpool {
+    std::string name;
+    KnownSpool::Presence presence = KnownSpool::Presence::Here;
+  };
+  /// How long a spool that said goodbye is waited for by what only it may have: long enough for a new version of it.
+  static constexpr Duration left_counts_for = 15min;
+  /// All spools of the roster, also those nobody has heard since this node began and, for left_counts_for, those that
+  /// left: what only they have is not lost. Those that are connected are known in any case.
+  void on_roster(const std::vector<RosterSpool>& roster);
   /// A spool of the roster; `uri` is numeric.
   void connect(const std::string& name, const std::string& uri);
   void disconnect(Now now, const std::string& name);
@@ -73,6 +79,10 @@ class DurableHost {
   struct Spool {
     std::unique_ptr<SpoolAsker> asker;
     KnownSpool known;
+    enum class Listed : std::uint8_t { No, Yes } listed = Listed::No;  // in the roster
+    std::optional<SteadyTime> left_at;  // when that was told
+    bool counts() const { return asker || known.presence == KnownSpool::Presence::Here || !is_long_gone; }
+    bool is_long_gone = false;
   };
   struct Unwritten {
     Bytes event;  // encoded
@@ -98,8 +108,8 @@ class DurableHost {
   std::map<std::string, Spool> spools_;
   bool spools_changed_ = false;
   Now now_;
-  std::deque<Unwritten> unwritten_;                            // found no room in the journal
-  std::deque<std::pair<Position, RecordToken>> unrecorded_;    // in the journal, not confirmed
+  std::deque<Unwritten> unwritten_;  // found no room in the journal
+  std::deque<std::pair<Position, RecordToken>> unrecorded_;  // in the journal, not confirmed
   std::map<RequestId, OnAnswer> requests_;
   RequestId next_request_ = 1;
 };

@@ -43,9 +43,9 @@ class DurableStandIns::StandIn {
   }
 
   void begin(Now now, const Spools& spools) {
-    std::vector<std::string> names;
-    for (const auto& [name, uri] : spools) names.push_back(name);
-    host_.on_roster(names);
+    std::vector<DurableHost::RosterSpool> roster;
+    for (const auto& [name, uri] : spools) roster.push_back({name});
+    host_.on_roster(roster);
     for (const auto& [name, uri] : spools) {
       if (!uri.empty()) host_.connect(name, uri);
     }

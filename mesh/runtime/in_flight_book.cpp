@@ -8,10 +8,12 @@ namespace legion {
 
 namespace {
 
-/// What a gate rejects is decided; nothing says so once more after a crash.
-bool has_failed(OutcomeKind kind, InFlightPath path) {
-  if (kind == OutcomeKind::Retry) return true;
-  return kind == OutcomeKind::Reject && path.role == InFlightPath::Role::Target;
+/// What is to be known of an attempt that was answered so; nothing: it was handled. What a gate rejects is decided;
+/// nothing says so once more after a crash.
+std::optional<InFlightEntry::Stage> stage_after(OutcomeKind kind, InFlightPath path) {
+  if (kind == OutcomeKind::Retry) return InFlightEntry::Stage::Failed;
+  if (kind == OutcomeKind::Reject && path.role == InFlightPath::Role::Target) return InFlightEntry::Stage::Rejected;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -27,8 +29,8 @@ InFlightBook::InFlightBook(InFlightFile* file, std::vector<Owner> owners, const 
       continue;
     }
     const StreamId& stream = held[n].stream;
-    const EventId id{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type, stream.shard,
-                     held[n].in_hands()};
+    const EventId id{stream.origin.node, stream.origin.incarnation, stream.lane, stream.type,
+                     stream.shard,       held[n].in_hands()};
     left_[{owner->agent, id.to_string(), held[n].path}].push_back({Left::In::Held, n});
   }
 }
@@ -107,17 +109,17 @@ void InFlightBook::answered(TaskId task, OutcomeKind kind) {
 }
 
 void InFlightBook::answer(const Noted& noted, OutcomeKind kind) {
-  if (has_failed(kind, noted.path)) {
-    keep_failed(noted);
+  if (const auto stage = stage_after(kind, noted.path)) {
+    keep_failed(noted, *stage);
   } else {
     give_back(noted.slot);
   }
 }
 
-void InFlightBook::keep_failed(const Noted& noted) {
+void InFlightBook::keep_failed(const Noted& noted, InFlightEntry::Stage how) {
   if (failed_ >= failed_max_) return give_back(noted.slot);
   ++failed_;
-  file_->fail(noted.slot);
+  file_->fail(noted.slot, how);
   left_[key_of(noted.subscription, noted.frame->header(), noted.sequence, noted.path)].push_back(
       {Left::In::Slot, noted.slot});
 }
@@ -126,7 +128,7 @@ void InFlightBook::agent_down(AgentId agent) {
   std::erase_if(noted_, [&](const auto& entry) {
     const Noted& noted = entry.second;
     if (noted.agent != agent) return false;
-    keep_failed(noted);
+    keep_failed(noted, InFlightEntry::Stage::Failed);
     return true;
   });
 }

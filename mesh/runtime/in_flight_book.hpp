@@ -15,12 +15,12 @@
 
 namespace legion {
 
-/// The contract of InFlightEntry, kept for the deliveries of one process: in hands before an event is handed over, failed
-/// once it was answered badly or its agent went down, gone when it was handled or is over. What the process before this
-/// one left is replaced by the next hand-over of the same event.
+/// The contract of InFlightEntry, kept for the deliveries of one process: in hands before an event is handed over,
+/// failed once it was answered badly or its agent went down, gone when it was handled or is over. What the process
+/// before this one left is replaced by the next hand-over of the same event.
 ///
-/// Thread: the owner's lock around every call but advance(), which belongs to whoever has the slot. Bounds: the slots of
-/// the file; what failed takes at most `failed_max` of them, beyond which it is forgotten and may be tried once more
+/// Thread: the owner's lock around every call but advance(), which belongs to whoever has the slot. Bounds: the slots
+/// of the file; what failed takes at most `failed_max` of them, beyond which it is forgotten and may be tried once more
 /// after a kill -9.
 class InFlightBook {
  public:
@@ -71,7 +71,7 @@ class InFlightBook {
 
   std::optional<Slot> take_slot(const Task& task);
   void give_back(Slot slot);
-  void keep_failed(const Noted& noted);
+  void keep_failed(const Noted& noted, InFlightEntry::Stage how);
   void answer(const Noted& noted, OutcomeKind kind);
   void forget(const Key& key);
   Key key_of(std::uint32_t subscription, const FrameHeader& header, std::uint64_t sequence, InFlightPath path) const;
@@ -81,10 +81,10 @@ class InFlightBook {
   std::size_t failed_max_;
   std::size_t failed_ = 0;
   std::vector<Slot> free_;
-  std::map<TaskId, Noted> noted_;            // in hands, answered later
-  std::map<Key, std::vector<Left>> left_;    // what failed, and what the process before this one left
-  std::size_t runs_ = 0;                     // being handled
-  std::map<TaskId, OutcomeKind> early_;      // answers that came before the report of their run
+  std::map<TaskId, Noted> noted_;  // in hands, answered later
+  std::map<Key, std::vector<Left>> left_;  // what failed, and what the process before this one left
+  std::size_t runs_ = 0;  // being handled
+  std::map<TaskId, OutcomeKind> early_;  // answers that came before the report of their run
 };
 
 }  // namespace legion

@@ -35,7 +35,25 @@ constexpr std::size_t text_bytes_max = owner_bytes_max + limits::node_name_bytes
 constexpr std::uint32_t count_max = 65536;
 /// In the upper half of Slot::state of a slot that is in use; the lower half is the index.
 constexpr std::uint64_t in_use = 0x1f1167a1ull << 32;
-constexpr std::uint64_t failed = 0x1f1167a2ull << 32;  // the event it was used for failed
+constexpr std::uint64_t failed = 0x1f1167a2ull << 32;    // the event it was used for failed
+constexpr std::uint64_t rejected = 0x1f1167a3ull << 32;  // it was rejected
+
+std::uint64_t state_of(InFlightEntry::Stage stage) {
+  switch (stage) {
+    case InFlightEntry::Stage::InHands: return in_use;
+    case InFlightEntry::Stage::Failed: return failed;
+    case InFlightEntry::Stage::Rejected: return rejected;
+  }
+  return in_use;
+}
+
+std::optional<InFlightEntry::Stage> stage_of(std::uint64_t state) {
+  using enum InFlightEntry::Stage;
+  for (const InFlightEntry::Stage stage : {InHands, Failed, Rejected}) {
+    if (state_of(stage) == state) return stage;
+  }
+  return std::nullopt;
+}
 
 /// The first slot_bytes of the file; the rest of them is zero.
 struct Header {
@@ -131,9 +149,9 @@ struct InFlightFile::Slot {
   /// Nothing: this was never written by fill() and set_state().
   std::optional<Held> read() const {
     const auto index = static_cast<std::uint32_t>(state);
-    const std::uint64_t stage = state - index;
+    const auto stage = stage_of(state - index);
     if (LEGION_PLANTED(InHandsForgotten)) return std::nullopt;
-    if ((stage != in_use && stage != failed) || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
+    if (!stage || text_bytes() > text.size() || lane >= limits::lane_count) return std::nullopt;
     if (role > static_cast<std::uint8_t>(InFlightPath::Role::Gate)) return std::nullopt;
     const InFlightPath path{static_cast<InFlightPath::Role>(role), round};
     const Run run{subscription(), node(),  incarnation, static_cast<Priority>(lane), type(), shard, first,
@@ -149,7 +167,7 @@ struct InFlightFile::Slot {
     held.index = index;
     held.attempt = attempt;
     held.path = path;
-    if (stage == failed) held.stage = InFlightEntry::Stage::Failed;
+    held.stage = *stage;
     return held;
   }
 };
@@ -160,7 +178,7 @@ namespace {
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
   const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd < 0 && errno == ENOENT) return std::string();
-  struct stat status {};
+  struct stat status{};
   if (file.fd < 0 || ::fstat(file.fd, &status) != 0) return io_error(path, "open");
   std::string content(std::min(bytes_max, static_cast<std::size_t>(std::max<off_t>(status.st_size, 0))), '\0');
   std::size_t size = 0;
@@ -250,7 +268,7 @@ Result<InFlightFile::Opened> InFlightFile::open(const std::filesystem::path& pat
     Slot slot{};
     slot.fill({held.subscription, held.stream.origin.node, held.stream.origin.incarnation, held.stream.lane,
                held.stream.type, held.stream.shard, held.first, held.count, held.attempt, held.path});
-    slot.set_state((held.stage == InFlightEntry::Stage::Failed ? failed : in_use) | held.index);
+    slot.set_state(state_of(held.stage) | held.index);
     std::memcpy(fresh.data() + (1 + slots + i) * slot_bytes, &slot, sizeof slot);
   }
   const auto memory = write_and_map(path, fresh);
@@ -292,10 +310,10 @@ void InFlightFile::advance(std::uint32_t slot, std::uint32_t index) {
   if (!into.is_free()) into.set_state(in_use | index);
 }
 
-void InFlightFile::fail(std::uint32_t slot) {
+void InFlightFile::fail(std::uint32_t slot, InFlightEntry::Stage how) {
   LEGION_ASSERT(slot < slots_);
   Slot& into = slot_at(slot);
-  if (!into.is_free()) into.set_state(failed | static_cast<std::uint32_t>(into.state));
+  if (!into.is_free()) into.set_state(state_of(how) | static_cast<std::uint32_t>(into.state));
 }
 
 void InFlightFile::clear(std::uint32_t slot) {

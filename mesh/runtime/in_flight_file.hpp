@@ -28,20 +28,20 @@ class InFlightFile {
   /// A run of consecutive events of one stream for one subscription. The views are copied.
   struct Run {
     std::string_view subscription;  ///< its durable name; '/' and the agent's name: of a plain one
-    std::string_view node;          ///< of the origin
+    std::string_view node;  ///< of the origin
     Incarnation incarnation = 0;
     Priority lane = Priority::Normal;
     std::string_view type;
     std::uint8_t shard = 0;
-    std::uint64_t first = 1;        ///< sequence
+    std::uint64_t first = 1;  ///< sequence
     std::uint32_t count = 1;
-    std::uint32_t attempt = 1;      ///< the hand-over that is being made, of every event of the run
+    std::uint32_t attempt = 1;  ///< the hand-over that is being made, of every event of the run
     InFlightPath path{};
   };
 
   /// What a life that ended without a word had in hands, or had seen fail without the records to say so. Of the run
-  /// first .. first + count - 1 the event in_hands() has used up `attempt` attempts; the ones before it were answered and
-  /// the ones behind it not yet handed over.
+  /// first .. first + count - 1 the event in_hands() has used up `attempt` attempts; the ones before it were answered
+  /// and the ones behind it not yet handed over.
   struct Held {
     std::string subscription;
     StreamId stream;
@@ -71,8 +71,9 @@ class InFlightFile {
   void begin(std::uint32_t slot, const Run& run);
   /// Event `index` of the run (0, 1, 2..) is about to be handed over; the ones before it are answered.
   void advance(std::uint32_t slot, std::uint32_t index);
-  /// The event in hands was answered: that attempt failed. The slot keeps saying so until it is used again.
-  void fail(std::uint32_t slot);
+  /// The event in hands was answered: that attempt is Failed or Rejected. The slot keeps saying so until it is used
+  /// again.
+  void fail(std::uint32_t slot, InFlightEntry::Stage how);
   /// Everything that was handed over is answered, and nothing of it failed.
   void clear(std::uint32_t slot);
 
@@ -98,7 +99,7 @@ class InFlightFile {
 struct InFlightFile::Opened {
   InFlightFile file;
   std::vector<Held> held;  ///< each event once, with the highest attempt
-  std::string trouble;     ///< for the log: what could not be read, so that its attempts do not count; empty: nothing
+  std::string trouble;  ///< for the log: what could not be read, so that its attempts do not count; empty: nothing
 };
 
 }  // namespace legion

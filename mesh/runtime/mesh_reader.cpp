@@ -107,9 +107,8 @@ void MeshReader::close_links(Now now, const std::string& name, const LaneUris& u
     const std::string& uri = uris[lane_index(lane.priority)];
     const auto owner = lane.peer_of_uri.find(uri);
     if (owner == lane.peer_of_uri.end() || owner->second != name) continue;
-    const auto heir = std::ranges::find_if(peers_, [&](const auto& peer) {
-      return peer.first != name && peer.second[lane_index(lane.priority)] == uri;
-    });
+    const auto heir = std::ranges::find_if(
+        peers_, [&](const auto& peer) { return peer.first != name && peer.second[lane_index(lane.priority)] == uri; });
     if (heir != peers_.end()) {
       give(now, lane, uri, heir->first);
       continue;
@@ -125,6 +124,12 @@ void MeshReader::suspect(Now now, const std::string& name) {
   const auto known = peers_.find(name);
   if (known == peers_.end()) return;
   for (Lane& lane : lanes_) lane.supervisor.on_suspect(now.steady, known->second[lane_index(lane.priority)]);
+}
+
+void MeshReader::succeed(Now now, const std::string& name) {
+  const auto known = peers_.find(name);
+  if (known == peers_.end()) return;
+  for (Lane& lane : lanes_) lane.supervisor.on_succeeded(now.steady, known->second[lane_index(lane.priority)]);
 }
 
 std::vector<transport::Pollable> MeshReader::pollables() const {
@@ -197,7 +202,8 @@ void MeshReader::carry_out(Now now, Lane& lane) {
         const auto closed = lane.socket->disconnect(effect.uri);
         const auto opened = lane.socket->connect(effect.uri);
         if (!closed || !opened) {
-          log_(LogLevel::Warn, "redialling " + peer + ": " + (closed ? opened.error().message : closed.error().message));
+          log_(LogLevel::Warn,
+               "redialling " + peer + ": " + (closed ? opened.error().message : closed.error().message));
         }
         break;
       }

@@ -11,8 +11,8 @@
 
 #include <legion/base/log.hpp>
 #include <legion/core/ledger.hpp>
-#include <legion/event/frame_pool.hpp>
 #include <legion/core/messages.hpp>
+#include <legion/event/frame_pool.hpp>
 #include <legion/runtime/subscriptions.hpp>
 #include <legion/transport/lane_subscriber.hpp>
 #include <legion/transport/link_supervisor.hpp>
@@ -31,11 +31,11 @@ struct MeshReaderOptions {
 class MeshReader {
  public:
   /// `ledger` outlives the reader.
-  static Result<std::unique_ptr<MeshReader>> create(transport::Context& context, MeshReaderOptions options, Ledger& ledger,
-                                                    LogSink log);
+  static Result<std::unique_ptr<MeshReader>> create(transport::Context& context, MeshReaderOptions options,
+                                                    Ledger& ledger, LogSink log);
 
-  /// Asks every peer for what matches `filter`; counted, so each call needs its unsubscribe(). agent.heartbeat goes on the
-  /// critical lane only.
+  /// Asks every peer for what matches `filter`; counted, so each call needs its unsubscribe(). agent.heartbeat goes on
+  /// the critical lane only.
   void subscribe(const Filter& filter);
   void unsubscribe(const Filter& filter);
 
@@ -44,14 +44,16 @@ class MeshReader {
   void disconnect(Now now, const std::string& name);
   /// The peer was declared dead: links that are up and silent are dialled again.
   void suspect(Now now, const std::string& name);
+  /// It lives another life: links to the last one that nobody has ended are dialled again.
+  void succeed(Now now, const std::string& name);
 
   std::vector<transport::Pollable> pollables() const;
 
   /// `frame` has been entered into the ledger; `verdict.routes` is valid during the call.
   using OnFrame = std::function<void(const FramePtr& frame, const FrameVerdict& verdict)>;
   /// Reads at most `max` messages of one lane. Data frames and markers are entered into the ledger by their header and
-  /// then reported; sync parts are handled here. A frame whose header does not decode is refused before it is entered, so
-  /// what it carried is found missing like anything else that never arrived. Returns how many messages were read.
+  /// then reported; sync parts are handled here. A frame whose header does not decode is refused before it is entered,
+  /// so what it carried is found missing like anything else that never arrived. Returns how many messages were read.
   std::size_t drain(Now now, Priority lane, std::size_t max, const OnFrame& on_frame);
   /// drain() of some lane may find something.
   bool may_have_input() const;

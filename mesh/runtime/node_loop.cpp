@@ -222,14 +222,17 @@ void NodeLoop::tell_of_marks() {
   if (setup_.spool != nullptr) streams_->durable.on_mark(setup_.options.name, setup_.spool->store_mark());
 }
 
-/// The hash moves whenever another spool may be known, or one no more.
+/// The hash moves whenever another spool may be here, or one no more; the size where those that left come and go.
 void NodeLoop::tell_of_spools() {
-  if (!streams_ || std::exchange(streams_->told_roster, membership_.hash()) == membership_.hash()) return;
-  std::vector<std::string> names;
+  const std::pair told(membership_.hash(), membership_.size());
+  if (!streams_ || std::exchange(streams_->told_roster, told) == told) return;
+  using Presence = KnownSpool::Presence;
+  std::vector<DurableHost::RosterSpool> roster;
   membership_.for_each([&](const Member& member) {
-    if (member.state != MemberState::Left && !member.endpoints.spool.empty()) names.push_back(member.name);
+    if (member.endpoints.spool.empty()) return;
+    roster.push_back({member.name, member.state == MemberState::Left ? Presence::Left : Presence::Here});
   });
-  streams_->durable.on_roster(names);
+  streams_->durable.on_roster(roster);
 }
 
 // Bounded by time, because frames differ by orders of magnitude in their cost. What is left keeps its flag up, and the

@@ -20,10 +20,10 @@
 #include <legion/event/frame_pool.hpp>
 #include <legion/runtime/control_caller.hpp>
 #include <legion/runtime/control_service.hpp>
-#include <legion/runtime/hosted_agent.hpp>
 #include <legion/runtime/durable_control.hpp>
 #include <legion/runtime/durable_host.hpp>
 #include <legion/runtime/durable_stand_ins.hpp>
+#include <legion/runtime/hosted_agent.hpp>
 #include <legion/runtime/inbound.hpp>
 #include <legion/runtime/journal_pump.hpp>
 #include <legion/runtime/latch.hpp>
@@ -99,7 +99,7 @@ class NodeLoop {
     DurableHost durable;
     DurableStandIns stand_ins;
     LocalReplay replay;
-    std::uint64_t told_roster = 0;  ///< hash of the one whose spools were told
+    std::pair<std::uint64_t, std::size_t> told_roster{};  ///< hash and size of the one whose spools were told
     Streams(NodeLoop& loop, Origin origin);
   };
 
@@ -170,14 +170,14 @@ class NodeLoop {
   transport::Poller& poller_;
   std::size_t wake_token_;
 
-  std::vector<Member> waiting_peers_;                          // to connect once there are streams
+  std::vector<Member> waiting_peers_;  // to connect once there are streams
   std::vector<std::pair<SyncTopic, Priority>> waiting_syncs_;  // to answer once there are streams
-  std::map<std::string, std::uint8_t> synced_lanes_;           // receiver -> bit per lane answered
+  std::map<std::string, std::uint8_t> synced_lanes_;  // receiver -> bit per lane answered
   struct Heard {
     Heartbeat heartbeat;
     Duration skew;
   };
-  std::vector<Heard> heartbeats_;       // of this turn, to be heard
+  std::vector<Heard> heartbeats_;  // of this turn, to be heard
   std::map<std::string, Heard> heard_;  // the last one of each node
   std::map<std::string, Incarnation> incarnations_;
   LastWords last_words_;
@@ -185,7 +185,7 @@ class NodeLoop {
     SteadyTime due;
     Duration pause{};
   };
-  std::set<std::string> unknown_names_;           // addresses whose host is reported as unknown
+  std::set<std::string> unknown_names_;  // addresses whose host is reported as unknown
   std::map<std::string, Unresolved> unresolved_;  // names of peers whose address could not be looked up
   NamedCounts refused_;
   RefusedPeers refused_at_control_;

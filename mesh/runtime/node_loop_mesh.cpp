@@ -52,14 +52,17 @@ DurableConfig durable_config(const std::string& node, const PolicyTable& policy)
 NodeLoop::Streams::Streams(NodeLoop& loop, Origin origin)
     : ledger(origin.node, origin, loop.setup_.seed ^ origin.incarnation),
       inbound(ledger, loop.setup_.pool),
-      journal({*loop.setup_.sockets.context, loop.poller_, loop.setup_.intake, loop.setup_.options.membership.redial_max,
-               loop.setup_.options.membership.connect_timeout, loop.setup_.log},
-              origin, loop.setup_.boot, loop.setup_.options.journal, loop.setup_.seed ^ ~origin.incarnation),
+      journal(
+          {*loop.setup_.sockets.context, loop.poller_, loop.setup_.intake, loop.setup_.options.membership.redial_max,
+           loop.setup_.options.membership.connect_timeout, loop.setup_.log},
+          origin, loop.setup_.boot, loop.setup_.options.journal, loop.setup_.seed ^ ~origin.incarnation),
       outbound(origin, loop.setup_.options.membership.heartbeat_interval, loop.setup_.sockets.lanes, loop.setup_.intake,
-               journal.journal(), loop.setup_.executor, [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }),
-      durable({*loop.setup_.sockets.context, loop.poller_, &loop.setup_.pool, outbound, origin, loop.setup_.boot,
-               loop.setup_.options.membership.redial_max, loop.setup_.options.membership.connect_timeout, loop.setup_.log},
-              durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
+               journal.journal(), loop.setup_.executor,
+               [&loop](Now now, UnnumberedFrame& frame) { loop.on_own_frame(now, frame); }),
+      durable(
+          {*loop.setup_.sockets.context, loop.poller_, &loop.setup_.pool, outbound, origin, loop.setup_.boot,
+           loop.setup_.options.membership.redial_max, loop.setup_.options.membership.connect_timeout, loop.setup_.log},
+          durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
       stand_ins(durable.setup(), durable_config(loop.setup_.options.name, loop.setup_.intake.policy())),
       replay(origin, ledger, inbound, loop.setup_.pool, loop.setup_.intake.policy(), loop.setup_.handlers) {}
 
@@ -119,12 +122,12 @@ void NodeLoop::carry_out(Now now) {
                      [&](const effect::SendGoodbye& e) { send_goodbyes(now, e.addresses); },
                      [&](const effect::PersistRoster&) {
                        // Not here: a slow disk must not stop the loop.
-                       setup_.executor.post([&state_dir = setup_.state_dir, &log = setup_.log,
-                                             members = membership_.roster_to_keep()] {
-                         if (auto saved = state_dir.save_roster(members); !saved) {
-                           log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
-                         }
-                       });
+                       setup_.executor.post(
+                           [&state_dir = setup_.state_dir, &log = setup_.log, members = membership_.roster_to_keep()] {
+                             if (auto saved = state_dir.save_roster(members); !saved) {
+                               log(LogLevel::Error, "the roster is not kept: " + saved.error().message);
+                             }
+                           });
                      },
                      [&](const effect::MemberChanged& e) { on_member_changed(now, e); },
                      [&](const effect::CollectTails& e) { collect_tails(now, e.address, e.origins); },
@@ -154,8 +157,9 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
     return;
   }
   const Origin origin{setup_.options.name, incarnation};
-  setup_.log(LogLevel::Info, "node " + origin.node + ", incarnation " + std::to_string(incarnation) + ", listening on " +
-                                 setup_.sockets.listening_on + ", reached at " + setup_.sockets.endpoints.control);
+  setup_.log(LogLevel::Info, "node " + origin.node + ", incarnation " + std::to_string(incarnation) +
+                                 ", listening on " + setup_.sockets.listening_on + ", reached at " +
+                                 setup_.sockets.endpoints.control);
   streams_ = std::make_unique<Streams>(*this, origin);
   MeshReaderOptions options;
   options.redial_max = setup_.options.membership.redial_max;
@@ -181,8 +185,10 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   open_durable(now);
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
-    streams_->inbound.route({.subscription = {static_cast<std::uint32_t>(i)}, .filter = setup_.filters[i],
-                             .tier = setup_.handlers[i].tier, .replays = setup_.replays[i]});
+    streams_->inbound.route({.subscription = {static_cast<std::uint32_t>(i)},
+                             .filter = setup_.filters[i],
+                             .tier = setup_.handlers[i].tier,
+                             .replays = setup_.replays[i]});
     streams_->reader->subscribe(setup_.filters[i]);
     if (setup_.replays[i]) streams_->reader->subscribe(*setup_.replays[i]);
   }
@@ -239,9 +245,8 @@ void NodeLoop::open_durable(Now now) {
     streams_->durable.on_durable(at, what.through);
     streams_->stand_ins.on_durable(at, what.through);
   };
-  const bool any = std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) {
-    return !handler.durable.empty();
-  });
+  const bool any =
+      std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) { return !handler.durable.empty(); });
   if (!any) return;
   streams_->inbound.ask_durable = [this](SubscriptionId subscription, const FramePtr& frame, std::uint32_t skip,
                                          StreamKey hint) -> Inbound::DurableAnswer {
@@ -286,9 +291,10 @@ void NodeLoop::close_journal(Now now) {
   if (std::exchange(leaving_->closed, true)) return;
   const std::uint64_t unconfirmed = streams_->journal.journal().figures(JournalKind::Confirmed).unconfirmed_events;
   if (unconfirmed > 0) {
-    setup_.log(LogLevel::Error, std::to_string(unconfirmed) +
-                                    " events were not confirmed by spools before this node had to stop; whether they are "
-                                    "durable is not known");
+    setup_.log(LogLevel::Error,
+               std::to_string(unconfirmed) +
+                   " events were not confirmed by spools before this node had to stop; whether they are "
+                   "durable is not known");
   }
   streams_->journal.journal().close(now);
   streams_->journal.carry_out(now, streams_->outbound);
@@ -304,24 +310,28 @@ void NodeLoop::connect(Now now, const Member& peer) {
   if (peer.incarnation > known) {
     known = peer.incarnation;
     streams_->ledger.on_origin_incarnation(now, {peer.name, peer.incarnation});
+    streams_->reader->succeed(now, peer.name);
   }
   const std::vector<std::string> uris(peer.endpoints.lanes.begin(), peer.endpoints.lanes.end());
-  caller_.resolve(uris, [this, name = peer.name, incarnation = peer.incarnation](Result<std::vector<std::string>> result) {
-    const Member* member = membership_.find(name);
-    if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
-    if (!result) {
-      const auto [entry, fresh] = unresolved_.try_emplace(name);
-      if (fresh) setup_.log(LogLevel::Warn, "cannot connect to " + name + ", trying again: " + result.error().message);
-      entry->second.pause = std::clamp(entry->second.pause * 2, setup_.options.membership.redial_max, look_up_pause_max);
-      entry->second.due = now_.steady + entry->second.pause;
-      return;
-    }
-    unresolved_.erase(name);
-    std::array<std::string, limits::lane_count> lanes;
-    std::ranges::copy(*result, lanes.begin());
-    streams_->reader->connect(now_, name, lanes);
-    connect_spool(*member);
-  });
+  caller_.resolve(
+      uris, [this, name = peer.name, incarnation = peer.incarnation](Result<std::vector<std::string>> result) {
+        const Member* member = membership_.find(name);
+        if (!member || member->incarnation != incarnation || member->state == MemberState::Left) return;
+        if (!result) {
+          const auto [entry, fresh] = unresolved_.try_emplace(name);
+          if (fresh)
+            setup_.log(LogLevel::Warn, "cannot connect to " + name + ", trying again: " + result.error().message);
+          entry->second.pause =
+              std::clamp(entry->second.pause * 2, setup_.options.membership.redial_max, look_up_pause_max);
+          entry->second.due = now_.steady + entry->second.pause;
+          return;
+        }
+        unresolved_.erase(name);
+        std::array<std::string, limits::lane_count> lanes;
+        std::ranges::copy(*result, lanes.begin());
+        streams_->reader->connect(now_, name, lanes);
+        connect_spool(*member);
+      });
 }
 
 // Names that could not be looked up: a resolver that is away for a moment must not cost a peer.
@@ -464,8 +474,8 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
   heartbeat.interval = setup_.options.membership.heartbeat_interval;
   heartbeat.degraded = is_degraded();
   if (setup_.spool != nullptr) {
-    heartbeat.spool = StoreMark{.store = setup_.spool->id(), .mark = setup_.spool->store_mark(),
-                                .frozen = setup_.spool->frozen().has_value()};
+    heartbeat.spool = StoreMark{
+        .store = setup_.spool->id(), .mark = setup_.spool->store_mark(), .frozen = setup_.spool->frozen().has_value()};
   }
   for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
   Books sum;

@@ -101,8 +101,9 @@ void SpoolCatchup::begin_due_round() {
   Peer& peer = next->second;
   peer.moved = false;
   peer.not_before = now_.steady + peer.pause;
-  round_.emplace().number = ++rounds_begun_;
-  round_->peer = next->first;
+  Round& round = round_.emplace();
+  round.number = ++rounds_begun_;
+  round.peer = next->first;
   setup_.service.journals(in_this_round<std::vector<JournalState>>([this](std::vector<JournalState> states) {
     for (JournalState& state : states) {
       JournalKey key{state.origin, state.journal};

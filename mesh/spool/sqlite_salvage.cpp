@@ -167,7 +167,7 @@ Result<void> make_salvaged(const std::string& path, const std::string& target, c
   return guarded("cannot salvage " + path, [&]() -> Result<void> {
     SQLite::Database source = connect(path, {.access = Access::ReadOnly, .page_bytes = 0, .vfs = options.vfs});
     keep_log_on_close(source);
-    if (auto ok = check_schema(source, path); !ok) return ok;
+    if (auto ok = check_stamp(source, path); !ok) return ok;
     if (auto made = make_private_file(target); !made) return made;
     SQLite::Database fresh =
         connect(target, {.access = Access::ReadWrite, .page_bytes = options.page_bytes, .vfs = options.vfs});

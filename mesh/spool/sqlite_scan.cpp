@@ -1,5 +1,7 @@
 // Reading by commit number, with blocks passed over by what their rows and filters say.
 #include <algorithm>
+#include <exception>
+#include <optional>
 #include <set>
 
 #include <legion/event/event_type.hpp>
@@ -30,7 +32,17 @@ class Scan {
     if (Rows rows = state_.sql.block_before.rows(start); rows.next()) start = rows.count(0);
     Rows rows = state_.sql.blocks_from.rows(start);
     std::size_t cost = 0;
-    const auto read_next = [&] { return rows.next() ? std::optional(read_block_row(rows)) : std::nullopt; };
+    const CommitNumber asked = page_.next;
+    // What cannot be read is said at its turn: the block before it is sound.
+    std::exception_ptr unreadable;
+    const auto read_next = [&]() -> std::optional<BlockRow> {
+      try {
+        return rows.next() ? std::optional(read_block_row(rows)) : std::nullopt;
+      } catch (const SQLite::Exception&) {
+        unreadable = std::current_exception();
+        return std::nullopt;
+      }
+    };
     for (auto next = read_next(); next;) {
       BlockRow row = std::move(*next);
       next = read_next();
@@ -43,6 +55,8 @@ class Scan {
       if (may_have(row, cost) && !look_at(std::move(row), cost)) return std::move(page_);
       page_.next = behind;
     }
+    if (unreadable && page_.next == asked) std::rethrow_exception(unreadable);
+    if (unreadable) return std::move(page_);
     return end();
   }
 

@@ -131,6 +131,11 @@ Result<void> prepare_schema(SQLite::Database& database, const std::string& path,
 }
 
 Result<void> check_schema(SQLite::Database& database, const std::string& path) {
+  if (auto ours = check_stamp(database, path); !ours) return ours;
+  return guarded(path, [&] { return check_tables(database, path); });
+}
+
+Result<void> check_stamp(SQLite::Database& database, const std::string& path) {
   return guarded(path, [&]() -> Result<void> {
     const Stamp stamp = read_stamp(database);
     if (stamp.application != store_application_id) {

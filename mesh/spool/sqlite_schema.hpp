@@ -26,5 +26,7 @@ Result<void> migrate(SQLite::Database& database, const std::string& path, std::s
 
 /// For reading only: nothing is changed. Errors: as above; also WrongVersion of one that has to be migrated.
 Result<void> check_schema(SQLite::Database& database, const std::string& path);
+/// Only whose it is and of which version: its tables may be damaged. Errors: as above.
+Result<void> check_stamp(SQLite::Database& database, const std::string& path);
 
 }  // namespace legion::spool

@@ -98,6 +98,17 @@ void LinkSupervisor::on_suspect(SteadyTime now, const std::string& uri) {
   on_tick(now);
 }
 
+void LinkSupervisor::on_succeeded(SteadyTime now, const std::string& uri) {
+  const auto found = links_.find(uri);
+  if (found == links_.end()) return;
+  Link& link = found->second;
+  // One that came up just now is to the new life. The end of the old one may still be on its way here, and what is
+  // before it is worth reading.
+  if (link.state != State::Up || link.suspected || now - link.up_since < options_.alive_after) return;
+  link.suspected = true;
+  set_deadline(link, now + options_.redial_max);
+}
+
 void LinkSupervisor::on_tick(SteadyTime now) {
   if (now < next_due_) return;
   for (auto& [uri, link] : links_) {

@@ -56,6 +56,9 @@ class LinkSupervisor {
   void on_heard(SteadyTime now, const std::string& uri);
   /// The peer was declared dead: a link that is up and silent is half open and will be redialled.
   void on_suspect(SteadyTime now, const std::string& uri);
+  /// The peer lives another life: a link that has long been up, and says nothing now either, is half open and will be
+  /// redialled.
+  void on_succeeded(SteadyTime now, const std::string& uri);
   void on_tick(SteadyTime now);
 
   std::vector<LinkEffect> drain_effects();

@@ -319,12 +319,16 @@ bool Driver::converge(std::vector<NodeReport>& reports, const char* after) {
   const SteadyTime began = kernel().now();
   const SteadyTime deadline = began + plan_.converge_max;
   kernel().run_until(kernel().now() + rest_before_books);
+  bool was_settled = false;
   while (true) {
-    kernel().run_until(kernel().now() + settle_pause);
+    // What went out last and was dropped on its way, the next tail marker tells of.
+    kernel().run_until(kernel().now() + (was_settled ? 2 * plan_.heartbeat_interval : settle_pause));
     reports = ask_all();
     std::string missing = unsettled(plan_, reports);
     if (kernel().traced() && !missing.empty()) kernel().trace("driver", "not settled:\n" + missing);
-    if (missing.empty()) return true;
+    if (missing.empty() && std::exchange(was_settled, true)) return true;
+    if (missing.empty()) continue;
+    was_settled = false;
     // Of what a lost disk took along nobody will ever say never: that is for a person to decide.
     if (!history_.store_losses.empty() && kernel().now() > began + skip_after) operators_.skip_stalled(reports);
     if (kernel().now() < deadline) continue;

@@ -83,6 +83,8 @@ class Evidence {
   }
   std::string agent_of(std::uint32_t subscription) const;  ///< "n3/agent0"
   bool was_requeued(std::uint32_t subscription, const Place& place, SteadyTime before) const;
+  /// This requeue hands this event to this subscription: to its agent, or to a gate on the way to any.
+  bool asks_again(const Operation& requeue, std::uint32_t subscription, const std::string& event) const;
   bool was_disturbed(std::uint32_t subscription) const;    ///< by an operator's reset or skip
   /// At some moment until then the clock of this host said that the event's time was over.
   bool had_expired(const Place& place, std::size_t host, SteadyTime until) const;

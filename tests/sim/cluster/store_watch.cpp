@@ -1,5 +1,7 @@
 #include "store_watch.hpp"
 
+#include <algorithm>
+
 #include <legion/event/frame.hpp>
 
 #include "kernel/kernel.hpp"
@@ -11,6 +13,7 @@ StoreWatch::StoreWatch(const Plan& plan, History& history, Environment& environm
       history_(history),
       environment_(environment),
       stores_(plan.hosts.size()),
+      losses_(plan.hosts.size(), 0),
       next_(plan.hosts.size(), 1),
       seen_(plan.hosts.size()) {}
 
@@ -23,9 +26,13 @@ void StoreWatch::look() {
 void StoreWatch::look_at(std::size_t host) {
   MemoryStore* const store = environment_.disk(host).contents();
   if (store == nullptr) return;
-  if (stores_[host] != store->id()) {
+  const auto losses = static_cast<std::size_t>(
+      std::ranges::count_if(history_.store_losses, [&](const History::StoreLoss& loss) { return loss.host == host; }));
+  if (stores_[host] != store->id() || losses_[host] != losses) {
     stores_[host] = store->id();
+    losses_[host] = losses;
     next_[host] = 1;
+    seen_[host].clear();  // what is still there is seen again
   }
   const auto reader = store->open_reader();
   ScanQuery query;

@@ -14,8 +14,8 @@
 
 namespace legion::sim {
 
-/// Looks at the disks behind everybody's back. What a disk loses by a fault (History::store_losses) is not forgotten
-/// here.
+/// Looks at the disks behind everybody's back. After a loss by a fault (History::store_losses) it begins anew with what
+/// is left.
 class StoreWatch {
  public:
   StoreWatch(const Plan& plan, History& history, Environment& environment);
@@ -32,6 +32,7 @@ class StoreWatch {
   History& history_;
   Environment& environment_;
   std::vector<std::optional<StoreId>> stores_;
+  std::vector<std::size_t> losses_;
   std::vector<CommitNumber> next_;
   Seen seen_;
 };

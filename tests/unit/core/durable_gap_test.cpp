@@ -106,7 +106,7 @@ TEST_F(DurableGaps, ASpoolThatIsAwayKeepsAGapOpen) {
   EXPECT_EQ(kit.stalls[1].why, "");
 }
 
-TEST_F(DurableGaps, ASpoolThatLeftDoesNotCount) {
+TEST_F(DurableGaps, ASpoolThatIsForgottenDoesNotCount) {
   kit.subscribe({});
   kit.spool("s1");
   kit.spool("s2");
@@ -118,6 +118,26 @@ TEST_F(DurableGaps, ASpoolThatLeftDoesNotCount) {
   kit.start();
   kit.settle(3s);
   EXPECT_THAT(kit.handled(), ElementsAre(5));
+}
+
+TEST_F(DurableGaps, WhatASpoolThatLeftMayHaveIsWaitedFor) {
+  kit.spool("s1").say_never(trades, 1, 4, "voided");
+  kit.spool("s2").store(frame_in(trades, 1, 2));
+  kit.spool("s2").say_never(trades, 3, 4, "voided");
+  kit.spool("s2").reachable = false;
+  kit.spool("s2").presence = KnownSpool::Presence::Left;
+  kit.subscribe({});
+  kit.start();
+  EXPECT_EQ(kit.figures().phase, DurablePhase::Active) << "it begins without";
+  kit.live(frame_in(trades, 5, 1));
+  kit.settle(5s);
+  EXPECT_THAT(kit.lost, IsEmpty());
+  EXPECT_EQ(kit.figures().streams.at(0).stalled, "waits for 1: s1 voided, s2 has left");
+  kit.spool("s2").reachable = true;
+  kit.spool("s2").presence = KnownSpool::Presence::Here;
+  kit.start();
+  kit.settle(3s);
+  EXPECT_THAT(kit.handled(), ElementsAre(1, 2, 5));
 }
 
 TEST_F(DurableGaps, OnlyTheStreamWithTheGapStandsStill) {
@@ -203,6 +223,8 @@ TEST_F(DurableGaps, OfWhatIsNotJournalledATailShowsTheLostEnd) {
   ASSERT_THAT(live.lost, SizeIs(1));
   EXPECT_EQ(live.lost[0].first, 9u);
   EXPECT_EQ(live.lost[0].last, 11u);
+  live.durable.on_tail(live.now, ticks, ~std::uint64_t{0});  // nobody publishes that many
+  live.live(frame_in(ticks, 10, 1));                         // late, and counted
   live.live(frame_in(ticks, 12, 1));
   live.settle(1s);
   EXPECT_THAT(live.handled(), ElementsAre(7, 8, 12));

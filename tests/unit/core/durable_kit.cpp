@@ -99,7 +99,8 @@ ModelSpool& DurableKit::spool(const std::string& name) { return spools[name]; }
 void DurableKit::meet_spools() {
   std::vector<KnownSpool> all;
   for (const auto& [name, model] : spools) {
-    all.push_back({name, model.reachable ? KnownSpool::Reach::Reachable : KnownSpool::Reach::Unreachable, model.mark});
+    all.push_back({name, model.reachable ? KnownSpool::Reach::Reachable : KnownSpool::Reach::Unreachable, model.mark,
+                   model.presence});
   }
   durable.on_spools(now, std::move(all));
   drain();
@@ -260,7 +261,7 @@ Outcome DurableKit::hand_over(const Task& task, std::uint32_t k) {
   if (!task.path || outcome.kind == OutcomeKind::Deferred) return outcome;
   const bool is_rejected = outcome.kind == OutcomeKind::Reject && task.path->role == InFlightPath::Role::Target;
   if (outcome.kind == OutcomeKind::Retry || is_rejected) {
-    in_flight[key].stage = InFlightEntry::Stage::Failed;
+    in_flight[key].stage = is_rejected ? InFlightEntry::Stage::Rejected : InFlightEntry::Stage::Failed;
   } else {
     in_flight.erase(key);
   }

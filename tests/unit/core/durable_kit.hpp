@@ -54,6 +54,7 @@ class ModelSpool {
   std::map<std::string, LetterRecord> letters;  // by key
   std::uint64_t mark = 1;
   bool reachable = true;
+  KnownSpool::Presence presence = KnownSpool::Presence::Here;
   std::string holder;                          // not empty: refuses claims
 
  private:
@@ -103,13 +104,14 @@ class DurableKit {
   bool answer_queries();                 ///< of spools that are reachable
   void fail_queries(const std::string& why = "gone");
   bool confirm_records();                ///< all that are written, to all reachable spools
-  /// Those before, and so many of the unconfirmed, to all reachable spools: one that was away gets what it missed first.
+  /// Those before, and so many of the unconfirmed, to all reachable spools: one that was away gets what it missed
+  /// first.
   void store_records(std::size_t unconfirmed);
   bool handle(std::size_t tasks = ~std::size_t{0});  ///< by `handler`, which throws Killed when the process dies
   void pass(Duration time);
   /// All of it until nothing happens any more, at the present time; then as often again after 50 ms, `for_time` long.
   void settle(Duration for_time = {});
-  void start();                          ///< meets the spools and settles
+  void start();  ///< meets the spools and settles
 
   DurableFigures figures(const std::string& name = "orders") const;
   Books books(SubscriptionId subscription = {0}) const;  ///< of a durable one, as its node tells them
@@ -145,7 +147,7 @@ class DurableKit {
     std::optional<InFlightPath> path{};
   };
   struct Killed {};
-  void complete(const Handled& deferred);            ///< it is done after all
+  void complete(const Handled& deferred);  ///< it is done after all
   std::function<Outcome(const Handled&)> handler = [](const Handled&) { return Outcome::done(); };
 
   std::function<void(const DurableReports&)> on_reports;  // before they are taken up
@@ -153,16 +155,16 @@ class DurableKit {
   Now now{SteadyTime{1'000'000'000}, WallTime{1'700'000'000'000'000'000}};
   DurableSubscriptions durable;
   Dispatcher dispatcher;
-  std::vector<SpoolQuery> queries;       // not answered
-  std::vector<WriteRecord> records;      // not confirmed
-  std::vector<WriteRecord> journal;      // every record of this life, in order
-  std::vector<DurableOffer> offers;      // every one of this life
+  std::vector<SpoolQuery> queries;  // not answered
+  std::vector<WriteRecord> records;  // not confirmed
+  std::vector<WriteRecord> journal;  // every record of this life, in order
+  std::vector<DurableOffer> offers;  // every one of this life
   std::vector<LostForGood> lost;
   std::vector<StallChanged> stalls;
   std::vector<RequestAnswer> answers;
-  std::vector<std::string> unclaimed;    // spools
+  std::vector<std::string> unclaimed;  // spools
   std::vector<std::string> logs;
-  std::vector<Handled> handed;           // every hand-over of this life, in order
+  std::vector<Handled> handed;  // every hand-over of this life, in order
   std::map<std::tuple<std::string, std::string, InFlightPath>, InFlightEntry> in_flight;  // by agent, event id
   std::map<std::string, ModelSpool> spools;
   std::map<std::uint32_t, std::uint64_t> replayed;  // events, by subscription: the ledger's part of its books
@@ -178,14 +180,14 @@ class DurableKit {
 
   struct Known {
     Filter filter;
-    std::string agent;         // as its letters name it
+    std::string agent;  // as its letters name it
     std::string durable;
     bool gets_runs = false;
   };
   std::vector<Known> known_;
   std::map<std::string, AgentId> agents_;
   std::map<StreamId, std::uint32_t> hints_;
-  std::vector<SpoolRecord> written_;           // in this life
+  std::vector<SpoolRecord> written_;  // in this life
   std::map<std::string, std::size_t> stored_;  // of them, by spool
 };
 

@@ -50,7 +50,7 @@ TEST(DurableRandom, EveryEventIsOverInTheEndAndNothingIsBlamedThatDidNothing) {
             << " refusals\n";
   for (const auto& [reason, lost] : all.lost) std::cout << lost << " lost: " << reason << '\n';
   for (const auto& [reason, letters] : all.letters) std::cout << letters << " letters: " << reason << '\n';
-  if (seed_given()) return;
+  if (count < worlds) return;
   // The world is rough enough to prove something.
   for (const char* reason : {"expired", "gate_failed", "handler_error", "rejected", "undecodable"}) {
     EXPECT_GT(all.letters[reason], 20u) << reason;

@@ -144,7 +144,8 @@ TEST_F(DurableRecords, LettersOfPlainSubscriptionsAreLeftOutWhenNoSpoolConfirms)
   const auto written = full.written<LetterRecord>().size();
   EXPECT_GT(written, 5u);
   EXPECT_LT(written, 20u);
-  EXPECT_THAT(full.logs, testing::Contains(testing::HasSubstr("1 dead letters of plain subscriptions are not recorded")));
+  EXPECT_THAT(full.logs,
+              testing::Contains(testing::HasSubstr("1 dead letters of plain subscriptions are not recorded")));
   full.settle();
   EXPECT_THAT(full.spool().letters, SizeIs(written));
   full.live(frame_in(trades, 41, 1));
@@ -247,6 +248,21 @@ TEST_F(DurableRecords, WhatHasNoAttemptLeftIsDeadWithoutBeingHandedOver) {
   EXPECT_EQ(next->durable.books({0}).dead, 1u);
 }
 
+TEST_F(DurableRecords, WhatWasRejectedIsALetterThatSaysSoAlsoIfTheNodeEndedBeforeItWasWritten) {
+  begin();
+  kit.publish(frame_in(trades, 1, 3));
+  InFlightEntry rejected = in_hands(2, 1);
+  rejected.stage = InFlightEntry::Stage::Rejected;
+  auto next = reborn({{rejected}});
+  next->start();
+  EXPECT_THAT(next->handled(), ElementsAre(1, 3));
+  const auto& letter = next->spool().letters.at(event_id(trades, 2) + " c/orders");
+  EXPECT_EQ(letter.deaths.at(0).reason, "rejected");
+  EXPECT_EQ(letter.deaths.at(0).attempts, 1u);
+  EXPECT_EQ(letter.deaths.at(0).error, rejected_before_text);
+  EXPECT_EQ(next->durable.books({0}).dead, 1u);
+}
+
 TEST_F(DurableRecords, AnAttemptThatWasRecordedAndNotMadeDoesNotCount) {
   begin();
   kit.publish(frame_in(trades, 1, 1));
@@ -323,6 +339,24 @@ TEST_F(DurableRecords, SuspectsThatCannotBeReadDoNotHoldTheOthersForEver) {
   EXPECT_THAT(next->handled(), IsEmpty());
   next->settle(20s);
   EXPECT_THAT(next->handled(), ElementsAre(1, 2));
+}
+
+TEST_F(DurableRecords, AnEventThatWasWaitedForAndIsDeadStandsStillNoMore) {
+  begin();
+  kit.publish(frame_in(trades, 1, 1));
+  kit.settle(1s);
+  auto next = reborn({{in_hands(2, 1)}}, {.max_attempts = 1});
+  next->start();
+  next->durable.on_tail(next->now, trades, 3);
+  next->settle(5s);
+  EXPECT_THAT(next->figures().streams.at(0).stalled, testing::HasSubstr("waits for 2"));
+  next->spool().store(frame_in(trades, 2, 1));
+  next->meet_spools();
+  next->settle(5s);
+  EXPECT_EQ(next->done(trades), 2u);
+  EXPECT_THAT(next->handled(), IsEmpty());
+  ASSERT_THAT(next->stalls, SizeIs(2));
+  EXPECT_EQ(next->stalls[1].why, "");
 }
 
 TEST_F(DurableRecords, AnEventThatIsDoneIsNoSuspect) {

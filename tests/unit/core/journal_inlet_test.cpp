@@ -109,7 +109,9 @@ TEST_F(InletTest, StoresInOrderAndAcknowledgesAfterTheCommitOnly) {
 }
 
 TEST_F(InletTest, LinksBeyondTheBoundAreRefusedUntilOneIsGone) {
-  const auto origin = [](std::size_t n) { return Origin{"n" + std::to_string(n / JournalInlet::links_per_origin_max), 7}; };
+  const auto origin = [](std::size_t n) {
+    return Origin{"n" + std::to_string(n / JournalInlet::links_per_origin_max), 7};
+  };
   for (std::size_t n = 0; n < JournalInlet::links_max; ++n) {
     open("p" + std::to_string(n), 1, origin(n));
     EXPECT_TRUE(inlet().is_linked(origin(n)));

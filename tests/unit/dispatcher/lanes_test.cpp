@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <legion/base/rng.hpp>
 #include <legion/core/dispatcher_lanes.hpp>
@@ -89,6 +90,31 @@ TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsNotStarvedByAnotherAgents) {
     running = task;
   }
   EXPECT_LT(hand_overs, 300);
+}
+
+/// Between two turns of an agent's own lanes lie events and not runs. The bound: due when passed over by 46 events, of
+/// which the last run may add 16; the two other lower lanes are before it, and 8 events before each turn.
+TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsPassedOverByAtMost79EventsOfItsRuns) {
+  const auto a = rig.subscribe(rig.agent(run_spec("a", 32, {1000, Overflow::DropNewest})));
+  std::map<std::uint32_t, SubscriptionId>
+      others;  // one agent for each lower lane, that has the lane's turn while `a` is busy
+  for (std::size_t n = 0; n < 20; ++n) rig.offer_run(a, 100 + 32 * n, 32, 2000, Priority::Critical);
+  for (const Priority lane : {Priority::High, Priority::Normal, Priority::Low}) {
+    offer(a, lane, 77);
+    const AgentId other = rig.agent("b");
+    offer(others[other.value] = rig.subscribe(other), lane);
+  }
+  std::uint32_t passed = 0;
+  for (Task task = rig.take(); task.lane != Priority::Low; task = rig.take()) {
+    ASSERT_EQ(task.agent, AgentId{0});
+    passed += task.count;
+    for (int n = 0; n < 2; ++n) {
+      const Task meanwhile = rig.finish();
+      offer(others.at(meanwhile.agent.value), meanwhile.lane);
+    }
+    rig.report_all(task);
+  }
+  EXPECT_LE(passed, 79u);
 }
 
 /// Random loads over several agents, against a count of its own of what was runnable.

@@ -110,10 +110,13 @@ TEST_F(DispatcherStatistics, ShowWhatWaitsForAnEarlierTier) {
 }
 
 TEST_F(DispatcherStatistics, OutcomesAndDeathsHaveNames) {
-  const std::map<OutcomeKind, std::string_view> names{
-      {OutcomeKind::Done, "done"},         {OutcomeKind::Stop, "stop"},       {OutcomeKind::Reject, "reject"},
-      {OutcomeKind::Retry, "retry"},       {OutcomeKind::Deferred, "deferred"}, {OutcomeKind::Expired, "expired"},
-      {OutcomeKind::Undecodable, "undecodable"}};
+  const std::map<OutcomeKind, std::string_view> names{{OutcomeKind::Done, "done"},
+                                                      {OutcomeKind::Stop, "stop"},
+                                                      {OutcomeKind::Reject, "reject"},
+                                                      {OutcomeKind::Retry, "retry"},
+                                                      {OutcomeKind::Deferred, "deferred"},
+                                                      {OutcomeKind::Expired, "expired"},
+                                                      {OutcomeKind::Undecodable, "undecodable"}};
   for (const auto& [kind, name] : names) EXPECT_EQ(to_string(kind), name);
   EXPECT_EQ(to_string(DeathReason::GateFailed), "gate_failed");
 }

@@ -79,12 +79,12 @@ TEST_F(SpoolAskerTest, FindsWhatIsRareInAFewPages) {
   query.types = {Filter::parse("risk.").value()};
   query.until = 500;
   SpoolScanner scanner(*asker, query, patience);
-  const auto page = scanner.next();
-  ASSERT_TRUE(page && *page);
-  EXPECT_EQ((*page)->frames.size(), 50u);
-  const auto end = scanner.next();
-  ASSERT_TRUE(end);
-  EXPECT_FALSE(*end);
+  std::size_t found = 0;
+  std::size_t pages = 0;
+  for (auto page = scanner.next(); page && *page; page = scanner.next(), ++pages) found += (*page)->frames.size();
+  EXPECT_EQ(found, 50u);
+  // One, unless it takes the spool longer to look through them than an answer may be under way.
+  EXPECT_LT(pages, 10u);
 }
 
 TEST_F(SpoolAskerTest, ReadsAStreamInOrder) {

@@ -132,6 +132,40 @@ TEST(LinkSupervisor, RedialsASilentSuspectAtOnce) {
   EXPECT_THAT(f.supervisor.drain_effects(), ElementsAre(down, redial));
 }
 
+TEST(LinkSupervisor, RedialsALinkToAnEarlierLifeThatNobodyEnded) {
+  Fixture f;
+  f.comes_up();
+  f.supervisor.on_heard(f.now, uri);
+  f.after(10s);
+  f.supervisor.on_succeeded(f.now, uri);
+  EXPECT_THAT(f.after(1s), IsEmpty()) << "its end may be on its way";
+  EXPECT_THAT(f.after(2s), ElementsAre(down, redial));
+}
+
+TEST(LinkSupervisor, DoesNotRedialALinkToANewLife) {
+  Fixture just_up;
+  just_up.comes_up();
+  just_up.after(1s);
+  just_up.supervisor.on_succeeded(just_up.now, uri);
+  EXPECT_THAT(just_up.after(1min), IsEmpty());
+
+  Fixture heard;
+  heard.comes_up();
+  heard.after(10s);
+  heard.supervisor.on_succeeded(heard.now, uri);
+  heard.supervisor.on_heard(heard.now, uri);
+  EXPECT_THAT(heard.after(1min), IsEmpty());
+
+  Fixture ended;
+  ended.comes_up(7);
+  ended.after(10s);
+  ended.supervisor.on_succeeded(ended.now, uri);
+  ended.event(Kind::Disconnected, 7);
+  ended.comes_up(9);
+  ended.supervisor.drain_effects();
+  EXPECT_THAT(ended.after(1min), IsEmpty());
+}
+
 TEST(LinkSupervisor, DoesNotRedialASuspectThatZeroMqIsDialling) {
   Fixture f;
   f.event(Kind::ConnectRetried, 200);

@@ -48,26 +48,41 @@ class RepeatCheck {
   Violations& violations_;
 };
 
-/// A repeated command changes nothing: after one requeue an event is begun with once in a life of its node.
+/// The ways by which an event comes to this subscription once in each life of its node. A gate is asked when the event
+/// arrives, and by each durable subscription behind it that takes the event later; so the letter of one that rejects
+/// can be requeued before the last of them has asked, or behind it, and neither says anything of the command.
+std::int64_t ways_to(const Evidence& evidence, std::uint32_t subscription, const Place& place) {
+  const SubscriptionPlan& drawn = evidence.plan.subscriptions[subscription];
+  if (!drawn.is_gate()) return 1;
+  const std::string type(original_type(evidence.history.streams[place.stream].type));
+  std::int64_t ways = 1;
+  for (std::uint32_t i = 0; i < evidence.plan.subscriptions.size(); ++i) {
+    if (evidence.plan.subscriptions[i].host != drawn.host || !evidence.is_durable(i)) continue;
+    ways += evidence.plan.filter(i).matches(type) ? 1 : 0;
+  }
+  return ways;
+}
+
+/// A repeated command changes nothing: after one requeue an event is begun with once more in a life of its node.
 void check_requeues(const Evidence& evidence, Violations& violations) {
   for (const Operation& again : evidence.history.operations) {
     if (again.what != "requeue again" || !again.ok) continue;
     const auto id = EventId::parse(again.subject);
     if (!id) continue;
     const Place place = evidence.history.place_of(*id);
-    // The letter was over before the command came again, and the event came again all the same.
-    const auto earlier = std::ranges::count_if(evidence.history.operations, [&](const Operation& one) {
-      return one.what == "requeue" && one.ok && one.subject == again.subject && one.subscription == again.subscription;
-    });
     for (std::uint32_t i = 0; i < evidence.plan.subscriptions.size(); ++i) {
       if (evidence.agent_of(i) != again.subscription) continue;
+      // The letter was over before the command came again, and the event came again all the same.
+      const auto earlier = std::ranges::count_if(evidence.history.operations, [&](const Operation& one) {
+        return one.what == "requeue" && one.ok && evidence.asks_again(one, i, again.subject);
+      });
       std::map<LifeNo, std::int64_t> handled;
       for (const std::size_t number : evidence.hand_overs(i, place)) {
         const HandOver& one = evidence.at(number);
         if (evidence.answered(one) && one.ending != Ending::Retry) ++handled[one.life];
       }
       for (const auto& [life, times] : handled) {
-        if (times <= earlier + 1 || violations.size() >= violations_per_check_max) continue;
+        if (times <= earlier + ways_to(evidence, i, place) || violations.size() >= violations_per_check_max) continue;
         violations.push_back({"requeues", "handled " + std::to_string(times) + " times in one life after " +
                                               std::to_string(earlier) + " requeues\n" + evidence.history.story(place)});
       }
