@@ -213,6 +213,35 @@ void NodeLoop::turn() {
 }
 
 /// As heartbeats tell of them; of this node itself at once.
+void NodeLoop::open_durable(Now now) {
+  DurableHost& durable = streams_->durable;
+  for (const DurableHandler& handler : setup_.handlers) durable.subscriptions().add_handler(handler);
+  if (setup_.in_flight) durable.subscriptions().on_start_in_flight(*std::exchange(setup_.in_flight, std::nullopt));
+  durable.on_letter = [this](const DeadLetter& letter) { report_letter(letter); };
+  streams_->journal.on_durable = [this](Now at, const Journal::Durable& what) {
+    if (what.journal != JournalKind::Confirmed || what.spools != 1) return;
+    streams_->durable.on_durable(at, what.through);
+    streams_->stand_ins.on_durable(at, what.through);
+  };
+  const bool any =
+      std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) { return !handler.durable.empty(); });
+  if (!any) return;
+  streams_->inbound.ask_durable = [this](SubscriptionId subscription, const FramePtr& frame, std::uint32_t skip,
+                                         StreamKey hint) -> Inbound::DurableAnswer {
+    DurableSubscriptions& durables = streams_->durable.subscriptions();
+    if (!durables.is_durable(subscription)) return {};
+    const auto stream = durables.on_frame(now_, subscription, frame, skip, hint);
+    if (!stream) return {Inbound::Durable::Later, no_stream};
+    return {Inbound::Durable::Now, *stream};
+  };
+  streams_->reader->on_tails = [this](const Origin& origin, Priority lane, const std::vector<Tail>& tails) {
+    for (const Tail& tail : tails) {
+      streams_->durable.subscriptions().on_tail(now_, {origin, lane, tail.type, tail.shard}, tail.next_sequence);
+    }
+  };
+  durable.on_tick(now);
+}
+
 void NodeLoop::tell_of_marks() {
   for (const auto& [name, heard] : heard_) {
     if (!heard.heartbeat.spool) continue;

@@ -88,9 +88,9 @@ bool Evidence::was_requeued(std::uint32_t subscription, const Place& place, Stea
 
 bool Evidence::asks_again(const Operation& requeue, std::uint32_t subscription, const std::string& event) const {
   const SubscriptionPlan& drawn = plan.subscriptions[subscription];
-  return requeue.subject == event &&
-         (drawn.is_gate() ? requeue.subscription.starts_with(plan.hosts[drawn.host].name + '/')
-                          : requeue.subscription == agent_of(subscription));
+  if (requeue.subject != event) return false;
+  return drawn.is_gate() ? requeue.subscription.starts_with(plan.hosts[drawn.host].name + '/')
+                         : requeue.subscription == agent_of(subscription);
 }
 
 bool Evidence::was_disturbed(std::uint32_t subscription) const {

@@ -96,8 +96,7 @@ TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsNotStarvedByAnotherAgents) {
 /// which the last run may add 16; the two other lower lanes are before it, and 8 events before each turn.
 TEST_F(DispatcherLanes, ABusyAgentsOwnLowLaneIsPassedOverByAtMost79EventsOfItsRuns) {
   const auto a = rig.subscribe(rig.agent(run_spec("a", 32, {1000, Overflow::DropNewest})));
-  std::map<std::uint32_t, SubscriptionId>
-      others;  // one agent for each lower lane, that has the lane's turn while `a` is busy
+  std::map<std::uint32_t, SubscriptionId> others;  // an agent for each lower lane, which has its turn while `a` is busy
   for (std::size_t n = 0; n < 20; ++n) rig.offer_run(a, 100 + 32 * n, 32, 2000, Priority::Critical);
   for (const Priority lane : {Priority::High, Priority::Normal, Priority::Low}) {
     offer(a, lane, 77);

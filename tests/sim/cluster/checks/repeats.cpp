@@ -1,4 +1,5 @@
 // Nothing comes twice but for a reason, and nothing comes that nobody published.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -48,19 +49,26 @@ class RepeatCheck {
   Violations& violations_;
 };
 
-/// The ways by which an event comes to this subscription once in each life of its node. A gate is asked when the event
-/// arrives, and by each durable subscription behind it that takes the event later; so the letter of one that rejects
-/// can be requeued before the last of them has asked, or behind it, and neither says anything of the command.
-std::int64_t ways_to(const Evidence& evidence, std::uint32_t subscription, const Place& place) {
-  const SubscriptionPlan& drawn = evidence.plan.subscriptions[subscription];
-  if (!drawn.is_gate()) return 1;
+/// How often a gate may be asked in a life of its node for another reason than a requeue of `since`: by durable
+/// subscriptions behind it that take the event each on its own, and are not beyond it when the command comes.
+std::int64_t asked_besides(const Evidence& evidence, std::uint32_t gate, const Place& place, LifeNo life,
+                           SteadyTime since) {
   const std::string type(original_type(evidence.history.streams[place.stream].type));
-  std::int64_t ways = 1;
+  const auto is_before = [&](const HandOver& one) { return one.life == life && one.at <= since; };
+  std::int64_t asked = 0;
+  for (const std::size_t number : evidence.hand_overs(gate, place)) asked += is_before(evidence.at(number)) ? 1 : 0;
+  if (asked == 0) asked = 1;  // when it arrives
   for (std::uint32_t i = 0; i < evidence.plan.subscriptions.size(); ++i) {
-    if (evidence.plan.subscriptions[i].host != drawn.host || !evidence.is_durable(i)) continue;
-    ways += evidence.plan.filter(i).matches(type) ? 1 : 0;
+    const bool is_behind = evidence.plan.subscriptions[i].host == evidence.plan.subscriptions[gate].host &&
+                           evidence.is_durable(i) && evidence.plan.filter(i).matches(type);
+    if (!is_behind) continue;
+    const bool is_beyond = std::ranges::any_of(evidence.history.hand_overs, [&](const HandOver& one) {
+      return one.subscription == i && one.place.stream == place.stream && one.place.sequence > place.sequence &&
+             is_before(one);
+    });
+    asked += is_beyond ? 0 : 1;
   }
-  return ways;
+  return asked;
 }
 
 /// A repeated command changes nothing: after one requeue an event is begun with once more in a life of its node.
@@ -73,16 +81,22 @@ void check_requeues(const Evidence& evidence, Violations& violations) {
     for (std::uint32_t i = 0; i < evidence.plan.subscriptions.size(); ++i) {
       if (evidence.agent_of(i) != again.subscription) continue;
       // The letter was over before the command came again, and the event came again all the same.
-      const auto earlier = std::ranges::count_if(evidence.history.operations, [&](const Operation& one) {
-        return one.what == "requeue" && one.ok && evidence.asks_again(one, i, again.subject);
-      });
+      std::int64_t earlier = 0;
+      SteadyTime first = again.at;
+      for (const Operation& one : evidence.history.operations) {
+        if (one.what != "requeue" || !one.ok || !evidence.asks_again(one, i, again.subject)) continue;
+        ++earlier;
+        first = std::min(first, one.at);
+      }
+      const bool is_gate = evidence.plan.subscriptions[i].is_gate();
       std::map<LifeNo, std::int64_t> handled;
       for (const std::size_t number : evidence.hand_overs(i, place)) {
         const HandOver& one = evidence.at(number);
         if (evidence.answered(one) && one.ending != Ending::Retry) ++handled[one.life];
       }
       for (const auto& [life, times] : handled) {
-        if (times <= earlier + ways_to(evidence, i, place) || violations.size() >= violations_per_check_max) continue;
+        const std::int64_t besides = is_gate ? asked_besides(evidence, i, place, life, first) : 1;
+        if (times <= earlier + besides || violations.size() >= violations_per_check_max) continue;
         violations.push_back({"requeues", "handled " + std::to_string(times) + " times in one life after " +
                                               std::to_string(earlier) + " requeues\n" + evidence.history.story(place)});
       }
