@@ -73,9 +73,13 @@ void DurableSubscriptions::State::ask_before_it_begins(Subscription& sub) {
 }
 
 /// A spool that was away when this subscription began may know a later life of its cursor than the one that is in
-/// force.
+/// force. One with a new store has no beginning of it: with what is written from now on alone the subscription would
+/// seem to be new after the next start.
 void DurableSubscriptions::State::supersede(Subscription& sub, const std::optional<CursorRecord>& merged) {
-  if (merged) outrank(sub, merged->generation);
+  if (merged && merged->generation > sub.generation) return outrank(sub, merged->generation);
+  const bool has_beginning =
+      merged && merged->generation == sub.generation && merged->form == CursorRecord::Form::Whole;
+  if (!has_beginning) write_whole(sub);
 }
 
 void DurableSubscriptions::State::outrank(Subscription& sub, const CursorGeneration& other) {

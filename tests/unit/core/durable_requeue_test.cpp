@@ -244,6 +244,7 @@ TEST_F(DurableRequeue, TakenUpWithoutItsEventIsAskedForAgain) {
   away.requeues = 1;
   const Bytes frame = std::exchange(away.frame, {});
   kit.spool("s2").letters[key] = away;
+  kit.spool("s2").subscriptions = kit.spool().subscriptions;
   kit.start();
   kit.settle(5s);
   EXPECT_THAT(kit.handed, IsEmpty());

@@ -64,6 +64,36 @@ TEST_F(DurableStarting, NowIsRecordedBeforeAnythingIsOffered) {
   EXPECT_THAT(kit.handled(), ElementsAre(6, 7));
 }
 
+TEST_F(DurableStarting, ASpoolThatLostItsDiskIsToldTheBeginningAgain) {
+  kit.subscribe({.start = StartNow{}});
+  kit.spool().store(frame_in(trades, 1, 5));
+  kit.start();
+  kit.publish(frame_in(trades, 6, 2));
+  kit.settle(1s);
+  ASSERT_EQ(kit.done(trades), 7u);
+  const auto whole = [&] {
+    return std::ranges::count(kit.journal, CursorRecord::Form::Whole, [](const WriteRecord& record) {
+      const auto* cursor = std::get_if<CursorRecord>(&record.record);
+      return cursor != nullptr ? cursor->form : CursorRecord::Form::Delta;
+    });
+  };
+  const auto away_and_back = [&] {
+    kit.spool().reachable = false;
+    kit.start();
+    kit.spool().reachable = true;
+    kit.start();
+    kit.settle(1s);
+  };
+  away_and_back();
+  EXPECT_EQ(whole(), 1) << "it knows";
+  kit.spool().subscriptions.clear();
+  away_and_back();
+  EXPECT_EQ(whole(), 2);
+  EXPECT_EQ(kit.cursor().form, CursorRecord::Form::Whole);
+  EXPECT_EQ(kit.done(trades), 7u);
+  EXPECT_THAT(kit.handled(), ElementsAre(6, 7));
+}
+
 TEST_F(DurableStarting, StreamsThatAppearAfterNowBeginAtOne) {
   kit.subscribe({.start = StartNow{}});
   kit.spool().store(frame_in(trades, 1, 5));
@@ -319,7 +349,7 @@ TEST_F(DurableStarting, AChangedFilterKeepsWhatItKnew) {
   for (const auto& one : kit.handed) by_type[one.stream.type].push_back(one.sequence);
   EXPECT_THAT(by_type["trade.approved"], ElementsAre(4));
   EXPECT_THAT(by_type["trade.late"], ElementsAre(1, 2, 3, 4));  // the old filter had it, so it began at 1
-  EXPECT_THAT(by_type["order.new"], IsEmpty());                 // new to the subscription: from now on
+  EXPECT_THAT(by_type["order.new"], IsEmpty());  // new to the subscription: from now on
 }
 
 TEST_F(DurableStarting, ManyStreamsNeedSeveralRecords) {
