@@ -96,6 +96,17 @@ class AtLeastOnce {
     return begins;
   }
 
+  /// Dead before it came to this host, and every store that may have had the letter was lost since.
+  bool went_with_the_stores(const Place& place, std::size_t host) const {
+    for (std::size_t spool = 0; spool < evidence_.plan.hosts.size(); ++spool) {
+      const bool was_lost = std::ranges::any_of(evidence_.history.store_losses, [&](const History::StoreLoss& loss) {
+        return loss.host == spool && evidence_.had_expired(place, host, loss.at);
+      });
+      if (evidence_.plan.hosts[spool].spool && !was_lost) return false;
+    }
+    return true;
+  }
+
   bool was_served(std::uint32_t subscription, const Place& place) const {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
     for (const std::size_t number : evidence_.hand_overs(subscription, place)) {
@@ -104,11 +115,7 @@ class AtLeastOnce {
       if (evidence_.letter_may_be_lost(one)) return true;
     }
     if (letters_.contains(evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription))) return true;
-    // Dead before it came here, and the letter went with a store.
-    if (std::ranges::any_of(evidence_.history.store_losses, [&](const History::StoreLoss& loss) {
-          return evidence_.had_expired(place, drawn.host, loss.at);
-        }))
-      return true;
+    if (went_with_the_stores(place, drawn.host)) return true;
     // A gate may have decided for it: stop and reject need no letter here.
     for (const std::uint32_t gate : evidence_.gates_for(drawn.host, evidence_.history.streams[place.stream].type)) {
       for (const std::size_t number : evidence_.hand_overs(gate, place)) {

@@ -104,9 +104,9 @@ class LetterCheck {
     return evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription);
   }
 
-  /// The process ended before it had told a spool, and no spool has the event to begin with it anew. Then the letter was
-  /// behind everything its node got confirmed, because a node's records are one journal, and a node that could end in
-  /// peace has said that something was not.
+  /// The process ended before it had told a spool, and no spool has the event to begin with it anew. Then the letter
+  /// was behind everything its node got confirmed, because a node's records are one journal, and a node that could end
+  /// in peace has said that something was not.
   bool gone_with_its_life(const HandOver& one) const {
     if (evidence_.is_durable(one.subscription) && any_store_has(one.place)) return false;
     const Life::End end = evidence_.history.lives[one.life].end;
@@ -123,7 +123,8 @@ class LetterCheck {
 
   bool said_unconfirmed(LifeNo life) const {
     return std::ranges::any_of(evidence_.history.errors, [&](const History::Line& line) {
-      return line.life == life && line.text.contains("events were not confirmed by spools before this node had to stop");
+      return line.life == life &&
+             line.text.contains("events were not confirmed by spools before this node had to stop");
     });
   }
 
@@ -134,8 +135,8 @@ class LetterCheck {
     return std::ranges::any_of(evidence_.history.publishings,
                                [&](const Publishing& one) {
                                  return one.life == life && one.numbered && *one.numbered > from && one.place &&
-                                        types[one.type].durability == Durability::Confirmed && types[one.type].spools > 0 &&
-                                        any_store_has(*one.place);
+                                        types[one.type].durability == Durability::Confirmed &&
+                                        types[one.type].spools > 0 && any_store_has(*one.place);
                                }) ||
            std::ranges::any_of(evidence_.handed(), [&](const Evidence::Handed& handed) {
              return evidence_.is_durable(handed.subscription) && was_retried(handed, life, from);

@@ -50,7 +50,8 @@ class OrderCheck {
     if (!over || *over > at) return false;
     if (!evidence_.failed(one)) return true;
     const std::uint32_t max = evidence_.handler(one.subscription).retry.max_attempts;
-    return one.attempt >= max || evidence_.had_expired(one.place, evidence_.plan.subscriptions[one.subscription].host, at);
+    return one.attempt >= max ||
+           evidence_.had_expired(one.place, evidence_.plan.subscriptions[one.subscription].host, at);
   }
 
   void tell(const HandOver& before, const HandOver& one, const char* what) {

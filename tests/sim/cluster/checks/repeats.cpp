@@ -29,8 +29,8 @@ class RepeatCheck {
  private:
   const char* judge(const HandOver& before, const HandOver& one) const {
     if (before.life == one.life) {
-      if (evidence_.is_uncertain(before)) return "";
-      if (!evidence_.failed(before)) return "handed over again in the same life, though it had been handled";
+      if (!evidence_.failed(before) && !evidence_.is_uncertain(before))
+        return "handed over again in the same life, though it had been handled";
       if (one.attempt != before.attempt + 1) return "the attempts of one life do not follow each other";
       return "";
     }
