@@ -76,9 +76,10 @@ void DurableHost::on_roster(const std::vector<RosterSpool>& roster) {
     KnownSpool& known = spool->second.known;
     known.name = told.name;
     const bool changed = std::exchange(known.presence, told.presence) != told.presence || fresh;
-    if (changed) spool->second.left_at.reset();
-    if (changed) spool->second.is_long_gone = false;
-    spools_changed_ |= changed;
+    if (!changed) continue;
+    spool->second.left_at.reset();
+    spool->second.is_long_gone = false;
+    spools_changed_ = true;
   }
   const auto erased = std::erase_if(
       spools_, [](const auto& entry) { return !entry.second.asker && entry.second.listed == Spool::Listed::No; });

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <type_traits>
 
 #include <sys/syscall.h>
 
@@ -30,21 +31,16 @@ double wall_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-SeedSummary summary_of(const RunResult& result, std::size_t hosts) {
-  return {.seed = result.seed,
-          .digest = result.digest,
-          .simulated_ns = result.simulated.count(),
-          .hosts = hosts,
-          .published = result.published,
-          .handed = result.handed,
-          .lives = result.lives,
-          .dropped_full = result.dropped_full,
-          .unsynced_undone = result.unsynced_undone,
-          .failed_writes = result.failed_writes,
-          .short_writes = result.short_writes,
-          .faults = result.faults,
-          .wild = result.wild ? 1u : 0u,
-          .violations = static_cast<std::uint32_t>(result.violations.size())};
+SeedSummary summary_of(const RunResult& result) {
+  SeedSummary summary;
+  static_cast<RunFigures&>(summary) = result;
+  summary.seed = result.seed;
+  summary.digest = result.digest;
+  summary.simulated_ns = result.simulated.count();
+  summary.hosts = result.hosts;
+  summary.wild = result.wild ? 1u : 0u;
+  summary.violations = static_cast<std::uint32_t>(result.violations.size());
+  return summary;
 }
 
 bool write_all(int fd, const void* data, std::size_t bytes) {
@@ -65,13 +61,15 @@ void work(int out, const std::vector<std::uint64_t>& seeds, RunResult (*run)(std
     const RunResult result = run(seed);
     std::string report;
     for (const Violation& violation : result.violations) report += violation.guarantee + ": " + violation.text + '\n';
-    const SeedSummary summary = summary_of(result, result.hosts);
+    const SeedSummary summary = summary_of(result);
     const std::uint64_t bytes = report.size();
     if (!write_all(out, "E", 1) || !write_all(out, &summary, sizeof summary) || !write_all(out, &bytes, sizeof bytes))
       return;
     if (!write_all(out, report.data(), report.size())) return;
   }
 }
+
+static_assert(std::is_trivially_copyable_v<SeedSummary>);
 
 struct Worker {
   pid_t pid = -1;
@@ -200,14 +198,7 @@ class Farm {
     totals_.wild += summary.wild;
     totals_.simulated += Duration{summary.simulated_ns};
     totals_.cluster_hours += static_cast<double>(summary.simulated_ns) / 3600e9;
-    totals_.published += summary.published;
-    totals_.handed += summary.handed;
-    totals_.dropped_full += summary.dropped_full;
-    totals_.unsynced_undone += summary.unsynced_undone;
-    totals_.failed_writes += summary.failed_writes;
-    totals_.short_writes += summary.short_writes;
-    totals_.lives += summary.lives;
-    for (std::size_t i = 0; i < fault_count; ++i) totals_.faults[i] += summary.faults[i];
+    totals_ += summary;
     if (summary.violations > 0) totals_.failures.push_back({summary.seed, std::move(report)});
     if (!wants_more()) stop_workers();
   }
@@ -234,6 +225,18 @@ class Farm {
 };
 
 }  // namespace
+
+RunFigures& RunFigures::operator+=(const RunFigures& more) {
+  for (std::size_t i = 0; i < fault_count; ++i) faults[i] += more.faults[i];
+  published += more.published;
+  handed += more.handed;
+  lives += more.lives;
+  dropped_full += more.dropped_full;
+  unsynced_undone += more.unsynced_undone;
+  failed_writes += more.failed_writes;
+  short_writes += more.short_writes;
+  return *this;
+}
 
 FarmTotals run_farm(const FarmOptions& options) { return Farm(options).run(); }
 

@@ -2,7 +2,6 @@
 // memory until it ends.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -15,29 +14,19 @@
 namespace legion::sim {
 
 /// What a worker tells of one seed: plain bytes for a pipe.
-struct SeedSummary {
+struct SeedSummary : RunFigures {
   std::uint64_t seed = 0;
   std::uint64_t digest = 0;
   std::int64_t simulated_ns = 0;
   std::uint64_t hosts = 0;
-  std::uint64_t published = 0, handed = 0, lives = 0;
-  std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
-  std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
-  std::uint64_t short_writes = 0;
-  std::array<std::uint64_t, fault_count> faults{};
   std::uint32_t wild = 0;
   std::uint32_t violations = 0;
 };
 
-struct FarmTotals {
+struct FarmTotals : RunFigures {
   std::uint64_t seeds = 0, wild = 0;
   Duration simulated{};
   double cluster_hours = 0;
-  std::uint64_t published = 0, handed = 0, lives = 0;
-  std::uint64_t dropped_full = 0;  ///< messages, at high-water marks
-  std::uint64_t unsynced_undone = 0, failed_writes = 0;  ///< files torn by power cuts; writes that met a bad disk
-  std::uint64_t short_writes = 0;
-  std::array<std::uint64_t, fault_count> faults{};
   double wall_seconds = 0;
   struct Failure {
     std::uint64_t seed = 0;

@@ -20,6 +20,16 @@ class DurableGaps : public testing::Test {
     kit.spool();
     kit.start();
   }
+  /// A gap before event 5: s1 says never of it, with this reason and how far it trimmed; at s2 it is missing.
+  void meet_gap(const std::string& why, const JournalPositions& floor, const JournalPositions& through) {
+    kit.subscribe({});
+    kit.spool("s1").floor = floor;
+    kit.spool("s1").say_never(trades, 1, 4, why);
+    kit.spool("s2").through = through;
+    kit.start();
+    kit.live(frame_in(trades, 5, 1));
+    kit.settle(5s);
+  }
   DurableKit kit;
 };
 
@@ -47,13 +57,7 @@ TEST_F(DurableGaps, AGapClosesOnlyWhenEverySpoolSaysNever) {
 }
 
 TEST_F(DurableGaps, AGapClosesWhereOneSpoolTrimmedWhatWillNotComeToAnother) {
-  kit.subscribe({});
-  kit.spool("s1").floor = {3, 7};
-  kit.spool("s1").say_never(trades, 1, 4, "trimmed");
-  kit.spool("s2").through = {9, 6};
-  kit.start();
-  kit.live(frame_in(trades, 5, 1));
-  kit.settle(5s);
+  meet_gap("trimmed", {3, 7}, {9, 6});
   EXPECT_THAT(kit.lost, IsEmpty()) << "one of the positions s2 lacks may be the one";
   kit.spool("s2").through = {3, 7};
   kit.settle(5s);
@@ -64,23 +68,12 @@ TEST_F(DurableGaps, AGapClosesWhereOneSpoolTrimmedWhatWillNotComeToAnother) {
 }
 
 TEST_F(DurableGaps, AGapStaysOpenWhileASpoolDoesNotSayHowFarItTrimmed) {
-  kit.subscribe({});
-  kit.spool("s1").say_never(trades, 1, 4, "trimmed");
-  kit.spool("s2").through = {9, 9};
-  kit.start();
-  kit.live(frame_in(trades, 5, 1));
-  kit.settle(5s);
+  meet_gap("trimmed", {}, {9, 9});
   EXPECT_THAT(kit.lost, IsEmpty());
 }
 
 TEST_F(DurableGaps, WhatOneSpoolVoidedMayBeAtAnother) {
-  kit.subscribe({});
-  kit.spool("s1").floor = {3, 7};
-  kit.spool("s1").say_never(trades, 1, 4, "voided");
-  kit.spool("s2").through = {9, 9};
-  kit.start();
-  kit.live(frame_in(trades, 5, 1));
-  kit.settle(5s);
+  meet_gap("voided", {3, 7}, {9, 9});
   EXPECT_THAT(kit.lost, IsEmpty());
 }
 

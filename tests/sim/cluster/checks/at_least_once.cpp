@@ -96,21 +96,12 @@ class AtLeastOnce {
     return begins;
   }
 
-  bool every_store_was_lost_after(SteadyTime at) const {
+  /// What every store may have had is gone: each was lost at a moment for which this holds.
+  template <class IsSince>
+  bool every_store_was_lost(IsSince is_since) const {
     for (std::size_t spool = 0; spool < evidence_.plan.hosts.size(); ++spool) {
       const bool was_lost = std::ranges::any_of(evidence_.history.store_losses, [&](const History::StoreLoss& loss) {
-        return loss.host == spool && loss.at >= at;
-      });
-      if (evidence_.plan.hosts[spool].spool && !was_lost) return false;
-    }
-    return true;
-  }
-
-  /// Dead before it came to this host, and every store that may have had the letter was lost since.
-  bool went_with_the_stores(const Place& place, std::size_t host) const {
-    for (std::size_t spool = 0; spool < evidence_.plan.hosts.size(); ++spool) {
-      const bool was_lost = std::ranges::any_of(evidence_.history.store_losses, [&](const History::StoreLoss& loss) {
-        return loss.host == spool && evidence_.had_expired(place, host, loss.at);
+        return loss.host == spool && is_since(loss.at);
       });
       if (evidence_.plan.hosts[spool].spool && !was_lost) return false;
     }
@@ -125,14 +116,15 @@ class AtLeastOnce {
       if (evidence_.letter_may_be_lost(one)) return true;
     }
     if (letters_.contains(evidence_.history.id_text(place) + ' ' + evidence_.agent_of(subscription))) return true;
-    if (went_with_the_stores(place, drawn.host)) return true;
+    // Dead before it came to this host, and the letter went with the stores.
+    if (every_store_was_lost([&](SteadyTime at) { return evidence_.had_expired(place, drawn.host, at); })) return true;
     // A gate may have decided for it: stop and reject need no letter here; that of a gate that failed may be lost.
     for (const std::uint32_t gate : evidence_.gates_for(drawn.host, evidence_.history.streams[place.stream].type)) {
       for (const std::size_t number : evidence_.hand_overs(gate, place)) {
         const HandOver& one = evidence_.at(number);
         if (evidence_.answered(one) && (one.ending == Ending::Stop || one.ending == Ending::Reject)) return true;
         const bool is_used_up = evidence_.failed(one) && one.attempt >= evidence_.handler(gate).retry.max_attempts;
-        if (is_used_up && every_store_was_lost_after(one.at)) return true;
+        if (is_used_up && every_store_was_lost([&](SteadyTime at) { return at >= one.at; })) return true;
       }
     }
     return was_stopped_before(drawn, place);
