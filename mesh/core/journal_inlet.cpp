@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t strangers_max = 64;
 constexpr std::size_t sources_max = limits::roster_entries_max;
+constexpr std::string_view later_life = "the spool knows a later life of this node";
 
 }  // namespace
 
@@ -33,6 +34,21 @@ void JournalInlet::on_stored(const Origin& origin, JournalKind journal, Position
   if (intake.durable != before) state_->acknowledge(source, journal);
 }
 
+void JournalInlet::on_life(const Origin& origin) {
+  State& state = *state_;
+  Incarnation& newest = state.newest[origin.node];
+  if (origin.incarnation <= newest) return;
+  newest = origin.incarnation;
+  std::vector<std::pair<std::string, LinkSession>> over;
+  for (const auto& [peer, link] : state.links) {
+    if (state.is_over(link.source->origin)) over.emplace_back(peer, link.session);
+  }
+  for (const auto& [peer, session] : over) {
+    state.refuse(peer, session, ErrorCode::Refused, std::string(later_life));
+    state.drop_link(peer);
+  }
+}
+
 void JournalInlet::on_open(Now, const std::string& peer, const OpenLink& message, const std::string& bound) {
   State& state = *state_;
   state.drop_link(peer);
@@ -42,6 +58,9 @@ void JournalInlet::on_open(Now, const std::string& peer, const OpenLink& message
   }
   if (state.frozen) return state.refuse(peer, message.session, ErrorCode::Io, *state.frozen);
   if (!bound.empty()) return state.refuse(peer, message.session, ErrorCode::Refused, bound);
+  if (state.is_over(message.origin)) {
+    return state.refuse(peer, message.session, ErrorCode::Refused, std::string(later_life));
+  }
   if (state.links.size() >= links_max) {
     return state.refuse(peer, message.session, ErrorCode::WouldBlock, "the spool has too many links");
   }
@@ -128,6 +147,11 @@ JournalInlet::State::Source& JournalInlet::State::source(const Origin& origin) {
   Source& source = sources[origin];
   source.origin = origin;
   return source;
+}
+
+bool JournalInlet::State::is_over(const Origin& origin) const {
+  const auto found = newest.find(origin.node);
+  return found != newest.end() && origin.incarnation < found->second;
 }
 
 /// What the store tells again when they come back.

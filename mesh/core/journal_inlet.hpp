@@ -18,8 +18,9 @@ namespace legion {
 /// Thread: the spool's loop. Order: records are given to the store in the order of their positions per journal, each
 /// once. Bounds: `window_bytes_total` bytes given to the store and not yet durable, divided evenly among the origins
 /// that have a link; each journal of them may always have 64 KiB, or one record; links_max links, links_per_origin_max
-/// of one origin (the oldest goes). Errors: a message that does not fit costs that message; when something is missing
-/// the link rewinds; a frame that is none, or of another origin, costs the link (bad_data).
+/// of one origin (the oldest goes), one number for each node the store knows. Errors: a message that does not fit costs
+/// that message; when something is missing the link rewinds; a frame that is none, or of another origin, costs the link
+/// (bad_data).
 class JournalInlet {
  public:
   struct Config {
@@ -37,6 +38,9 @@ class JournalInlet {
   /// `floor`. Told before each on_open() of the origin (what it knew may have been forgotten; nothing is taken back),
   /// and whenever the store got something in another way (from another spool).
   void on_stored(const Origin& origin, JournalKind journal, Position floor, std::span<const PositionRange> ranges);
+  /// The store knows of this life of a node, or is about to. Earlier lives of the node have no link any more: what of
+  /// theirs is still on its way is not taken, so that the end of theirs that readers are told of stays the end.
+  void on_life(const Origin& origin);
   /// `peer` is the connection's routing id. `bound` is how the store answered bind(): empty, or why it refused.
   void on_open(Now now, const std::string& peer, const OpenLink& message, const std::string& bound);
   /// All but OpenLink; of AppendFrame with the frame.

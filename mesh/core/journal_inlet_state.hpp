@@ -54,6 +54,7 @@ struct JournalInlet::State {
   void refuse(const std::string& peer, LinkSession session, ErrorCode code, std::string reason);
   static Answer no_such_link(const std::string& peer, LinkSession session);
   void drop_link(const std::string& peer);
+  bool is_over(const Origin& origin) const;
   void forget_sources();
   void divide_window();
   void open(const std::string& peer, const OpenLink& message);
@@ -84,6 +85,7 @@ struct JournalInlet::State {
   std::uint64_t window = 0;              // of each origin and journal
   std::map<Origin, Source> sources;
   std::unordered_map<std::string, Link> links;
+  std::map<std::string, Incarnation, std::less<>> newest;  // of each node
   Link* recent = nullptr;                // the link of the last message
   std::deque<std::pair<std::string, LinkSession>> strangers;  // who were told that they have no link
   std::vector<Source*> to_acknowledge;

@@ -37,6 +37,7 @@ Result<std::unique_ptr<SpoolService>> SpoolService::start(std::unique_ptr<Store>
   std::unique_ptr<SpoolService> service(
       new SpoolService(std::move(store), server, std::move(options), std::move(backend), log, std::move(*signal)));
   const auto frozen = service->store_->frozen();
+  for (const JournalState& state : service->store_->journals()) service->inlet_.on_life(state.origin);
   const auto wake = [raised = service->signal_.get()] { raised->raise(); };
   auto readers = SpoolReaders::start(*service->store_, service->options_.readers, wake);
   if (!readers) return std::unexpected(readers.error());
@@ -105,7 +106,14 @@ void SpoolService::on_open_link(Now now, const std::string& peer, OpenLink messa
   const auto on_done = [this, peer, open = std::move(message)](const Result<std::vector<JournalState>>& states) {
     on_bound(peer, open, states);
   };
+  begin_life(origin);
   commands_.push_back(store_command::Bind{origin, boot, on_done});
+}
+
+// What of an earlier life was taken goes to the store before it hears of this one, and no more of it behind.
+void SpoolService::begin_life(const Origin& origin) {
+  inlet_.on_life(origin);
+  flush();
 }
 
 void SpoolService::on_bound(const std::string& peer, const OpenLink& message,
@@ -227,6 +235,7 @@ void SpoolService::bind(Origin origin, BootId boot, std::function<void(Result<vo
   const auto on_states = [on_done = std::move(on_done)](const Result<std::vector<JournalState>>& states) {
     on_done(states ? Result<void>() : std::unexpected(states.error()));
   };
+  begin_life(origin);
   commands_.push_back(store_command::Bind{std::move(origin), boot, on_states});
   flush();
 }

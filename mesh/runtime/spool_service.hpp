@@ -89,6 +89,7 @@ class SpoolService {
   void read_messages(Now now);
   void on_message(Now now, transport::SpoolRequest request);
   void on_open_link(Now now, const std::string& peer, OpenLink message);
+  void begin_life(const Origin& origin);
   void on_bound(const std::string& peer, const OpenLink& message, const Result<std::vector<JournalState>>& states);
   void take_results(Now now);
   void on_news(Now now, StoreNews& news);

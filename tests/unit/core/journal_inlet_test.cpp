@@ -125,6 +125,26 @@ TEST_F(InletTest, LinksBeyondTheBoundAreRefusedUntilOneIsGone) {
   EXPECT_TRUE(inlet().is_linked({"late", 7}));
 }
 
+/// Readers were told where the earlier life ends: nothing may come behind that.
+TEST_F(InletTest, ALaterLifeEndsTheLinksOfEarlierOnesForGood) {
+  const Origin later{own().node, own().incarnation + 1};
+  open("old", 5);
+  frame("old", 5, 1);
+  inlet().on_life(later);
+  EXPECT_THAT(take_stored(), ElementsAre(Pair(1, 1)));  // it was taken before
+  EXPECT_EQ(refusal("old"), "refused");
+  frame("old", 5, 2);
+  EXPECT_THAT(take_stored(), IsEmpty());
+
+  inlet().on_open(now, "again", OpenLink{1, 1, 6, own(), BootId{}}, "");
+  EXPECT_EQ(refusal("again"), "refused");
+  EXPECT_FALSE(inlet().is_linked(own()));
+  inlet().on_life(own());  // from another spool, to be completed
+  EXPECT_EQ(open("new", 7, later).session, 7u);
+  frame("new", 7, 1, 100, confirmed, later);
+  EXPECT_EQ(take_stored().size(), 1u);
+}
+
 /// What it knows of nodes that are gone is not kept for ever; what it still owes the store is.
 TEST_F(InletTest, ForgetsOriginsWithoutALinkButNotWhatWaitsForItsCommit) {
   open("busy", 1);
