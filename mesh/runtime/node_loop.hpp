@@ -143,6 +143,7 @@ class NodeLoop {
   void open_streams(Now now, Incarnation incarnation);
   void connect(Now now, const Member& peer);
   void disconnect(const std::string& name);
+  void disconnect_spool(const std::string& name);
   void retry_unresolved(Now now);
   void forget_strangers();
   void on_member_changed(Now now, const effect::MemberChanged& change);

@@ -207,7 +207,7 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
 }
 
 void NodeLoop::connect_spool(const Member& member) {
-  if (member.endpoints.spool.empty()) return;
+  if (member.endpoints.spool.empty()) return disconnect_spool(member.name);
   streams_->outbound.set_capture(Outbound::Capture::On);
   caller_.resolve({member.endpoints.spool}, [this, name = member.name](Result<std::vector<std::string>> result) {
     const Member* known = membership_.find(name);
@@ -327,9 +327,7 @@ void NodeLoop::disconnect(const std::string& name) {
   streams_->reader->disconnect(now_, name);
   const Member* member = membership_.find(name);
   if (member && member->state != MemberState::Left) return;
-  streams_->journal.disconnect(now_, name);
-  streams_->durable.disconnect(now_, name);
-  if (catchup_) catchup_->disconnect(name);
+  disconnect_spool(name);
   // Over for good: the books stay, the streams go.
   if (const auto life = incarnations_.find(name); life != incarnations_.end()) {
     const Origin origin{name, life->second};
@@ -338,6 +336,12 @@ void NodeLoop::disconnect(const std::string& name) {
     }
   }
   streams_->ledger.forget_origin(name);
+}
+
+void NodeLoop::disconnect_spool(const std::string& name) {
+  streams_->journal.disconnect(now_, name);
+  streams_->durable.disconnect(now_, name);
+  if (catchup_) catchup_->disconnect(name);
 }
 
 void NodeLoop::on_member_changed(Now now, const effect::MemberChanged& change) {

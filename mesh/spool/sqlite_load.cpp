@@ -60,7 +60,20 @@ Result<void> load_journals(WriterState& state, std::map<RowId, OriginBook*>& by_
   return {};
 }
 
-// What was committed since the head was saved.
+void hold(JournalBook* journal, PositionRange range) {
+  if (journal == nullptr) return;
+  journal->held.add(range);
+  journal->is_unsaved = true;
+}
+
+bool has_rows_of(WriterState& state, const BlockContents& contents, CommitNumber block) {
+  return std::ranges::all_of(contents.positions, [&](const BlockPositions& run) {
+    return state.sql.position_of_block.rows(run.journal, run.range.first, run.range.last, block).next();
+  });
+}
+
+// What was committed since the head was saved. A block's own list of what it holds may be damaged: what a spool says it
+// has is what readers find.
 Result<void> replay_blocks(WriterState& state, std::map<RowId, OriginBook*>& by_row) {
   Rows rows = state.sql.blocks_from.rows(state.head.replay_from);
   while (rows.next()) {
@@ -73,15 +86,13 @@ Result<void> replay_blocks(WriterState& state, std::map<RowId, OriginBook*>& by_
     state.head.body_bytes += row.stored_bytes;
     ++state.head.blocks;
     const auto contents = decode_contents(row.encoded_contents);
-    if (!contents) {
-      state.shared->report_damage(row.first);
+    if (contents && has_rows_of(state, *contents, row.first)) {
+      for (const BlockPositions& run : contents->positions) hold(find(by_row, run.journal), run.range);
       continue;
     }
-    for (const BlockPositions& run : contents->positions) {
-      JournalBook* journal = find(by_row, run.journal);
-      if (journal == nullptr) continue;
-      journal->held.add(run.range);
-      journal->is_unsaved = true;
+    state.shared->report_damage(row.first);
+    for (Rows held = state.sql.positions_of_block.rows(row.first); held.next();) {
+      hold(find(by_row, held.number(0)), read_range(held, 1));
     }
   }
   return {};
@@ -95,9 +106,8 @@ void load_voids(WriterState& state, std::map<RowId, OriginBook*>& by_row) {
     if (journal == nullptr) continue;
     const PositionRange range{rows.count(1), rows.count(2)};
     if (range.first == 0 || range.last < range.first) continue;
-    journal->held.add(range);
+    hold(journal, range);
     journal->voids.add(range);
-    journal->is_unsaved = true;
   }
 }
 

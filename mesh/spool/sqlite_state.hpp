@@ -42,9 +42,9 @@ struct WriterQueries {
   Query put_block, put_body, remove_block, remove_body, flag_block, put_span, remove_span, put_position,
       remove_position;
   Query blocks_from, block_at, body, remove_spans_of_block, remove_positions_of_block, positions_of_block,
-      positions_up_to;
-  Query put_void, void_at, remove_void, remove_voids_up_to, void_span_before, remove_void_span,
-      put_void_span, remove_void_spans_up_to;
+      position_of_block, positions_up_to;
+  Query put_void, void_at, remove_void, remove_voids_up_to, void_span_before, remove_void_span, put_void_span,
+      remove_void_spans_up_to;
   Query put_mark;
 };
 

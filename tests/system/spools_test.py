@@ -197,6 +197,20 @@ class Spools(unittest.TestCase):
         self.second.start().ready()
         poll.until(lambda: row().get("state") == "active", row)
 
+    def test_a_node_that_comes_back_without_a_spool_is_none_any_more(self):
+        self.start(spools=1)
+
+        def links():
+            return {link["spool"] for link in self.source.stats()["journal"]["links"]}
+        poll.until(lambda: links() == {"first", "second"}, links)
+        self.second.kill()
+        plain = self.mesh.node("second", join=[self.first], topic=work.CONFIRMED,
+                               node={"state_dir": str(self.second.state_dir)}).start().ready()
+        poll.until(lambda: links() == {"first"}, links)
+        self.mesh.alive_everywhere([self.first, plain, self.source])
+        with work.Publisher(self.source) as publisher:
+            self.confirms(publisher, 200)
+
     def test_after_a_partition_they_converge_and_verify_shows_it(self):
         """Each side goes on recording: one spool is enough, and each has a publisher."""
         self.mesh = Mesh(spools=1)

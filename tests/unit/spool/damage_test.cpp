@@ -4,6 +4,8 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <legion/spool/block_contents.hpp>
+
 #include "kit.hpp"
 
 namespace legion {
@@ -135,6 +137,32 @@ TEST(Damage, ACrashImageHasEveryAcknowledgedEvent) {
     EXPECT_EQ(text_of(journal_of(**opened, feed).ranges), "1-" + std::to_string(position));
     EXPECT_THAT((*opened)->findings(), IsEmpty());
   }
+}
+
+/// What was committed since the books were saved is read off the blocks: from what readers find of them, not from what
+/// a block says about itself, or the spool would acknowledge what it never had.
+TEST(Damage, ABlockThatSaysItHoldsMoreThanItDoesIsNotBelieved) {
+  StoreRig rig(StoreKind::Sqlite);
+  fill(rig, 1, 5);
+  const std::string image = crash_image(rig, "image");
+  {
+    SQLite::Database database(image, SQLite::OPEN_READWRITE);
+    SQLite::Statement query(database, "SELECT contents FROM block WHERE first = 5");
+    ASSERT_TRUE(query.executeStep());
+    const std::string bytes = query.getColumn(0).getString();
+    auto contents = spool::decode_contents(as_bytes_view(bytes));
+    ASSERT_TRUE(contents);
+    contents->positions.at(0).range.last += 64;
+    const Bytes changed = spool::encode(*contents);
+    SQLite::Statement change(database, "UPDATE block SET contents = ? WHERE first = 5");
+    change.bind(1, changed.data(), static_cast<int>(changed.size()));
+    ASSERT_EQ(change.exec(), 1);
+  }
+  const auto opened = SqliteStore::open(image, {});
+  ASSERT_TRUE(opened) << opened.error().message;
+  for (int i = 0; i < 10 && (*opened)->maintain(noon, {}).value_or(false); ++i) continue;
+  EXPECT_EQ(text_of(journal_of(**opened, feed).ranges), "1-4");
+  EXPECT_EQ((*opened)->figures().quarantined, 1u);
 }
 
 TEST(Damage, OfALogThatIsCutOffTheWholeCommitsCount) {
