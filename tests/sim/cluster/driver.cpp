@@ -39,6 +39,11 @@ Driver::Driver(Plan plan)
       store_watch_(plan_, history_, environment_),
       cuts_(plan_.hosts.size() * plan_.hosts.size(), 0) {
   world_.durable_copies = [this](const Place& place) { return durable_copies(place); };
+  if (plan_.mark_max > 0) {
+    environment_.watch_lanes([this](std::size_t to, std::string_view message, Environment::Queue queue) {
+      history_.sent_to(to, message, {.at = kernel().now(), .dropped = queue == Environment::Queue::WasFull});
+    });
+  }
   result_.seed = plan_.seed;
   result_.wild = plan_.wild;
   result_.hosts = plan_.hosts.size();

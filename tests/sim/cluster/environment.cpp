@@ -126,6 +126,16 @@ void Environment::heal_links() {
   }
 }
 
+void Environment::watch_lanes(std::function<void(std::size_t to, std::string_view message, Queue queue)> watcher) {
+  network().watch_published([&plan = state_->plan, watcher = std::move(watcher)](
+                                const std::string& to, std::string_view message, Published what) {
+    const auto host = std::ranges::find(plan.hosts, to, &HostPlan::address);
+    if (host == plan.hosts.end()) return;
+    watcher(static_cast<std::size_t>(host - plan.hosts.begin()), message,
+            what == Published::Queued ? Queue::Took : Queue::WasFull);
+  });
+}
+
 Disk& Environment::disk(std::size_t host) { return *state_->disks[host]; }
 
 }  // namespace legion::sim

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "disk/disk.hpp"
@@ -48,6 +50,9 @@ class Environment {
   void set_capacity(std::size_t from, std::size_t to, double bytes_per_second);
   void reset_connections(std::size_t a, std::size_t b);
   void heal_links();
+  /// Is told of every message of a lane what became of it at the queue for a host.
+  enum class Queue : std::uint8_t { Took, WasFull };
+  void watch_lanes(std::function<void(std::size_t to, std::string_view message, Queue queue)> watcher);
 
   // --- disks
   Disk& disk(std::size_t host);

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include <legion/event/frame.hpp>
+
 #include "kernel/kernel.hpp"
 
 namespace legion::sim {
@@ -21,6 +23,27 @@ std::string text_of(SteadyTime at) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6f", static_cast<double>((at - Kernel::begins_at).count()) / 1e9);
   return text;
+}
+
+void History::sent_to(std::size_t host, std::string_view message, Sent one) {
+  const auto header = decode_frame_header(as_bytes_view(message));
+  if (!header) return;  // the echo of a sync
+  one.next = header->first_sequence + header->event_count;
+  const StreamNo stream = stream_of(
+      {{std::string(header->origin), header->incarnation}, header->lane, std::string(header->type), header->shard});
+  sent[{host, stream}].push_back(one);
+}
+
+bool History::is_unheard(std::size_t host, const Place& place, SteadyTime until) const {
+  const auto found = sent.find({host, place.stream});
+  if (found == sent.end()) return false;
+  bool was_dropped = false;
+  for (const Sent& one : found->second) {
+    if (one.at > until || one.next <= place.sequence) continue;
+    if (!one.dropped) return false;
+    was_dropped = true;
+  }
+  return was_dropped;
 }
 
 StreamNo History::stream_of(const StreamId& stream) {

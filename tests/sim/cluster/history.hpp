@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -133,6 +134,18 @@ class History {
     Duration by{};
   };
   std::vector<WallStep> wall_steps;
+
+  /// A frame or a tail marker that an origin had for a host. Only where queues are so short that the last ones of a
+  /// stream may all be dropped.
+  struct Sent {
+    SteadyTime at{};
+    std::uint64_t next = 0;  ///< the sequence behind it
+    bool dropped = false;  ///< the queue for that host was full
+  };
+  std::map<std::pair<std::size_t, StreamNo>, std::vector<Sent>> sent;  ///< by the host it was for
+  void sent_to(std::size_t host, std::string_view message, Sent sent);
+  /// Until then whatever could have told this host of the event was dropped at a full queue, and something was.
+  bool is_unheard(std::size_t host, const Place& place, SteadyTime until) const;
 
   StreamNo stream_of(const StreamId& stream);
   Place place_of(const EventId& id);

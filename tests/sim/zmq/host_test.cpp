@@ -1,5 +1,8 @@
 // What befalls hosts and processes of the simulated network, as the transport layer sees it. What real ZeroMQ can show
 // too is in tests/sim/conformance.
+#include <set>
+#include <string>
+
 #include "network_fixture.hpp"
 
 namespace legion::sim::test {
@@ -78,6 +81,33 @@ TEST_F(HostTest, AQueueThatIsFullDropsAndSaysSo) {
   run(5s);
   EXPECT_GE(slow, 1u);
   EXPECT_GT(network.figures().dropped_full, 1000u);
+}
+
+TEST_F(HostTest, WhoeverWatchesIsToldWhatWasDroppedAtAFullQueueAndWhatWasNot) {
+  std::uint64_t dropped = 0;
+  std::set<std::string> queued;
+  network.watch_published([&](const std::string& to, std::string_view text, Published what) {
+    EXPECT_EQ(to, b);
+    if (what == Published::DroppedFull) {
+      ++dropped;
+    } else {
+      queued.emplace(text.substr(0, 9));
+    }
+  });
+  publish(1000, 100us);
+  subscribe();
+  run(2s);
+  EXPECT_EQ(dropped, 0u);
+  kernel.pause(*subscriber);
+  run(5s);
+  EXPECT_GT(dropped, 1000u);
+  EXPECT_EQ(dropped, network.figures().dropped_full);
+  kernel.resume(*subscriber);
+  run(2s);
+  for (const int number : got) {
+    const std::string text = std::to_string(number);
+    EXPECT_TRUE(queued.contains("a" + std::string(8 - text.size(), '0') + text)) << number;
+  }
 }
 
 TEST_F(HostTest, AKilledProcessLeavesNothingInTheNetwork) {

@@ -27,6 +27,12 @@ void Network::reset(NetworkSettings settings) {
   host(loopback_ip).known = true;
 }
 
+void Network::tell_published(const Pipe& pipe, std::string_view text, Published what) {
+  if (!on_published_ || pipe.session == nullptr || pipe.session->connection() == nullptr) return;
+  Connection& connection = *pipe.session->connection();
+  on_published_(connection.host(1 - connection.side_of(*pipe.session)).ip, text, what);
+}
+
 Host& Network::host(const std::string& ip) {
   for (const auto& known : hosts_) {
     if (known->ip == ip) return *known;

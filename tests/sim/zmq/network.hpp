@@ -6,9 +6,12 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <legion/base/time.hpp>
@@ -68,6 +71,11 @@ struct NetworkFigures {
   std::uint64_t lost_with_connection = 0;  ///< whole messages that were given to ZeroMQ and never arrived
 };
 
+/// What becomes of a message that an XPUB has for one peer.
+enum class Published : std::uint8_t { Queued, DroppedFull };
+/// Is told the peer's IP address and the first part of the message.
+using OnPublished = std::function<void(const std::string& to, std::string_view text, Published what)>;
+
 /// What waits somewhere, of one session: for bounds on memory.
 struct Held {
   std::string process;
@@ -109,6 +117,9 @@ class Network {
   void power_on(const std::string& ip);
   bool is_open(const std::string& from, const std::string& to);
 
+  /// Until the next reset(): is told of every message of an XPUB, once for each peer with a connection that wants it.
+  void watch_published(OnPublished watcher) { on_published_ = std::move(watcher); }
+
   const NetworkFigures& figures() const { return figures_; }
   std::vector<Held> held() const;
   const NetworkSettings& settings() const { return settings_; }
@@ -134,6 +145,8 @@ class Network {
   Host& host(const std::string& ip);
   Connection* connection(std::uint64_t id);
   NetworkFigures& count() { return figures_; }
+  bool is_published_watched() const { return on_published_ != nullptr; }
+  void tell_published(const Pipe& pipe, std::string_view text, Published what);
   void count_lost(const Ring<Msg>& parts);
 
  private:
@@ -147,6 +160,7 @@ class Network {
 
   NetworkSettings settings_;
   NetworkFigures figures_;
+  OnPublished on_published_;
   std::vector<std::unique_ptr<Context>> contexts_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::vector<std::vector<std::unique_ptr<Link>>> links_;  // from, to

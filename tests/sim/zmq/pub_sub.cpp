@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "network.hpp"
 #include "patterns.hpp"
@@ -14,8 +15,14 @@ Xpub::Xpub(Context& context) : Socket(context, ZMQ_XPUB) {}
 // The pipes that match are found with the first part of a message and get the others too. A pipe that was found full
 // does not match until its reader has made room.
 int Xpub::do_send(Msg& msg) {
-  NetworkFigures& figures = Network::get().count();
+  Network& network = Network::get();
+  NetworkFigures& figures = network.count();
   std::uint64_t full = 0;
+  std::vector<const Pipe*> passed_over;  // of a first part that somebody watches
+  const bool is_watched = !more_sent_ && network.is_published_watched();
+  const auto tell = [&](const Pipe& pipe, Published what) {
+    if (is_watched) network.tell_published(pipe, msg.text(), what);
+  };
   if (!more_sent_) {
     matching_.clear();
     ++sends_;
@@ -25,6 +32,7 @@ int Xpub::do_send(Msg& msg) {
         matching_.push_back(&pipe);
       } else {
         ++full;
+        if (is_watched) passed_over.push_back(&pipe);
       }
     });
   }
@@ -33,8 +41,11 @@ int Xpub::do_send(Msg& msg) {
     return EAGAIN;
   }
   more_sent_ = msg.more;
+  for (const Pipe* pipe : passed_over) tell(*pipe, Published::DroppedFull);
   std::erase_if(matching_, [&](Pipe* pipe) {
-    if (pipe->write(msg.share())) return false;
+    const bool fits = pipe->write(msg.share());
+    tell(*pipe, fits ? Published::Queued : Published::DroppedFull);
+    if (fits) return false;
     pipe->eligible = false;
     ++full;
     return true;
