@@ -101,7 +101,8 @@ void SpoolCatchup::begin_due_round() {
   Peer& peer = next->second;
   peer.moved = false;
   peer.not_before = now_.steady + peer.pause;
-  Round& round = round_.emplace();
+  round_ = Round{};
+  Round& round = *round_;
   round.number = ++rounds_begun_;
   round.peer = next->first;
   setup_.service.journals(in_this_round<std::vector<JournalState>>([this](std::vector<JournalState> states) {
