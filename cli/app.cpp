@@ -80,6 +80,7 @@ class CommandLine {
     add("stats", "Show what nodes have done: lanes, subscriptions, handlers, agents", make_stats());
     add("nodes", "Show the nodes of the mesh", make_nodes());
     add("publish", "Publish one event, or a stream of JSON lines", make_publish());
+    add("types", "Show the event types of the catalog and the fields of their data", make_types());
     add("dlq", "Show, requeue, purge or export dead letters", make_dlq());
     add("pending", "Show how far durable subscriptions are; rm, reset or skip one", make_pending());
     add("spool", "Show, check, back up or mark spools", make_spool());

@@ -18,8 +18,8 @@ constexpr std::size_t page_with_payload = 64;
 constexpr std::size_t page_without_payload = 1000;
 constexpr std::array<LetterState, 4> all_states{LetterState::Dead, LetterState::Requeued, LetterState::Resolved,
                                                 LetterState::Purged};
-constexpr std::array<std::string_view, 6> reasons{"handler_error", "gate_failed", "rejected", "expired", "undecodable",
-                                                  "schema"};
+constexpr std::array<std::string_view, 7> reasons{"handler_error", "gate_failed", "rejected", "expired", "undecodable",
+                                                  "schema", "unknown_version"};
 
 std::unexpected<Error> bad(std::string text) { return fail(ErrorCode::InvalidArgument, std::move(text)); }
 

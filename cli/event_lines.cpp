@@ -16,6 +16,7 @@ void apply(const EventChanges& changes, IncomingEvent& incoming) {
   }
   if (!changes.correlation_id.empty()) incoming.event.correlation_id = changes.correlation_id;
   if (!changes.causation_id.empty()) incoming.event.causation_id = changes.causation_id;
+  if (changes.schema_version) incoming.event.schema_version = *changes.schema_version;
   if (!changes.key.empty()) incoming.event.key = changes.key;
 }
 

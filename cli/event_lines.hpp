@@ -18,6 +18,7 @@ struct EventChanges {
   std::string causation_id;
   std::string key;
   std::string source;
+  std::optional<std::uint32_t> schema_version;
   std::optional<Duration> ttl;  ///< applied by the caller, who knows the time
 };
 

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
+#include <limits>
 #include <ostream>
 #include <system_error>
 
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
+#include <legion/cli/data_check.hpp>
 #include <legion/cli/event_lines.hpp>
 #include <legion/cli/figures.hpp>
 #include <legion/cli/flags.hpp>
@@ -55,8 +57,12 @@ class Publish : public Verb {
     add_text(app, "--key", changes_.key, "KEY", "key: events of one key stay in order");
     add_text(app, "--source", changes_.source, "SOURCE", "who publishes, as NODE/AGENT (default: the node's own /control)");
     add_duration(app, "--ttl", changes_.ttl, "the event expires after this time");
+    add_count(app, "--schema-version", schema_version_, "version of the data (default 1, as without versions)");
     add_count(app, "--count", count_, "publish the event N times");
     add_count(app, "--rate", rate_, "at most N events a second");
+    add_text(app, "--check", check_, "strict|warn|off",
+             "data that is not what its type declares: turn it away, warn, or do not look (default: strict for a "
+             "single event, warn for a stream)");
     app.add_flag("--confirm", confirm_, "wait until spools have recorded each event; 75 when that takes longer than --timeout");
   }
 
@@ -80,6 +86,13 @@ class Publish : public Verb {
       if (!event) return session.fail(event.error());
       single = std::move(*event);
     }
+    DataCheck data_check(session, check_mode_.value_or(single ? CheckMode::Strict : CheckMode::Warn));
+    if (single) {
+      const auto checked = data_check.look(single->event, "");
+      if (!checked) {
+        return session.fail({ErrorCode::BadData, checked.error().message + " (--check off: publish it all the same)"});
+      }
+    }
     const auto target = session.target();
     if (!target) return session.fail(target.error());
     auto node = session.connect(target->address);
@@ -95,7 +108,8 @@ class Publish : public Verb {
     begin_ = session.world().now().steady;
     outcome.begin();
     const auto sent = single ? repeat_event(session, publisher, outcome, *single)
-                             : stream(session, publisher, outcome, *in);
+                             : stream(session, publisher, outcome, data_check, *in);
+    data_check.finish();
     return outcome.finish(sent, publisher.first_unknown());
   }
 
@@ -116,6 +130,12 @@ class Publish : public Verb {
       type_ = canonical_type(type_);
       if (!is_event_type(type_)) return session.usage("publish: '" + type_ + "' is not an event type such as trade.approved");
     }
+    if (schema_version_ && *schema_version_ > std::numeric_limits<std::uint32_t>::max()) {
+      return session.usage("--schema-version: at most " + std::to_string(std::numeric_limits<std::uint32_t>::max()));
+    }
+    if (schema_version_) changes_.schema_version = static_cast<std::uint32_t>(*schema_version_);
+    if (!check_.empty()) check_mode_ = parse_check_mode(check_);
+    if (!check_.empty() && !check_mode_) return session.usage("--check: '" + check_ + "' is none of strict, warn, off");
     if (priority_.empty()) return exit_code::ok;
     changes_.priority = parse_priority(priority_);
     return changes_.priority ? exit_code::ok
@@ -137,7 +157,8 @@ class Publish : public Verb {
     return publisher.flush();
   }
 
-  Result<void> stream(Session& session, Publisher& publisher, PublishOutcome& outcome, std::istream& in) {
+  Result<void> stream(Session& session, Publisher& publisher, PublishOutcome& outcome, DataCheck& data_check,
+                      std::istream& in) {
     LineReader reader(in, limits::json_line_bytes_max);
     for (;;) {
       // Whoever writes slowly is not made to wait for a full call.
@@ -152,6 +173,11 @@ class Publish : public Verb {
       if (line->text.find_first_not_of(" \t") == std::string::npos && !line->too_long) continue;
       auto event = line->too_long ? fail(ErrorCode::TooBig, "the line is longer than " + format_size(limits::json_line_bytes_max))
                                   : read_event_line(line->text, type_ == "-" ? "" : type_, changes_);
+      if (event) {
+        const std::string where = outcome.stream() + ':' + std::to_string(line->number) + ": ";
+        const auto checked = data_check.look(event->event, where);
+        if (!checked) event = std::unexpected(checked.error());
+      }
       if (event && changes_.ttl) event->event.expires_at = session.world().now().wall + *changes_.ttl;
       if (!event) {
         // Results come in the order of the lines.
@@ -185,6 +211,9 @@ class Publish : public Verb {
   CLI::Option* data_option_ = nullptr;  ///< owned by the parser
   std::string file_;
   std::string priority_;
+  std::optional<std::uint64_t> schema_version_;
+  std::string check_;
+  std::optional<CheckMode> check_mode_;
   EventChanges changes_;
   std::optional<std::uint64_t> count_;
   std::optional<std::uint64_t> rate_;

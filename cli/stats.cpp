@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array<Section, 8> default_sections{Section::Lane,    Section::Subscription, Section::Handler, Section::Agent,
                                                   Section::Journal, Section::Link,         Section::Spool,   Section::Durable};
-constexpr std::array<std::string_view, 4> count_groups{"publish", "refused", "local", "dead_letters"};
+constexpr std::array<std::string_view, 5> count_groups{"publish", "refused", "local", "dead_letters", "schema"};
 
 class Stats : public Verb {
  public:

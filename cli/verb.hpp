@@ -34,6 +34,7 @@ std::unique_ptr<Verb> make_spool();
 std::unique_ptr<Verb> make_stats();
 std::unique_ptr<Verb> make_nodes();
 std::unique_ptr<Verb> make_publish();
+std::unique_ptr<Verb> make_types();
 std::unique_ptr<Verb> make_check();
 std::unique_ptr<Verb> make_config();
 std::unique_ptr<Verb> make_version();

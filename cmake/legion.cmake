@@ -12,6 +12,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(
     -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized -Wno-dangling-pointer)
 endif()
+# The layers, which are position-independent, may inline what they define as other code does: nobody replaces it from
+# outside (docs/adr/0018).
+add_compile_options(-fno-semantic-interposition)
 # Assertions and logs name mesh/core/x.cpp, not where somebody happened to build.
 add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 
@@ -48,6 +51,7 @@ function(legion_layer name)
   file(MAKE_DIRECTORY ${root}/legion)
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${root}/legion/${name} SYMBOLIC)
   add_library(legion_${name} STATIC ${ARG_SOURCES})
+  set_target_properties(legion_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)  # all of them are part of liblegion.so
   target_include_directories(legion_${name} PUBLIC ${root})
   target_link_libraries(legion_${name} PUBLIC ${ARG_LINK})
   if(LEGION_COVERAGE AND name MATCHES "^(core|spool)$")

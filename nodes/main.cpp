@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <legion/agents/factory.hpp>
+#include <legion/api/plugin_agent.hpp>
 #include <legion/daemon/logging.hpp>
 #include <legion/daemon/options.hpp>
 #include <legion/base/version.hpp>
@@ -59,9 +60,9 @@ int exit_code_of(const legion::Error& error) {
     case legion::ErrorCode::WrongVersion:  // of a spool's store
     case legion::ErrorCode::BadData: return exit_code::cannot_create;
     case legion::ErrorCode::InvalidArgument:
+    case legion::ErrorCode::NotFound:  // a plugin
     case legion::ErrorCode::Configuration: return exit_code::configuration;
     case legion::ErrorCode::TooBig:
-    case legion::ErrorCode::NotFound:
     case legion::ErrorCode::WouldBlock:
     case legion::ErrorCode::Closed:
     case legion::ErrorCode::TimedOut:
@@ -94,7 +95,7 @@ int block_signals() {
 }
 
 /// Returns when the node shall end: a signal came, or it ended by itself.
-void wait_for_end(legion::Node& node, int signals, const legion::LogSink& log) {
+void wait_for_end(legion::NodeHost& node, int signals, const legion::LogSink& log) {
   pollfd items[2] = {{signals, POLLIN, 0}, {node.exit_fd(), POLLIN, 0}};
   for (;;) {
     if (poll(items, 2, -1) < 0 && errno != EINTR) return;
@@ -110,8 +111,30 @@ void wait_for_end(legion::Node& node, int signals, const legion::LogSink& log) {
   }
 }
 
+/// A plugin may say by itself what it subscribes to.
+legion::Result<void> add_agent(legion::NodeHost& node, const legion::NodeConfig& config,
+                               const legion::AgentConfig& agent) {
+  auto made = legion::make_agent(agent, config.node.name);
+  if (!made) return std::unexpected(made.error());
+  legion::AgentSpec spec = legion::agent_spec(agent);
+  auto subscriptions = legion::subscription_options(agent);
+  legion::PluginAgent* plugin = nullptr;
+  if (const auto* host = std::get_if<legion::PluginConfig>(&agent.host)) {
+    plugin = static_cast<legion::PluginAgent*>(made->get());
+    auto wanted = plugin->subscriptions(std::move(subscriptions));
+    if (!wanted) return std::unexpected(wanted.error());
+    subscriptions = std::move(*wanted);
+    const bool waits = plugin->answers() == legion::Agent::Answers::Later;
+    if (waits && host->handler_timeout > legion::Duration{0}) spec.handler_timeout = host->handler_timeout;
+  }
+  const auto first = node.add_agent(std::move(spec), std::string(legion::host_name(agent.host)), std::move(*made),
+                                    std::move(subscriptions));
+  if (plugin != nullptr) plugin->bind(first);
+  return {};
+}
+
 int run(const legion::NodeConfig& config, int signals, const legion::LogSink& log) {
-  auto node = legion::Node::create(legion::node_options(config, std::string(legion::product_version())), log);
+  auto node = legion::NodeHost::create(legion::node_options(config, std::string(legion::product_version())), log);
   if (!node) {
     log(legion::LogLevel::Error, node.error().message);
     return exit_code_of(node.error());
@@ -120,13 +143,15 @@ int run(const legion::NodeConfig& config, int signals, const legion::LogSink& lo
                                   ", config " + legion::config_digest(config) + "; " + legion::confirm_meaning(config));
   for (const auto& note : config.notes) log(legion::LogLevel::Warn, note);
   for (const legion::AgentConfig& agent : config.agents) {
-    auto made = legion::make_agent(agent);
-    if (!made) {
-      log(legion::LogLevel::Error, "agent " + agent.name + ": " + made.error().message);
-      return exit_code_of(made.error());
+    if (const auto* remote = std::get_if<legion::RemoteConfig>(&agent.host)) {
+      (*node)->add_remote_agent(legion::agent_spec(agent), legion::remote_options(*remote),
+                                legion::subscription_options(agent));
+      continue;
     }
-    (*node)->add_agent(legion::agent_spec(agent), std::string(legion::host_name(agent.host)), std::move(*made),
-                       legion::subscription_options(agent));
+    if (const auto added = add_agent(**node, config, agent); !added) {
+      log(legion::LogLevel::Error, "agent " + agent.name + ": " + added.error().message);
+      return exit_code_of(added.error());
+    }
   }
   (*node)->start();
   wait_for_end(**node, signals, log);

@@ -3,6 +3,7 @@
     ./dev demo           starts the nodes, shows what happens, ends by itself with a summary; 0 when every sum agrees
     ./dev demo --keep    leaves the mesh running and plays on
     ./dev demo --stop    ends what --keep left
+    ./dev demo --package the same with the Python agents as programs of their own (clients/python)
 """
 
 import argparse
@@ -50,9 +51,9 @@ def kill_switch_limit():
     return float(next(agent for agent in agents if agent["name"] == "kill-switch")["env"]["LIMIT"])
 
 
-def run(programs, keep):
+def run(programs, keep, package=False):
     began = time.monotonic()
-    demo = Demo(programs, keep)
+    demo = Demo(programs, keep, package)
     left_running = False
     agrees = None  # None: interrupted
     try:
@@ -112,6 +113,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="where legion-node and legion-cli are")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--keep", action="store_true", help="leave the mesh running and play on")
+    which.add_argument("--package", action="store_true", help="Python agents as programs of their own")
     which.add_argument("--stop", action="store_true", help="end what --keep left running")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -131,7 +133,7 @@ def start(options):
     if not os.access(programs / "legion-node", os.X_OK):
         say(f"demo: there is no legion-node in {programs}; ./dev build makes it")
         return 1
-    return run_kept(programs) if options.keep else run(programs, keep=False)
+    return run_kept(programs) if options.keep else run(programs, keep=False, package=options.package)
 
 
 if __name__ == "__main__":

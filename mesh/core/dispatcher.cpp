@@ -87,9 +87,16 @@ void Dispatcher::on_agent_down(Now now, AgentId agent, std::string_view error) {
   state_->advance_flows();
 }
 
+void Dispatcher::on_agent_removed(Now now, AgentId agent, std::string_view error) {
+  state_->now = now;
+  state_->remove_agent(agent, error);
+  state_->advance_flows();
+}
+
 void Dispatcher::on_agent_up(Now now, AgentId agent) {
   state_->now = now;
   state_->agent(agent).state = AgentState::Up;
+  state_->agent(agent).life = dispatch::Agent::Life::Here;
   state_->refresh(agent.value);
 }
 
@@ -103,6 +110,7 @@ void Dispatcher::on_tick(Now now) {
 bool Dispatcher::has_runnable() const { return state_->runnable_lanes() != 0; }
 
 std::optional<Priority> Dispatcher::most_urgent(AgentId agent) const { return state_->most_urgent(agent); }
+bool Dispatcher::waits_above(AgentId agent, Priority lane) const { return state_->waits_above(agent, lane); }
 
 std::optional<SteadyTime> Dispatcher::next_deadline() const {
   std::optional<SteadyTime> earliest = state_->retries.next_due();

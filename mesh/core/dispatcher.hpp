@@ -36,6 +36,7 @@ class Dispatcher {
   Dispatcher(Dispatcher&&) noexcept;
   Dispatcher& operator=(Dispatcher&&) noexcept;
 
+  /// Agents and subscriptions may be added at any time.
   AgentId add_agent(AgentSpec spec);
   SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
 
@@ -58,7 +59,7 @@ class Dispatcher {
   std::optional<Task> next(Now now);
 
   /// The report of a run: answered[k] is of event k. All but the last are Done, Stop, Expired or Undecodable; the last
-  /// may be anything, and `last` has its error text. Whoever handles a run stops after Reject, Retry or Deferred, or
+  /// may be anything, and `last` has its error text. Whoever handles a run stops after any other answer, or
   /// when something more urgent waits, but not before the first event: those behind answered.size() were not given to
   /// the handler and come back first and untouched. Every task of an agent that gets runs is to be reported exactly
   /// once. The report of a task that is over is ignored and counted (stats().stale_outcomes).
@@ -74,6 +75,9 @@ class Dispatcher {
   /// run in flight only the first event counts an attempt; the whole run comes again, the report will be stale, and so
   /// is an answer that was kept for it.
   void on_agent_down(Now now, AgentId agent, std::string_view error);
+  /// As on_agent_down(), and what it holds is lost(shutdown), as is what still comes, until on_agent_up(). Of agents
+  /// without gates and without durable subscriptions only.
+  void on_agent_removed(Now now, AgentId agent, std::string_view error);
   void on_agent_up(Now now, AgentId agent);
 
   /// Makes retries runnable that are due and fails what exceeded its handler_timeout. A timed-out task's slot is free
@@ -85,6 +89,8 @@ class Dispatcher {
   /// The highest lane in which something may wait that a worker busy with `agent` could do instead: whatever is
   /// runnable, and what is queued at `agent` itself, which has no free slot meanwhile. A hint, O(1).
   std::optional<Priority> most_urgent(AgentId agent) const;
+  /// Something is queued at this agent in a higher lane. A hint, O(1).
+  bool waits_above(AgentId agent, Priority lane) const;
   /// When on_tick() has something to do.
   std::optional<SteadyTime> next_deadline() const;
 

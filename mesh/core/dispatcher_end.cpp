@@ -26,11 +26,14 @@ dispatch::End decision(dispatch::End end) {
     case End::Exhausted: return End::GateFailed;
     case End::Expired: return End::Expired;
     case End::Undecodable: return End::Undecodable;
+    case End::Unfit: return End::Unfit;
+    case End::UnknownVersion: return End::UnknownVersion;
     case End::Overflow: return End::GateOverflow;
     case End::Done:
     case End::StoppedBefore:
     case End::GateOverflow:
-    case End::GateFailed: break;
+    case End::GateFailed:
+    case End::Removed: break;  // gates are not removed
   }
   LEGION_UNREACHABLE();
 }
@@ -43,26 +46,34 @@ std::optional<DeathReason> death_of(const dispatch::Item& item, dispatch::End en
     case End::Exhausted: return DeathReason::HandlerError;
     case End::GateFailed: return DeathReason::GateFailed;
     case End::Undecodable: return DeathReason::Undecodable;
+    case End::Unfit: return DeathReason::Schema;
+    case End::UnknownVersion: return DeathReason::UnknownVersion;
     case End::Done:
     case End::Stopped:
     case End::Overflow:
     case End::StoppedBefore:
-    case End::GateOverflow: return std::nullopt;
+    case End::GateOverflow:
+    case End::Removed: return std::nullopt;
   }
   LEGION_UNREACHABLE();
 }
 
+bool was_refused_for_its_data(dispatch::End end) {
+  return end == dispatch::End::Unfit || end == dispatch::End::UnknownVersion;
+}
+
 }  // namespace
 
-/// The one way out for a delivery: counted, its event's later tiers told, its place given to the next.
-void Dispatcher::State::end_item(Index index, End end, const std::string& gate_error) {
+/// The one way out for a delivery: counted, its event's later tiers told, its place given to the next. `why`: of what an
+/// earlier tier decided, and of data that was refused.
+void Dispatcher::State::end_item(Index index, End end, const std::string& why) {
   Item& item = items[index];
   const std::uint32_t agent = item.agent;
   settle_books(item, item.count, end);
-  write_letters(item, item.count, end, gate_error);
+  write_letters(item, item.count, end, why);
   report_over(item, item.count);
   if (item.flow != no_index) {
-    if (item.stage != Stage::Waiting) tell_flow(item, end);
+    if (item.stage != Stage::Waiting) tell_flow(item, end, why);
     unreference(item.flow);
   }
   leave_agent(index);
@@ -80,7 +91,7 @@ void Dispatcher::State::leave_agent(Index index) {
   if (item.stage == Stage::Queued || item.stage == Stage::Deferred) take_depth(item, item.count);
 }
 
-void Dispatcher::State::tell_flow(Item& item, End end) {
+void Dispatcher::State::tell_flow(Item& item, End end, const std::string& why) {
   Flow& flow = flows[item.flow];
   if (item.is_gate() && end == End::Done) {
     if (--flow.pending == 0) queue_advance(item.flow);
@@ -90,7 +101,7 @@ void Dispatcher::State::tell_flow(Item& item, End end) {
     first_outcome(item);
     if (end != End::Stopped && end != End::Expired) return;
   }
-  std::string error;
+  std::string error = was_refused_for_its_data(end) ? why : std::string();
   if (end == End::Exhausted) {
     error = dispatch::bounded_text("gate " + agent_of(item).spec.name + ": " + item.failure->error);
   }
@@ -108,33 +119,36 @@ void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End
     case End::Rejected:
     case End::Exhausted:
     case End::GateFailed:
-    case End::Undecodable: books.dead += events; return;
+    case End::Undecodable:
+    case End::Unfit:
+    case End::UnknownVersion: books.dead += events; return;
     case End::Expired: (item.is_durable() ? books.dead : books.expired) += events; return;
     case End::Overflow: books.lost_for(LossReason::Overflow) += events; return;
     case End::GateOverflow: books.lost_for(LossReason::GateOverflow) += events; return;
     case End::StoppedBefore: books.filtered.stopped += events; return;
+    case End::Removed: books.lost_for(LossReason::Shutdown) += events; return;
   }
 }
 
 /// Of the first `events` of the item, when that is how they end.
-void Dispatcher::State::write_letters(const Item& item, std::uint32_t events, End end, const std::string& gate_error) {
+void Dispatcher::State::write_letters(const Item& item, std::uint32_t events, End end, const std::string& why) {
   const auto reason = death_of(item, end);
   if (!reason) return;
-  // Neither of the two was given to the handler, though it was in flight to whoever found out.
-  const bool was_not_given = end == End::Undecodable || end == End::Expired;
+  // None of these was given to the handler, though it was in flight to whoever found out.
+  const bool was_not_given = end == End::Undecodable || end == End::Expired || was_refused_for_its_data(end);
   const bool was_given = !was_not_given || item.stage != Stage::InFlight;
   for (std::uint32_t k = 0; k < events; ++k) {
     Death death{.agent = agents[item.agent].spec.name,
                 .reason = *reason,
                 .attempts = was_given ? item.attempts : item.attempts - 1,
-                .error = gate_error,
+                .error = why,
                 .first = now.wall,
                 .last = now.wall};
     EventPtr event = Frame::event_ptr(item.frame, item.first + k);
     if (item.failure) death.first = item.failure->first;
     if (end == End::Undecodable) {
       death.error = dispatch::bounded_text(event->defect);
-    } else if (item.failure) {
+    } else if (item.failure && !was_refused_for_its_data(end)) {
       death.last = item.failure->last;
       death.error = item.failure->error;
     }
@@ -177,6 +191,17 @@ void Dispatcher::State::report_failure(Index index) {
        .sequence = item.frame->header().first_sequence + item.first,
        .so_far = {item.attempts, item.failure->error, item.failure->first, item.failure->last},
        .permit = item.task});
+}
+
+/// What waits for an earlier tier or for its retry ends when its time comes: requeue() and open() see to that.
+void Dispatcher::State::remove_agent(AgentId id, std::string_view error) {
+  agent_down(id, error);
+  agent(id).life = Agent::Life::Removed;
+  for (Index index = 0; index < items.end(); ++index) {
+    if (!items.is_live(index)) continue;
+    const Item& item = items[index];
+    if (item.agent == id.value && item.stage == Stage::Queued) end_item(index, End::Removed);
+  }
 }
 
 void Dispatcher::State::close() {

@@ -173,6 +173,7 @@ void Dispatcher::State::requeue(Index index) {
   item.task = 0;
   enqueue_runnable(index);
   refresh(item.agent);
+  if (agent_of(item).life == Agent::Life::Removed) end_item(index, End::Removed);
 }
 
 void Dispatcher::State::permit_retry(TaskId permit) {
@@ -204,6 +205,14 @@ std::optional<Priority> Dispatcher::State::most_urgent(AgentId id) const {
   }
   if (waiting == 0) return std::nullopt;
   return static_cast<Priority>(std::countr_zero(waiting));
+}
+
+bool Dispatcher::State::waits_above(AgentId id, Priority lane) const {
+  const Agent& agent = agents[id.value];
+  for (std::size_t above = 0; above < lane_index(lane); ++above) {
+    if (!agent.front[above].empty() || !agent.fifo[above].empty()) return true;
+  }
+  return false;
 }
 
 }  // namespace legion

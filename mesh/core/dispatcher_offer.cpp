@@ -249,6 +249,7 @@ void Dispatcher::State::open(Index index) {
   lanes[lane].enqueued += item.count;
   refresh(item.agent);
   if (agent.state == AgentState::Down || is_held(item)) first_outcome(item);
+  if (agent.life == Agent::Life::Removed) end_item(index, End::Removed);
 }
 
 /// Makes up for the item that came last: what came back from in flight may stay above the capacity.

@@ -37,6 +37,10 @@ void Dispatcher::State::decide(Index index, const Outcome& outcome) {
     case OutcomeKind::Deferred: defer(index); break;
     case OutcomeKind::Expired: end_item(index, End::Expired); break;
     case OutcomeKind::Undecodable: end_item(index, End::Undecodable); break;
+    case OutcomeKind::Unfit: end_item(index, End::Unfit, dispatch::bounded_text(outcome.error)); break;
+    case OutcomeKind::UnknownVersion:
+      end_item(index, End::UnknownVersion, dispatch::bounded_text(outcome.error));
+      break;
   }
 }
 

@@ -41,6 +41,8 @@ enum class End : std::uint8_t {
   Done, Stopped, Rejected, Exhausted, Expired, Overflow,  // its own
   StoppedBefore, GateOverflow, GateFailed,                   // decided by an earlier tier
   Undecodable,
+  Unfit, UnknownVersion,
+  Removed,  // its agent is no more
 };
 
 struct Failure {
@@ -137,6 +139,7 @@ struct Domain {
 struct Agent {
   AgentSpec spec;
   AgentState state = AgentState::Up;
+  enum class Life : std::uint8_t { Here, Removed } life = Life::Here;
   std::uint32_t run_events = 1;       // of one hand-over at most
   std::uint32_t subscriptions = 0;
   std::array<QueueList, limits::lane_count> fifo;

@@ -8,10 +8,18 @@ namespace legion {
 
 namespace {
 
-bool was_handled(OutcomeKind kind) { return kind != OutcomeKind::Expired && kind != OutcomeKind::Undecodable; }
+bool was_refused_for_its_data(OutcomeKind kind) {
+  return kind == OutcomeKind::Unfit || kind == OutcomeKind::UnknownVersion;
+}
 
+bool was_handled(OutcomeKind kind) {
+  return kind != OutcomeKind::Expired && kind != OutcomeKind::Undecodable && !was_refused_for_its_data(kind);
+}
+
+// The last one alone has an error text.
 bool may_be_followed(OutcomeKind kind) {
-  return kind == OutcomeKind::Done || kind == OutcomeKind::Stop || !was_handled(kind);
+  return kind == OutcomeKind::Done || kind == OutcomeKind::Stop ||
+         (!was_handled(kind) && !was_refused_for_its_data(kind));
 }
 
 }  // namespace
@@ -90,10 +98,10 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
   const std::uint32_t first = item.first;
   std::uint32_t delivered = 0;
   std::uint32_t expired = 0;
-  const auto bury = [&](std::uint32_t k, End end) {
+  const auto bury = [&](std::uint32_t k, End end, const std::string& why = {}) {
     item.first = first + k;
     settle_books(item, 1, end);
-    write_letters(item, 1, end, {});
+    write_letters(item, 1, end, why);
     item.first = first;
   };
   std::uint32_t ended = 0;
@@ -113,6 +121,10 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
         }
         break;
       case OutcomeKind::Undecodable: bury(ended, End::Undecodable); break;
+      case OutcomeKind::Unfit: bury(ended, End::Unfit, dispatch::bounded_text(last.error)); break;
+      case OutcomeKind::UnknownVersion:
+        bury(ended, End::UnknownVersion, dispatch::bounded_text(last.error));
+        break;
       case OutcomeKind::Reject:
       case OutcomeKind::Retry:
         note_failure(item, last.error);

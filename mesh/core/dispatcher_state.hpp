@@ -107,6 +107,7 @@ struct Dispatcher::State {
   void permit_retry(TaskId permit);
   dispatch::LaneMask runnable_lanes() const;
   std::optional<Priority> most_urgent(AgentId id) const;
+  bool waits_above(AgentId id, Priority lane) const;
 
   // dispatcher_report.cpp: the answers of a run
   void report(TaskId task, std::span<const Answered> answered, const Outcome& last);
@@ -133,13 +134,14 @@ struct Dispatcher::State {
   void time_out();
 
   // dispatcher_end.cpp: how deliveries end
-  void end_item(Index index, End end, const std::string& gate_error = {});
+  void end_item(Index index, End end, const std::string& why = {});
   void leave_agent(Index index);
-  void tell_flow(Item& item, End end);
+  void tell_flow(Item& item, End end, const std::string& why);
   void settle_books(const Item& item, std::uint32_t events, End end);
   void report_over(const Item& item, std::uint32_t events);
   void report_failure(Index index);
-  void write_letters(const Item& item, std::uint32_t events, End end, const std::string& gate_error);
+  void write_letters(const Item& item, std::uint32_t events, End end, const std::string& why);
+  void remove_agent(AgentId id, std::string_view error);
   void close();
 
   // dispatcher_stats.cpp

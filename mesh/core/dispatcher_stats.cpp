@@ -5,19 +5,6 @@
 
 namespace legion {
 
-std::string_view to_string(OutcomeKind kind) {
-  switch (kind) {
-    case OutcomeKind::Done: return "done";
-    case OutcomeKind::Stop: return "stop";
-    case OutcomeKind::Reject: return "reject";
-    case OutcomeKind::Retry: return "retry";
-    case OutcomeKind::Deferred: return "deferred";
-    case OutcomeKind::Expired: return "expired";
-    case OutcomeKind::Undecodable: return "undecodable";
-  }
-  LEGION_UNREACHABLE();
-}
-
 std::string_view to_string(DeathReason reason) {
   switch (reason) {
     case DeathReason::HandlerError: return "handler_error";
@@ -25,6 +12,8 @@ std::string_view to_string(DeathReason reason) {
     case DeathReason::GateFailed: return "gate_failed";
     case DeathReason::Undecodable: return "undecodable";
     case DeathReason::Expired: return "expired";
+    case DeathReason::Schema: return "schema";
+    case DeathReason::UnknownVersion: return "unknown_version";
   }
   LEGION_UNREACHABLE();
 }

@@ -17,6 +17,7 @@
 #include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/frame.hpp>
+#include <legion/event/outcome.hpp>
 #include <legion/event/priority.hpp>
 
 namespace legion {
@@ -126,30 +127,6 @@ struct Task {
 constexpr TaskId task_of(TaskId first, std::uint32_t k) { return first + (TaskId{k} << task_index_bits); }
 inline TaskId task_of(const Task& task, std::uint32_t k) { return task_of(task.id, k); }
 
-enum class OutcomeKind : std::uint8_t {
-  Done,
-  Stop,  ///< done, and not for the later tiers
-  Reject,  ///< dead letter at once
-  Retry,  ///< failed; tried again until max_attempts
-  Deferred,  ///< the slot is free, the final outcome follows under the same task id
-  Expired,  ///< of a report only: not given to the handler, its time was over
-  Undecodable,  ///< of a report only: not given to the handler, its bytes do not decode
-};
-
-/// "done", "stop", "reject", "retry", "deferred", "expired", "undecodable"
-std::string_view to_string(OutcomeKind kind);
-
-struct Outcome {
-  OutcomeKind kind = OutcomeKind::Done;
-  std::string error{};  ///< of Reject and Retry; cut to limits::error_text_bytes_max
-
-  static Outcome done() { return {OutcomeKind::Done, {}}; }
-  static Outcome stop() { return {OutcomeKind::Stop, {}}; }
-  static Outcome reject(std::string error) { return {OutcomeKind::Reject, std::move(error)}; }
-  static Outcome retry(std::string error) { return {OutcomeKind::Retry, std::move(error)}; }
-  static Outcome deferred() { return {OutcomeKind::Deferred, {}}; }
-};
-
 /// What became of one event of a run. The durations are of no interest when it was not given to the handler.
 struct Answered {
   OutcomeKind kind = OutcomeKind::Done;
@@ -166,9 +143,11 @@ enum class DeathReason : std::uint8_t {
   GateFailed,  ///< a gate used up its attempts, so the event is not for the lower tiers
   Undecodable,  ///< the bytes of the event do not decode
   Expired,  ///< of a durable delivery: its time was over before it was handed over
+  Schema,  ///< its data is not what its type declares
+  UnknownVersion,  ///< its version is newer than what is known here
 };
 
-/// "handler_error", "rejected", "gate_failed", "undecodable", "expired"
+/// "handler_error", "rejected", "gate_failed", "undecodable", "expired", "schema", "unknown_version"
 std::string_view to_string(DeathReason reason);
 
 struct Death {

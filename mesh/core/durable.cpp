@@ -33,6 +33,9 @@ void DurableSubscriptions::add_handler(DurableHandler handler) {
     sub->spec = handler;
     sub->number = static_cast<std::uint32_t>(state.subs.size() - 1);
     sub->loaded.subscription = handler.durable;
+    // Added later than the spools: each is asked for its cursor, and for letters that were being requeued.
+    sub->spools.resize(state.spools.size());
+    for (auto& letters : state.letters_of) letters = {};
   }
   state.sub_of_handler.push_back(sub);
   state.handlers.push_back(std::move(handler));

@@ -37,7 +37,7 @@ class DurableSubscriptions {
   DurableSubscriptions(DurableSubscriptions&&) noexcept;
   DurableSubscriptions& operator=(DurableSubscriptions&&) noexcept;
 
-  /// All of them before the first input, in the order of their SubscriptionId. The names of durable ones differ.
+  /// In the order of their SubscriptionId, at any time; gates before the first input. The names of durable ones differ.
   void add_handler(DurableHandler handler);
   bool is_durable(SubscriptionId subscription) const;
   /// Before the first input: what the process before this one left. Without this call nothing is known of it, and

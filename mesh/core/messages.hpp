@@ -155,10 +155,20 @@ struct RpcReply {
   std::string error_message;
   Bytes result;            ///< one MessagePack value, nil on error
 };
+/// `[2, method, params]`: nobody answers it.
+struct RpcNotification {
+  std::string method;
+  Bytes params;  ///< one MessagePack value
+};
+
 Bytes encode(const RpcRequest& request);
 Bytes encode(const RpcReply& reply);
 Result<RpcRequest> decode_rpc_request(BytesView bytes);
 Result<RpcReply> decode_rpc_reply(BytesView bytes);
+Bytes encode(const RpcNotification& notification);
+Result<RpcNotification> decode_rpc_notification(BytesView bytes);
+/// Of what may be either: a request has the tag 0, a notification 2.
+bool is_rpc_notification(BytesView bytes);
 
 /// Over (name, incarnation, endpoints): h begins as the incarnation; for name, control, the four lanes and spool, in
 /// this order, h becomes XXH3-64 of the text with seed h.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t rpc_request_tag = 0;
 constexpr std::uint64_t rpc_reply_tag = 1;
+constexpr std::uint64_t rpc_notification_tag = 2;
 constexpr std::size_t uri_bytes_max = 300;
 constexpr std::size_t word_bytes_max = 64;     // a role, a state, a version, a hash, a method, an error code
 constexpr std::size_t agents_max = 4096;
@@ -433,6 +434,26 @@ Result<RpcRequest> decode_rpc_request(BytesView bytes) {
     request.params.assign(params->begin(), params->end());
     return request;
   });
+}
+
+Result<RpcNotification> decode_rpc_notification(BytesView bytes) {
+  return whole(bytes, [](MsgpackReader& in) -> Result<RpcNotification> {
+    if (const auto shape = in.expect_array(3); !shape) return std::unexpected(shape.error());
+    if (in.read_uint() != rpc_notification_tag) return bad("tag", "not a notification");
+    RpcNotification notification;
+    if (const auto read = assign("method", read_text(in, word_bytes_max), notification.method); !read) {
+      return std::unexpected(read.error());
+    }
+    const auto params = in.read_raw();
+    if (!params) return under("params", params.error());
+    notification.params.assign(params->begin(), params->end());
+    return notification;
+  });
+}
+
+bool is_rpc_notification(BytesView bytes) {
+  MsgpackReader in(bytes);
+  return in.take_array_of(3) && in.read_uint() == rpc_notification_tag;
 }
 
 Result<RpcReply> decode_rpc_reply(BytesView bytes) {

@@ -6,6 +6,7 @@ namespace legion {
 namespace {
 
 constexpr std::uint64_t rpc_request_tag = 0;
+constexpr std::uint64_t rpc_notification_tag = 2;
 constexpr std::uint64_t rpc_reply_tag = 1;
 
 void write_member(MsgpackWriter& out, const Member& member) {
@@ -217,6 +218,15 @@ Bytes encode(const RpcReply& reply) {
   } else {
     out.raw(reply.result);
   }
+  return out.take();
+}
+
+Bytes encode(const RpcNotification& notification) {
+  MsgpackWriter out;
+  out.array(3);
+  out.uint(rpc_notification_tag);
+  out.str(notification.method);
+  out.raw(notification.params);
   return out.take();
 }
 

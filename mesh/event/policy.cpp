@@ -48,6 +48,8 @@ TopicPolicy policy_of_region(std::string_view region, const std::vector<TopicRul
     overlay(policy.deliver, rule.deliver);
     overlay(policy.shards, rule.shards);
     overlay(policy.max_bytes, rule.max_bytes);
+    overlay(policy.schema, rule.schema);
+    overlay(policy.unknown_version, rule.unknown_version);
     if (rule.spools) spools = rule.spools;
     if (rule.ttl) policy.ttl = rule.ttl;
   }
@@ -103,6 +105,24 @@ std::optional<Deliver> parse_deliver(std::string_view text) {
     if (text == to_string(deliver)) return deliver;
   }
   return std::nullopt;
+}
+
+std::string_view to_string(SchemaCheck check) {
+  switch (check) {
+    case SchemaCheck::Off: return "off";
+    case SchemaCheck::Warn: return "warn";
+    case SchemaCheck::Strict: return "strict";
+  }
+  LEGION_UNREACHABLE();
+}
+
+std::string_view to_string(UnknownVersion policy) {
+  switch (policy) {
+    case UnknownVersion::Accept: return "accept";
+    case UnknownVersion::Quarantine: return "quarantine";
+    case UnknownVersion::DeadLetter: return "dead_letter";
+  }
+  LEGION_UNREACHABLE();
 }
 
 PolicyTable::PolicyTable(std::vector<TopicRule> rules) : rules_(std::move(rules)) {

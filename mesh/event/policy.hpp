@@ -22,6 +22,18 @@ std::optional<Durability> parse_durability(std::string_view text);
 std::string_view to_string(Deliver deliver);        ///< "live", "after_confirm"
 std::optional<Deliver> parse_deliver(std::string_view text);
 
+/// What becomes of an event whose data is not what its type declares (schema.hpp): where it is published and before it
+/// is handed to a handler.
+enum class SchemaCheck : std::uint8_t { Off, Warn, Strict };
+/// What becomes of an event of a version that is not known, before it is handed to a handler.
+enum class UnknownVersion : std::uint8_t {
+  Accept,      ///< handed over as it is
+  Quarantine,  ///< a dead letter of reason unknown_version: kept for a requeue after an upgrade
+  DeadLetter,  ///< a dead letter of reason schema
+};
+std::string_view to_string(SchemaCheck check);      ///< "off", "warn", "strict"
+std::string_view to_string(UnknownVersion policy);  ///< "accept", "quarantine", "dead_letter"
+
 /// One row of the built-in catalog.
 struct CatalogEntry {
   std::string_view type;        ///< "trade.approved"
@@ -47,6 +59,8 @@ struct TopicPolicy {
   std::uint8_t shards = 1;
   std::optional<Duration> ttl;       ///< expires_at = time + ttl where the event states none
   std::size_t max_bytes = 256 * 1024;
+  SchemaCheck schema = SchemaCheck::Warn;
+  UnknownVersion unknown_version = UnknownVersion::Accept;
   friend bool operator==(const TopicPolicy&, const TopicPolicy&) = default;
 };
 
@@ -60,6 +74,8 @@ struct TopicRule {
   std::optional<std::uint8_t> shards;
   std::optional<Duration> ttl;
   std::optional<std::size_t> max_bytes;
+  std::optional<SchemaCheck> schema;
+  std::optional<UnknownVersion> unknown_version;
 };
 
 /// Catalog defaults overlaid with the rules, shortest prefix first, so the longest match decides each key.
@@ -72,7 +88,8 @@ class PolicyTable {
   /// delivered after the confirm; `shards` is at least 1. A replayed type (is_replayed()) has the lane, the shards and
   /// the size (and room for an id) of its original; it is never journalled and does not expire.
   TopicPolicy resolve(std::string_view type) const;
-  /// Same on two nodes exactly when their rules decide alike. 16 hex digits (XXH3-64 over the decisions in canonical form).
+  /// Same on two nodes exactly when their rules decide alike about what travels and how; schema and unknown_version are
+  /// each node's own. 16 hex digits (XXH3-64 over the decisions in canonical form).
   std::string hash() const;
   const std::vector<TopicRule>& rules() const { return rules_; }
 

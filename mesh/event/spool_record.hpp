@@ -76,7 +76,8 @@ std::string_view to_string(LetterState state);  ///< "dead", "requeued", "resolv
 /// How one delivery ended badly, as dead letters list it.
 struct LetterDeath {
   std::string agent;                   ///< node/agent
-  std::string reason;                  ///< handler_error, gate_failed, rejected, expired, undecodable, schema
+  std::string reason;                  ///< handler_error, gate_failed, rejected, expired, undecodable, schema,
+                                       ///< unknown_version
   std::uint32_t attempts = 0;
   std::string error;                   ///< at most limits::error_text_bytes_max
   WallTime first{}, last{};

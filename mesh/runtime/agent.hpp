@@ -11,47 +11,10 @@
 #include <legion/base/time.hpp>
 #include <legion/core/dispatcher.hpp>
 #include <legion/event/event.hpp>
+#include <legion/event/publish.hpp>
 #include <legion/base/log.hpp>
 
 namespace legion {
-
-/// What publish() answered. Everything but Queued means: this event will not be sent.
-enum class PublishStatus : std::uint8_t { Queued, WouldBlock, TooBig, Invalid, Refused, Closed };
-/// "queued", "would_block", "too_big", "invalid", "refused", "closed"
-std::string_view to_string(PublishStatus status);
-
-struct PublishResult {
-  PublishStatus status = PublishStatus::Queued;
-  std::string detail;  ///< for Invalid and Refused: what is wrong, naming the member
-  explicit operator bool() const { return status == PublishStatus::Queued; }
-};
-
-/// What became of an event of a confirmed type.
-struct Confirm {
-  std::string id;  ///< empty: it was never numbered
-  enum class Status : std::uint8_t {
-    Confirmed,    ///< as many spools as its policy asks for have it, fsync included
-    Numbered,     ///< its type is not confirmed: it has been sent
-    Unconfirmed,  ///< this node stopped, or was refused by the spools, before that: it may be durable or not
-    Refused,      ///< not taken after all: this node has more streams than it may have
-  } status = Status::Confirmed;
-};
-/// "confirmed", "numbered", "unconfirmed", "refused"
-std::string_view to_string(Confirm::Status status);
-
-/// Every callback is called once, on the node's callback thread, in an order of its own.
-struct PublishOptions {
-  /// With the id of the event when it has been numbered. An empty id: it was refused after all, because this node has
-  /// more streams than it may have.
-  std::function<void(std::string id)> on_numbered;
-  /// When the event is durable. Of a type that is not confirmed (or whose policy says spools = 0) publish() answers
-  /// Invalid.
-  std::function<void(Confirm)> on_confirmed;
-  /// As on_confirmed of a confirmed type, as on_numbered of any other; the id is empty where that went wrong.
-  std::function<void(std::string id)> on_settled;
-  /// The event carries a priority of its own; otherwise its type's policy decides.
-  enum class PriorityFrom : std::uint8_t { Policy, Event } priority_from = PriorityFrom::Policy;
-};
 
 /// One event handed to an agent.
 struct Delivery {
@@ -103,12 +66,15 @@ class Agent {
 
   /// AtOnce: deliver() always returns the outcome. Such an agent is given runs of events without the dispatcher being
   /// asked in between, which makes it many times faster; what is more urgent still comes between any two events.
-  enum class Answers : std::uint8_t { AtOnce, Later };
+  /// LaterInRuns: deliver_run() is called instead of deliver(), with runs as AgentSpec::run_events_max says.
+  enum class Answers : std::uint8_t { AtOnce, Later, LaterInRuns };
   virtual Answers answers() const { return Answers::Later; }
 
   virtual void start(AgentServices& services) = 0;
   /// The outcome, or nothing when exactly one complete() follows, now or later, unless agent_down() is called first.
   virtual std::optional<Outcome> deliver(const Delivery& delivery) = 0;
+  /// Exactly one DispatchPool::complete_run() follows, unless the agent goes down first.
+  virtual void deliver_run(Task) {}
   /// No deliveries follow. Returns within about `grace`; a process still running then is killed.
   virtual void stop(Duration grace) = 0;
 };

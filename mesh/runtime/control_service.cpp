@@ -101,12 +101,18 @@ void ControlService::on_turn(Now now) {
 }
 
 void ControlService::handle(Now now, const transport::ControlPeer& peer, BytesView payload) {
+  backend_.remote->heard(now, peer);
+  if (is_rpc_notification(payload)) {
+    if (const auto said = decode_rpc_notification(payload)) {
+      return backend_.remote->on_notification(now, peer, said->method, said->params);
+    }
+  }
   auto request = decode_rpc_request(payload);
   if (!request) {
     ++refused_["bad_request"];
     return;
   }
-  dispatch(now, *request, [this, peer, id = request->id](Result<Bytes> result) {
+  dispatch(now, peer, *request, [this, peer, id = request->id](Result<Bytes> result) {
     RpcReply reply;
     reply.id = id;
     if (result) {
@@ -120,16 +126,20 @@ void ControlService::handle(Now now, const transport::ControlPeer& peer, BytesVi
   });
 }
 
-void ControlService::dispatch(Now now, const RpcRequest& request, const Answer& answer) {
+void ControlService::dispatch(Now now, const transport::ControlPeer& peer, const RpcRequest& request,
+                              const Answer& answer) {
   if (request.method == "hello") return answer(hello(now, request.params));
   if (request.method == "roster") return answer(roster(request.params));
   if (request.method == "tails") return answer(tails(request.params));
   if (request.method == "goodbye") return answer(goodbye(now, request.params));
   if (request.method == "stats") return answer(backend_.stats(now));
   if (request.method == "nodes") return answer(backend_.nodes(now));
-  if (request.method == "publish") return publish(now, request.params, answer);
+  if (request.method == "publish") return publish(now, peer, request.params, answer);
   if (DurableControl::knows(request.method)) return backend_.durable(now, request.method, request.params, answer);
   if (request.method == "replay") return backend_.replay(now, request.params, answer);
+  if (request.method.starts_with("agent.")) {
+    return backend_.remote->on_request(now, peer, request.method, request.params, answer);
+  }
   answer(fail(ErrorCode::NotFound, "no such method: " + request.method.substr(0, 64)));
 }
 
@@ -214,7 +224,7 @@ Result<Bytes> ControlService::goodbye(Now now, BytesView params) {
   return nil();
 }
 
-void ControlService::publish(Now now, BytesView params, const Answer& answer) {
+void ControlService::publish(Now now, const transport::ControlPeer& peer, BytesView params, const Answer& answer) {
   const auto read = ControlParams::read(params);
   if (!read) return answer(std::unexpected(read.error()));
   const auto events = read->raw("events");
@@ -236,6 +246,10 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
     if (!raw) return answer(std::unexpected(raw.error()));
     raws.push_back(*raw);
   }
+  // An agent may publish while the node drains: these are the consequences of what it handles.
+  const std::string* agent = backend_.remote->agent_of(peer);
+  const std::string publisher_name = agent == nullptr ? "control" : *agent;
+  const PublishedBy publisher = agent == nullptr ? PublishedBy::Control : PublishedBy::Agent;
   const auto call = std::make_shared<PublishCall>();
   call->entries.resize(raws.size());
   call->answer = answer;
@@ -261,7 +275,7 @@ void ControlService::publish(Now now, BytesView params, const Answer& answer) {
                    Asker::When::Confirmed, Asker::Where::Loop};
     }
     call->entries[i].result =
-        intake_.publish(incoming->event, "control", Publisher::Control, from, std::move(askers), now.wall);
+        intake_.publish(incoming->event, publisher_name, publisher, from, std::move(askers), now.wall);
     if (call->entries[i].result) ++call->missing;
   }
   call->complete = true;

@@ -10,6 +10,7 @@
 #include <legion/base/error.hpp>
 #include <legion/core/messages.hpp>
 #include <legion/runtime/intake.hpp>
+#include <legion/runtime/remote_hub.hpp>
 #include <legion/runtime/stats.hpp>
 #include <legion/transport/control_server.hpp>
 
@@ -29,6 +30,7 @@ struct ControlBackend {
   using Answer = std::function<void(Result<Bytes>)>;
   std::function<void(Now, std::string_view method, BytesView params, Answer)> durable;
   std::function<void(Now, BytesView params, const std::function<void(Result<Bytes>)>& answer)> replay;
+  RemoteHub* remote = nullptr;  ///< never null in a node
 };
 
 /// Thread: the loop's. Bounds: a few milliseconds per turn, at least one request. Errors: a request that is wrong gets
@@ -43,8 +45,8 @@ class ControlService {
  private:
   using Answer = std::function<void(Result<Bytes>)>;
   void handle(Now now, const transport::ControlPeer& peer, BytesView payload);
-  void dispatch(Now now, const RpcRequest& request, const Answer& answer);
-  void publish(Now now, BytesView params, const Answer& answer);
+  void dispatch(Now now, const transport::ControlPeer& peer, const RpcRequest& request, const Answer& answer);
+  void publish(Now now, const transport::ControlPeer& peer, BytesView params, const Answer& answer);
   Result<Bytes> hello(Now now, BytesView params);
   Result<Bytes> roster(BytesView params);
   Result<Bytes> tails(BytesView params);

@@ -28,7 +28,7 @@ DispatchPool::DispatchPool(std::size_t workers, std::uint64_t seed) : dispatcher
 DispatchPool::~DispatchPool() { stop(); }
 
 AgentId DispatchPool::add_agent(AgentSpec spec, Agent* agent) {
-  LEGION_ASSERT(!started_);
+  const std::lock_guard lock(mutex_);
   if (agent->answers() == Agent::Answers::AtOnce) spec.run_events_max = run_events_max;
   const AgentId id = dispatcher_.add_agent(std::move(spec));
   LEGION_ASSERT(id.value == agents_.size());
@@ -37,12 +37,11 @@ AgentId DispatchPool::add_agent(AgentSpec spec, Agent* agent) {
 }
 
 SubscriptionId DispatchPool::add_subscription(AgentId agent, SubscriptionSpec spec) {
-  LEGION_ASSERT(!started_);
+  const std::lock_guard lock(mutex_);
   return dispatcher_.add_subscription(agent, std::move(spec));
 }
 
 void DispatchPool::start() {
-  started_ = true;
   for (Worker& worker : workers_) worker.thread = std::thread([this, &worker] { work(worker); });
 }
 
@@ -84,7 +83,8 @@ void DispatchPool::wake(Wake whom) {
 
 void DispatchPool::offer(Now now, const FramePtr& frame, std::uint32_t first, StreamKey stream,
                          std::span<const Route> routes) {
-  // What tiers, keys and runs there are is fixed at the start, so this needs no lock; decoding must not happen under it.
+  // What tiers, keys and runs there are changes on this thread only, so this needs no lock; decoding must not happen
+  // under it.
   if (dispatcher_.needs_events(routes)) frame->events();
   Wake whom = Wake::Nobody;
   {
@@ -150,20 +150,81 @@ void DispatchPool::agent_up(AgentId agent) {
   wake(whom);
 }
 
-void DispatchPool::agent_down(AgentId agent, std::string_view error) {
+void DispatchPool::agent_down(AgentId agent, std::string_view error) { complete_and_down(agent, {}, error); }
+
+// Called with the lock held.
+void DispatchPool::take_down(Now now, AgentId agent, std::string_view error) {
+  if (in_flight_) in_flight_->agent_down(agent);
+  std::erase_if(runs_out_, [&](const auto& entry) {
+    const RunOut& out = entry.second;
+    if (out.task.agent != agent) return false;
+    in_flight_->end_run(out.slot, out.task, 1, OutcomeKind::Retry);  // its first event was blamed
+    return true;
+  });
+  dispatcher_.on_agent_down(now, agent, error);
+  // Its run has gone back and may be handed to another worker: the one that has it stops after the event in hands.
+  for (Worker& worker : workers_) {
+    if (worker.run && worker.run->agent == agent) worker.yields.store(true, std::memory_order_relaxed);
+  }
+}
+
+void DispatchPool::complete_and_down(AgentId agent, std::vector<RunReport> reports, std::string_view error) {
   const Now now = read_clocks();
   Wake whom = Wake::Nobody;
   {
     const std::lock_guard lock(mutex_);
-    if (in_flight_) in_flight_->agent_down(agent);
-    dispatcher_.on_agent_down(now, agent, error);
-    // Its run has gone back and may be handed to another worker: the one that has it stops after the event in hands.
-    for (Worker& worker : workers_) {
-      if (worker.run && worker.run->agent == agent) worker.yields.store(true, std::memory_order_relaxed);
-    }
+    for (RunReport& report : reports) report_run(now, std::move(report));
+    take_down(now, agent, error);
     whom = after_change();
   }
   wake(whom);
+}
+
+// Called with the lock held.
+void DispatchPool::report_run(Now now, RunReport report) {
+  if (const auto out = runs_out_.find(report.task); out != runs_out_.end()) {
+    in_flight_->end_run(out->second.slot, out->second.task, report.answered.size(), report.last.kind);
+    runs_out_.erase(out);
+  }
+  dispatcher_.on_answers(now, report.task, report.answered, std::move(report.last));
+}
+
+void DispatchPool::complete_run(RunReport report) {
+  const Now now = read_clocks();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    report_run(now, std::move(report));
+    whom = after_change();
+  }
+  wake(whom);
+}
+
+void DispatchPool::run_progress(TaskId task, std::uint32_t k) {
+  const std::lock_guard lock(mutex_);
+  if (const auto out = runs_out_.find(task); out != runs_out_.end()) in_flight_->advance(out->second.slot, k);
+}
+
+void DispatchPool::remove_agent(AgentId agent, std::string_view error) {
+  const Now now = read_clocks();
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    take_down(now, agent, error);
+    dispatcher_.on_agent_removed(now, agent, error);
+    whom = after_change();
+  }
+  wake(whom);
+}
+
+AgentId DispatchPool::agent_of(SubscriptionId subscription) const {
+  const std::lock_guard lock(mutex_);
+  return dispatcher_.agent_of(subscription);
+}
+
+bool DispatchPool::waits_above(AgentId agent, Priority lane) const {
+  const std::lock_guard lock(mutex_);
+  return dispatcher_.waits_above(agent, lane);
 }
 
 bool DispatchPool::drained() const {
@@ -213,6 +274,7 @@ void DispatchPool::work(Worker& worker) {
 Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock) {
   Agent& agent = *agents_[task.agent.value];
   const bool at_once = agent.answers() == Agent::Answers::AtOnce;
+  if (agent.answers() == Agent::Answers::LaterInRuns) return hand_over_run(agent, std::move(task), lock);
   if (at_once) {
     worker.run = Run{task.agent, task.lane};
     worker.yields.store(false, std::memory_order_relaxed);
@@ -224,7 +286,7 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
   lock.unlock();
   wake(whom);
   if (!at_once) {
-    auto outcome = agent.deliver({task.id, task.subscription, task.event(), task.attempt});
+    auto outcome = handle_one(agent, task);
     const Now now = read_clocks();
     lock.lock();
     if (outcome) {
@@ -233,7 +295,7 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     }
     return now;
   }
-  Outcome last = handle_run(worker, task);
+  Outcome last = handle_run(worker, agent, task);
   const Now now = read_clocks();
   if (!worker.slot) task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
   lock.lock();
@@ -245,8 +307,44 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
   return now;
 }
 
-Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
-  Agent& agent = *agents_[task.agent.value];
+Now DispatchPool::hand_over_run(Agent& agent, Task task, std::unique_lock<std::mutex>& lock) {
+  if (in_flight_) {
+    if (const auto slot = in_flight_->begin_run(task)) runs_out_.insert_or_assign(task.id, RunOut{task, *slot});
+  }
+  const Wake whom = after_change();
+  lock.unlock();
+  wake(whom);
+  if (auto refusal = cut_before_misfit(task)) {
+    complete_run({.task = task.id, .answered = {{.kind = refusal->kind}}, .last = std::move(*refusal)});
+  } else {
+    agent.deliver_run(std::move(task));
+  }
+  const Now now = read_clocks();
+  lock.lock();
+  return now;
+}
+
+/// A run ends before an event that does not fit what its type declares; that one is judged when it comes first.
+std::optional<Outcome> DispatchPool::cut_before_misfit(Task& task) const {
+  if (guard_ == nullptr) return std::nullopt;
+  auto schemas = guard_->run_of(task.frame->header());
+  const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
+  const auto decodes = [&](std::uint32_t k) { return events[task.first + k].defect.empty(); };
+  if (auto refusal = decodes(0) ? schemas.refusal_of(events[task.first]) : std::nullopt) return refusal;
+  for (std::uint32_t k = 1; k < task.count; ++k) {
+    if (decodes(k) && !schemas.lets_pass(events[task.first + k])) task.count = k;
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> DispatchPool::handle_one(Agent& agent, const Task& task) const {
+  if (guard_ != nullptr) {
+    if (auto refusal = guard_->run_of(task.frame->header()).refusal_of(*task.event())) return refusal;
+  }
+  return agent.deliver({task.id, task.subscription, task.event(), task.attempt});
+}
+
+Outcome DispatchPool::handle_run(Worker& worker, Agent& agent, const Task& task) {
   const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
   Delivery delivery{task.id, task.subscription, task.event(), task.attempt};
   Outcome outcome = Outcome::done();
@@ -254,6 +352,8 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
   Now now = read_clocks();
   const SteadyTime begin = now.steady;
   std::size_t timed = 0;  // answers whose time is known
+  std::optional<SchemaGuard::Run> schemas;
+  if (guard_ != nullptr) schemas = guard_->run_of(task.frame->header());
   worker.stretch = 1;     // what was fast last time may be slow now
   for (std::uint32_t k = 0; k < task.count; ++k) {
     if (k > 0 && (worker.yields.load(std::memory_order_relaxed) || now.steady - begin > run_length_max)) break;
@@ -262,6 +362,11 @@ Outcome DispatchPool::handle_run(Worker& worker, const Task& task) {
     if (const auto fate = fate_before_handling(event, now)) {
       worker.answered.push_back({.kind = *fate});
       continue;
+    }
+    if (auto refusal = schemas ? schemas->refusal_of(event) : std::nullopt) {
+      outcome = std::move(*refusal);
+      worker.answered.push_back({.kind = outcome.kind});
+      break;
     }
     if (worker.slot && k > 0) in_flight_->advance(*worker.slot, k);
     delivery.task = task_of(task, k);
@@ -294,6 +399,11 @@ Now DispatchPool::take_time(Worker& worker, std::size_t& timed, Now since) {
 // --- the in-flight file ------------------------------------------------------------------------------------------------
 
 void DispatchPool::track(InFlightBook book) { in_flight_.emplace(std::move(book)); }
+
+void DispatchPool::track_also(InFlightBook::Owner owner) {
+  const std::lock_guard lock(mutex_);
+  if (in_flight_) in_flight_->add_owner(std::move(owner));
+}
 
 void DispatchPool::forget_in_flight(const std::string& agent, const std::string& event, InFlightPath path) {
   const std::lock_guard lock(mutex_);

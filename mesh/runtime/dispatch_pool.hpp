@@ -18,10 +18,11 @@
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
 #include <legion/runtime/in_flight_book.hpp>
+#include <legion/runtime/schema_guard.hpp>
 
 namespace legion {
 
-/// Thread: agents and subscriptions are added before start(); everything else from any thread. The lock is held only
+/// Thread: agents and subscriptions are added before start() or by the thread that offers; everything else from any. The lock is held only
 /// for bookkeeping, never while an agent runs or a frame is decoded; of agents that answer at once it is taken once a
 /// run. A worker in a run looks between any two events whether something more urgent waits, and then gives the rest back.
 /// Bounds: as many deliveries under way as the agents' concurrency allows.
@@ -35,8 +36,14 @@ class DispatchPool {
 
   /// Before start(): durable deliveries are noted there while an agent has them.
   void track(InFlightBook book);
+  /// Of a subscription that was added later, in the order of SubscriptionId.
+  void track_also(InFlightBook::Owner owner);
   /// InFlightOver.
   void forget_in_flight(const std::string& agent, const std::string& event, InFlightPath path);
+
+  /// Before start(): events are compared with what their types declare before they are handed over. `guard` outlives
+  /// the pool.
+  void watch(const SchemaGuard& guard) { guard_ = &guard; }
 
   void start();
   /// Stops handing over; deliveries already made finish. Idempotent.
@@ -56,6 +63,24 @@ class DispatchPool {
   std::function<void()> on_durable_reports;
 
   void complete(TaskId task, Outcome outcome);
+  /// The report of a run that was handed to an agent that answers later: as Dispatcher::on_answers().
+  struct RunReport {
+    TaskId task = 0;
+    std::vector<Answered> answered{};
+    Outcome last{};
+  };
+  void complete_run(RunReport report);
+  /// Of such a run event k is in hands now.
+  void run_progress(TaskId task, std::uint32_t k);
+  /// Something in a higher lane is queued at this agent.
+  AgentId agent_of(SubscriptionId subscription) const;
+  bool waits_above(AgentId agent, Priority lane) const;
+  /// These reports, and nothing is handed over in between: the agent is down.
+  void complete_and_down(AgentId agent, std::vector<RunReport> reports, std::string_view error);
+
+  /// Dispatcher::on_agent_removed(); agent_up() brings it back.
+  void remove_agent(AgentId agent, std::string_view error);
+
   void agent_up(AgentId agent);
   void agent_down(AgentId agent, std::string_view error);
 
@@ -85,13 +110,18 @@ class DispatchPool {
 
   void work(Worker& worker);
   Now hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock);
-  Outcome handle_run(Worker& worker, const Task& task);
+  Now hand_over_run(Agent& agent, Task task, std::unique_lock<std::mutex>& lock);
+  std::optional<Outcome> cut_before_misfit(Task& task) const;
+  Outcome handle_run(Worker& worker, Agent& agent, const Task& task);
+  std::optional<Outcome> handle_one(Agent& agent, const Task& task) const;
   static Now take_time(Worker& worker, std::size_t& timed, Now since);
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   enum class Wake : std::uint8_t { Nobody, One };
   Wake after_change();
   void tell_reports();
   void wake(Wake whom);
+  void report_run(Now now, RunReport report);
+  void take_down(Now now, AgentId agent, std::string_view error);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -99,10 +129,15 @@ class DispatchPool {
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
   std::atomic<bool> has_reports_{false};
   std::optional<InFlightBook> in_flight_;
+  struct RunOut {
+    Task task;
+    InFlightBook::Slot slot = 0;
+  };
+  std::map<TaskId, RunOut> runs_out_;  // at agents that answer later, as far as they are in the in-flight file
+  const SchemaGuard* guard_ = nullptr;
   std::size_t sleeping_ = 0;
   std::optional<SteadyTime> slept_for_;  // the deadline the last sleeper knew of
   bool stopping_ = false;
-  bool started_ = false;
   std::deque<Worker> workers_;  // deque: workers do not move
 };
 

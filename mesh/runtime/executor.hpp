@@ -19,6 +19,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   void post(std::function<void()> task);
+  /// Runs what was posted before and ends the thread; what is posted later is dropped. Idempotent; not from a task.
+  void stop();
 
  private:
   void run();

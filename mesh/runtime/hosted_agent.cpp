@@ -28,21 +28,7 @@ void HostedAgent::stop(Duration grace) {
 }
 
 PublishResult HostedAgent::publish(const Event& event, PublishOptions options) {
-  Askers askers;
-  if (options.on_numbered) {
-    askers[0].call = [call = std::move(options.on_numbered)](Confirm confirm) { call(std::move(confirm.id)); };
-  }
-  if (options.on_confirmed) {
-    askers[1] = {.call = std::move(options.on_confirmed), .when = Asker::When::Confirmed};
-  } else if (options.on_settled) {
-    askers[1] = {.call = [call = std::move(options.on_settled)](Confirm confirm) {
-                   const bool settled = confirm.status == Confirm::Status::Confirmed ||
-                                        confirm.status == Confirm::Status::Numbered;
-                   call(settled ? std::move(confirm.id) : std::string());
-                 },
-                 .when = Asker::When::Settled};
-  }
-  return around_.intake.publish(event, name_, Publisher::Agent, options.priority_from, std::move(askers),
+  return around_.intake.publish(event, name_, PublishedBy::Agent, options.priority_from, askers_of(options),
                                 event.time.ns == 0 ? read_wall_clock() : event.time);
 }
 
@@ -81,7 +67,7 @@ void HostedAgent::announce(std::string_view type, std::string_view error) {
   Event event;
   event.type = std::string(type);
   event.data = data.take();
-  around_.intake.publish(event, name_, Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  around_.intake.publish(event, name_, PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {},
                          read_clocks().wall);
 }
 

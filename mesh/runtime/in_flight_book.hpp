@@ -33,6 +33,9 @@ class InFlightBook {
   InFlightBook(InFlightFile* file, std::vector<Owner> owners, const std::vector<InFlightFile::Held>& held,
                std::size_t failed_max);
 
+  /// Of the next SubscriptionId.
+  void add_owner(Owner owner) { owners_.push_back(std::move(owner)); }
+
   using Slot = std::uint32_t;
   /// Before a run is handed to an agent that answers at once. Nothing: neither durable nor a gate before it, or there
   /// is no room.

@@ -16,10 +16,29 @@ Inbound::Inbound(Ledger& ledger, DispatchPool& pool) : ledger_(ledger), pool_(po
 
 void Inbound::route(const Wanted& wanted) {
   LEGION_ASSERT(wanted.subscription.value == numbers_.size());
-  Numbers numbers{.live = add(wanted.subscription, wanted.filter), .replays = {}};
+  Numbers numbers{.live = add(wanted.subscription, wanted.filter), .replays = {}, .over = {}};
   if (wanted.replays) numbers.replays = add(wanted.subscription, *wanted.replays);
   numbers_.push_back(numbers);
   if (wanted.tier == Priority::Critical) gates_.push_back({wanted.subscription, wanted.filter});
+}
+
+void Inbound::unroute(SubscriptionId subscription) {
+  Numbers& numbers = numbers_[subscription.value];
+  const auto end = [&](LedgerSubscription number) {
+    ledger_.remove_subscription(number);
+    dispatcher_of_[number].reset();
+    numbers.over.push_back(number);
+  };
+  end(numbers.live);
+  if (numbers.replays) end(*numbers.replays);
+  numbers.replays.reset();
+}
+
+void Inbound::route_again(const Wanted& wanted) {
+  Numbers& numbers = numbers_[wanted.subscription.value];
+  LEGION_ASSERT(!numbers.over.empty());
+  numbers.live = add(wanted.subscription, wanted.filter);
+  if (wanted.replays) numbers.replays = add(wanted.subscription, *wanted.replays);
 }
 
 LedgerSubscription Inbound::add(SubscriptionId subscription, const Filter& filter) {
@@ -106,8 +125,10 @@ void Inbound::all_link_books(std::vector<Books>& out,
   for (std::uint32_t subscription = 0; subscription < numbers_.size(); ++subscription) {
     const Numbers& numbers = numbers_[subscription];
     Books books;
-    if (kind_of({subscription}) == Of::Plain) books = by_ledger[numbers.live];
+    const bool is_over = std::ranges::find(numbers.over, numbers.live) != numbers.over.end();
+    if (kind_of({subscription}) == Of::Plain && !is_over) books = by_ledger[numbers.live];
     if (numbers.replays) books += by_ledger[*numbers.replays];
+    for (const LedgerSubscription number : numbers.over) books += by_ledger[number];
     books.published += numbers.offered_to;
     out.push_back(books);
   }

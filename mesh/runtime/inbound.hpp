@@ -28,6 +28,10 @@ class Inbound {
   };
   /// Books of a dispatcher subscription are kept under the ledger's numbers from now on.
   void route(const Wanted& wanted);
+  /// Nothing goes to this subscription any more; its books stay as they are. Not of gates and durable ones.
+  void unroute(SubscriptionId subscription);
+  /// One that was unrouted: its books go on from the next event of each stream.
+  void route_again(const Wanted& wanted);
   /// A frame the ledger has judged, from a link or from this node itself. Its events are not looked at here.
   void on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict);
   /// Hands the events of a frame to these subscriptions, and before them to the gates that match; to nobody else.
@@ -65,6 +69,7 @@ class Inbound {
     LedgerSubscription live = 0;
     std::optional<LedgerSubscription> replays;
     std::uint64_t offered_to = 0;  // events no stream in the ledger counts for it
+    std::vector<LedgerSubscription> over{};  // before it was unrouted
   };
   struct Gate {
     SubscriptionId subscription;

@@ -59,26 +59,22 @@ std::uint64_t reservation(std::size_t event_bytes) { return Journal::cost(event_
 
 }  // namespace
 
-std::string_view to_string(Confirm::Status status) {
-  switch (status) {
-    case Confirm::Status::Confirmed: return "confirmed";
-    case Confirm::Status::Numbered: return "numbered";
-    case Confirm::Status::Unconfirmed: return "unconfirmed";
-    case Confirm::Status::Refused: return "refused";
+Askers askers_of(PublishOptions& options) {
+  Askers askers;
+  if (options.on_numbered) {
+    askers[0].call = [call = std::move(options.on_numbered)](Confirm confirm) { call(std::move(confirm.id)); };
   }
-  LEGION_UNREACHABLE();
-}
-
-std::string_view to_string(PublishStatus status) {
-  switch (status) {
-    case PublishStatus::Queued: return "queued";
-    case PublishStatus::WouldBlock: return "would_block";
-    case PublishStatus::TooBig: return "too_big";
-    case PublishStatus::Invalid: return "invalid";
-    case PublishStatus::Refused: return "refused";
-    case PublishStatus::Closed: return "closed";
+  if (options.on_confirmed) {
+    askers[1] = {.call = std::move(options.on_confirmed), .when = Asker::When::Confirmed};
+  } else if (options.on_settled) {
+    askers[1] = {.call = [call = std::move(options.on_settled)](Confirm confirm) {
+                   const bool settled = confirm.status == Confirm::Status::Confirmed ||
+                                        confirm.status == Confirm::Status::Numbered;
+                   call(settled ? std::move(confirm.id) : std::string());
+                 },
+                 .when = Asker::When::Settled};
   }
-  LEGION_UNREACHABLE();
+  return askers;
 }
 
 // A sixteenth of the journal is kept for the node's own events and records.
@@ -94,22 +90,22 @@ Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, s
   }
 }
 
-PublishResult Intake::publish(const Event& event, std::string_view agent, Publisher publisher,
+PublishResult Intake::publish(const Event& event, std::string_view agent, PublishedBy publisher,
                               PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
   auto result = check_and_queue(event, agent, publisher, priority, std::move(askers), now);
   answered_[static_cast<std::size_t>(result.status)].fetch_add(1, std::memory_order_relaxed);
   return result;
 }
 
-PublishResult Intake::check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
+PublishResult Intake::check_and_queue(const Event& event, std::string_view agent, PublishedBy publisher,
                                       PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
-  if (publisher != Publisher::Node) {
-    const bool outside = publisher != Publisher::Agent;
+  if (publisher != PublishedBy::Node) {
+    const bool outside = publisher != PublishedBy::Agent;
     const bool shut = closed_.load(std::memory_order_acquire) ||
                       (outside && outside_closed_.load(std::memory_order_acquire));
     if (shut) return {PublishStatus::Closed, "the node is shutting down"};
     const bool is_replay = event.type.starts_with(replay_prefix);
-    const bool allowed = publisher == Publisher::Replay ? is_replay : !is_reserved(event.type);
+    const bool allowed = publisher == PublishedBy::Replay ? is_replay : !is_reserved(event.type);
     if (!allowed) return {PublishStatus::Refused, "type: names beginning with ! or ~ are reserved"};
   }
   Scratch& scratch = scratch_of_this_thread();
@@ -118,11 +114,11 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
     return {PublishStatus::Invalid,
             "type '" + event.type.substr(0, limits::wire_type_bytes_max) + "' is not an event type"};
   }
-  if (publisher != Publisher::Node && type->is_heartbeat) {
+  if (publisher != PublishedBy::Node && type->is_heartbeat) {
     return {PublishStatus::Refused, "type: agent.heartbeat is published by nodes only"};
   }
   const TopicPolicy& policy = type->policy;
-  if (publisher == Publisher::Local && policy.durability == Durability::Confirmed && policy.spools > 0) {
+  if (publisher == PublishedBy::Local && policy.durability == Durability::Confirmed && policy.spools > 0) {
     return {PublishStatus::Refused, "type: confirmed types cannot be published over the local pair"};
   }
 
@@ -138,6 +134,12 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
     scratch.source.assign(node_).append(1, '/').append(agent);
     defaults.source = scratch.source;
   }
+  if (type->schema != nullptr) {
+    const std::string_view source = event.source.empty() ? defaults.source : event.source;
+    if (auto looked = guard_->look_at_published(*type->schema, event, source); !looked) {
+      return {PublishStatus::Invalid, std::move(looked.error().message)};
+    }
+  }
   if (auto encoded = append_event(event, defaults, policy.max_bytes, scratch.bytes); !encoded) {
     const bool too_big = encoded.error().code == ErrorCode::TooBig;
     return {too_big ? PublishStatus::TooBig : PublishStatus::Invalid, std::move(encoded.error().message)};
@@ -148,7 +150,7 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
   return queue(*type, shard, lane, publisher, scratch.bytes, std::move(askers));
 }
 
-PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
+PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Priority priority, PublishedBy publisher,
                             BytesView encoded, Askers askers) {
   const Journalling journalling = journalling_of(type.policy);
   const bool confirmed = journalling.journal == JournalKind::Confirmed;
@@ -157,10 +159,14 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
     return {PublishStatus::WouldBlock, "the confirmed journal is full: it waits for spools"};
   }
   Lane& lane = *lanes_[lane_index(priority)];
-  const std::size_t room = publisher == Publisher::Node ? lane.capacity : lane.capacity - lane.capacity / 16;
+  const std::size_t room = publisher == PublishedBy::Node ? lane.capacity : lane.capacity - lane.capacity / 16;
   std::size_t waiting = 0;
   {
     const auto lock = lock_soon(lane.mutex);
+    if (lane.queue == Lane::Queue::GivenUp) {
+      give_back(reserved);
+      return {PublishStatus::Closed, "the node is shutting down"};
+    }
     if (lane.packer.events() >= room) {
       give_back(reserved);
       return {PublishStatus::WouldBlock, "the " + std::string(to_string(priority)) + " lane's queue is full"};
@@ -178,9 +184,9 @@ PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Prior
   return {};
 }
 
-bool Intake::reserve(std::uint64_t bytes, Publisher publisher) {
+bool Intake::reserve(std::uint64_t bytes, PublishedBy publisher) {
   const auto wanted = static_cast<std::int64_t>(bytes);
-  const std::int64_t floor = publisher == Publisher::Node ? -own_share_ : 0;
+  const std::int64_t floor = publisher == PublishedBy::Node ? -own_share_ : 0;
   if (confirmed_room_.fetch_sub(wanted, std::memory_order_relaxed) - wanted >= floor) return true;
   give_back(bytes);
   return false;
@@ -215,6 +221,21 @@ void Intake::recycle(Priority priority, Bytes buffer) {
   Lane& lane = *lanes_[lane_index(priority)];
   const auto lock = lock_soon(lane.mutex);
   lane.packer.recycle(std::move(buffer));
+}
+
+void Intake::give_up() {
+  for (const auto& lane : lanes_) {
+    std::vector<Asked> asked;
+    {
+      const std::lock_guard lock(lane->mutex);
+      lane->queue = Lane::Queue::GivenUp;
+      asked.swap(lane->asked);
+    }
+    for (Asked& one : asked) {
+      if (one.asker.where == Asker::Where::Loop) continue;  // which is gone, and with it whoever waited there
+      one.asker.call({.id = {}, .status = Confirm::Status::Unconfirmed});
+    }
+  }
 }
 
 bool Intake::empty() const {

@@ -17,7 +17,7 @@
 namespace legion {
 
 /// Who calls publish(); decides what may be published and how much of the queue may be used.
-enum class Publisher : std::uint8_t {
+enum class PublishedBy : std::uint8_t {
   Agent,
   Control,
   Local,
@@ -36,6 +36,9 @@ struct Asker {
   enum class Where : std::uint8_t { Executor, Loop } where = Where::Executor;
 };
 using Askers = std::array<Asker, 2>;  ///< enough for who asks for the number and for the confirm
+
+/// Those who ask in `options`, which gives them away.
+Askers askers_of(PublishOptions& options);
 
 /// Somebody who asked about an event that was taken.
 struct Asked {
@@ -56,8 +59,15 @@ class Intake {
   Intake(std::string node, PolicyTable policy, const Capacity& capacity, std::uint64_t confirmed_bytes,
          std::function<void()> wake);
 
+  /// Before the first publish(): from then on data is compared with what its type declares.
+  void watch(std::shared_ptr<const SchemaGuard> guard) {
+    guard_ = std::move(guard);
+    types_.watch(*guard_);
+  }
+  const SchemaGuard* guard() const { return guard_.get(); }
+
   /// `agent` becomes part of the source when the event names none. `now` stamps events without a time.
-  PublishResult publish(const Event& event, std::string_view agent, Publisher publisher,
+  PublishResult publish(const Event& event, std::string_view agent, PublishedBy publisher,
                         PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
 
   /// Takes whole frames of a lane until they hold at least `events_max` events (appending), and who asked for the
@@ -77,7 +87,7 @@ class Intake {
   /// Room in the confirmed journal that publish() took for the events of this frame. The loop gives it back, in the end
   /// all of it.
   static std::uint64_t reserved(const UnnumberedFrame& frame);
-  bool reserve(std::uint64_t bytes, Publisher publisher);
+  bool reserve(std::uint64_t bytes, PublishedBy publisher);
   void give_back(std::uint64_t bytes) {
     confirmed_room_.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   }
@@ -90,6 +100,9 @@ class Intake {
   void close_outside() { outside_closed_.store(true, std::memory_order_release); }
   /// From now on publish() answers Closed, except to the node itself.
   void close() { closed_.store(true, std::memory_order_release); }
+  /// After close(), when nobody takes any more: who asked about an event that is still here is told that it was not
+  /// confirmed, on this thread. Afterwards nothing is queued any more, also by who was inside publish() meanwhile.
+  void give_up();
 
   const PolicyTable& policy() const { return policy_; }
   /// Answers given so far, by status.
@@ -108,18 +121,20 @@ class Intake {
     std::mutex mutex;  // guards what follows, except for looking at depth
     FramePacker packer;
     std::vector<Asked> asked;
+    enum class Queue : bool { Open, GivenUp } queue = Queue::Open;
     std::atomic<std::size_t> depth{0};
     std::atomic<Wakes> wakes{Wakes::Always};
   };
 
-  PublishResult check_and_queue(const Event& event, std::string_view agent, Publisher publisher,
+  PublishResult check_and_queue(const Event& event, std::string_view agent, PublishedBy publisher,
                                 PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
-  PublishResult queue(const PublishedType& type, std::uint8_t shard, Priority priority, Publisher publisher,
+  PublishResult queue(const PublishedType& type, std::uint8_t shard, Priority priority, PublishedBy publisher,
                       BytesView encoded, Askers askers);
 
-  std::string node_;
-  PolicyTable policy_;
+  const std::string node_;
+  const PolicyTable policy_;
   TypeTable types_{policy_};
+  std::shared_ptr<const SchemaGuard> guard_;
   std::function<void()> wake_;
   std::array<std::unique_ptr<Lane>, limits::lane_count> lanes_;
   std::atomic<std::int64_t> confirmed_room_;  // besides the share of the node's own events

@@ -53,7 +53,7 @@ void LocalBus::on_published(Now now, std::span<transport::Message> parts) {
   }
   const auto priority =
       incoming->has_priority ? PublishOptions::PriorityFrom::Event : PublishOptions::PriorityFrom::Policy;
-  const auto result = intake_.publish(incoming->event, "local", Publisher::Local, priority, {}, now.wall);
+  const auto result = intake_.publish(incoming->event, "local", PublishedBy::Local, priority, {}, now.wall);
   if (result) {
     ++counts_["published"];
   } else {

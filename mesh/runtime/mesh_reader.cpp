@@ -67,6 +67,12 @@ void MeshReader::unsubscribe(const Filter& filter) {
   }
 }
 
+void MeshReader::sync_all(Now now) {
+  for (Lane& lane : lanes_) {
+    for (const auto& [name, uris] : peers_) begin_sync(now, lane, name);
+  }
+}
+
 void MeshReader::connect(Now now, const std::string& name, const LaneUris& lane_uris) {
   const auto known = peers_.find(name);
   if (known != peers_.end() && known->second != lane_uris) close_links(now, name, known->second);

@@ -38,6 +38,8 @@ class MeshReader {
   /// the critical lane only.
   void subscribe(const Filter& filter);
   void unsubscribe(const Filter& filter);
+  /// After the ledger has taken in a subscription: every link is synced again, from where on it is booked.
+  void sync_all(Now now);
 
   /// `lane_uris` are numeric, indexed by lane. Links to another address of the same name are replaced.
   void connect(Now now, const std::string& name, const std::array<std::string, limits::lane_count>& lane_uris);

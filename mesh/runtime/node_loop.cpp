@@ -29,7 +29,7 @@ Membership::Self self_of(const NodeLoop::Setup& setup) {
   return self;
 }
 
-transport::ControlClientOptions client_options(const NodeOptions& options) {
+transport::ControlClientOptions client_options(const NodeHostOptions& options) {
   transport::ControlClientOptions client;
   client.redial_max = options.membership.redial_max;
   client.connect_timeout = options.membership.connect_timeout;
@@ -47,6 +47,9 @@ NodeLoop::NodeLoop(Setup setup)
       poller_(*setup_.sockets.poller),
       wake_token_(poller_.add(setup_.wake.pollable())) {
   poller_.add(setup_.sockets.control->pollables());
+  setup_.remote.send_by([&control = *setup_.sockets.control](const transport::ControlPeer& peer, BytesView message) {
+    return control.reply(peer, message);
+  });
   for (const auto& lane : setup_.sockets.lanes) poller_.add(lane->pollables());
   caller_.watch(poller_);
   if (setup_.spool != nullptr) {
@@ -177,6 +180,7 @@ void NodeLoop::turn() {
   if (streams_) read_lanes(now_);
   hear(now_);
   service_.on_turn(now_);
+  setup_.remote.on_turn(now_);
   carry_out(now_);
   caller_.on_tick(now_);
   carry_out(now_);
@@ -226,6 +230,11 @@ void NodeLoop::open_durable(Now now) {
   const bool any =
       std::ranges::any_of(setup_.handlers, [](const DurableHandler& handler) { return !handler.durable.empty(); });
   if (!any) return;
+  watch_durable();
+  durable.on_tick(now);
+}
+
+void NodeLoop::watch_durable() {
   streams_->inbound.ask_durable = [this](SubscriptionId subscription, const FramePtr& frame, std::uint32_t skip,
                                          StreamKey hint) -> Inbound::DurableAnswer {
     DurableSubscriptions& durables = streams_->durable.subscriptions();
@@ -239,7 +248,6 @@ void NodeLoop::open_durable(Now now) {
       streams_->durable.subscriptions().on_tail(now_, {origin, lane, tail.type, tail.shard}, tail.next_sequence);
     }
   };
-  durable.on_tick(now);
 }
 
 void NodeLoop::tell_of_marks() {
@@ -437,7 +445,7 @@ void NodeLoop::publish_own(Now now, std::string_view type, Bytes data) {
   Event event;
   event.type = std::string(type);
   event.data = std::move(data);
-  setup_.intake.publish(event, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now.wall);
+  setup_.intake.publish(event, "!node", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {}, now.wall);
 }
 
 }  // namespace legion

@@ -30,10 +30,11 @@
 #include <legion/runtime/local_bus.hpp>
 #include <legion/runtime/local_replay.hpp>
 #include <legion/runtime/mesh_reader.hpp>
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 #include <legion/runtime/node_sockets.hpp>
 #include <legion/runtime/outbound.hpp>
 #include <legion/runtime/refused_peers.hpp>
+#include <legion/runtime/remote_hub.hpp>
 #include <legion/runtime/replay_control.hpp>
 #include <legion/runtime/spool_catchup.hpp>
 #include <legion/runtime/spool_service.hpp>
@@ -48,7 +49,7 @@ namespace legion {
 class NodeLoop {
  public:
   struct Setup {
-    const NodeOptions& options;
+    const NodeHostOptions& options;
     NodeSockets& sockets;
     StateDir& state_dir;
     Intake& intake;
@@ -56,6 +57,7 @@ class NodeLoop {
     Executor& executor;
     NodeStatus& status;
     transport::WakeFd& wake;
+    RemoteHub& remote;
     SpoolService* spool;  ///< null unless this node is a spool
     const LogSink& log;
     BootId boot;
@@ -82,6 +84,19 @@ class NodeLoop {
   void leave(Duration limit);
   /// Ends the thread. Idempotent.
   void stop();
+
+  // --- agents that come and go, on the loop's thread ------------------------------------------------------------------
+  /// Agents and subscriptions may be added: not before the node has its streams, not while it stops.
+  Result<void> takes_agents() const;
+  /// What was added to the lists of Setup from here on begins.
+  void begin_subscriptions(std::size_t first);
+  /// Not of gates and durable ones; what is held for them is the dispatcher's affair.
+  void end_subscription(SubscriptionId subscription);
+  /// One that was ended.
+  void begin_again(SubscriptionId subscription);
+  /// From any other thread: `task` has run, or the loop has ended. From then on takes_agents() says no with `Last::Yes`.
+  enum class Last : std::uint8_t { No, Yes };
+  void run_on_loop(std::function<void()> task, Last last);
 
   /// On the loop's thread: this life of a node is over, as far as is known here.
   bool is_gone(const Origin& origin) const;
@@ -125,6 +140,8 @@ class NodeLoop {
   void connect_spool(const std::string& name, const std::string& uri);
   SpoolCatchup::Setup catchup_setup();
   void open_durable(Now now);
+  void watch_durable();
+  void route(std::size_t subscription);
   void tell_of_marks();
   void tell_of_spools();
   void report_letter(const DeadLetter& letter);
@@ -198,6 +215,7 @@ class NodeLoop {
   SteadyTime started_at_;
   std::optional<SteadyTime> last_heartbeat_;
   bool listening_ = true;
+  bool closed_to_agents_ = false;
   bool fenced_ = false;
 
   struct Leaving {

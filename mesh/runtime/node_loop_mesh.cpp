@@ -184,14 +184,7 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   }
   open_durable(now);
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
-  for (std::size_t i = 0; i < setup_.filters.size(); ++i) {
-    streams_->inbound.route({.subscription = {static_cast<std::uint32_t>(i)},
-                             .filter = setup_.filters[i],
-                             .tier = setup_.handlers[i].tier,
-                             .replays = setup_.replays[i]});
-    streams_->reader->subscribe(setup_.filters[i]);
-    if (setup_.replays[i]) streams_->reader->subscribe(*setup_.replays[i]);
-  }
+  for (std::size_t i = 0; i < setup_.filters.size(); ++i) route(i);
   streams_->ledger.add_subscription(heartbeat_filter());
   streams_->reader->subscribe(heartbeat_filter());
   // Programs of this host may have subscribed already: they reconnect faster than a node joins.

@@ -65,6 +65,7 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   if (local_) snapshot.local = local_->counts();
   tell_of_spools(snapshot);
   snapshot.dead_letters = dead_letters_;
+  if (const SchemaGuard* guard = setup_.intake.guard()) snapshot.schema = guard->counts();
   return snapshot;
 }
 
@@ -157,6 +158,7 @@ ControlBackend NodeLoop::backend() {
             ReplayControl(setup_.options.name, setup_.intake, streams_ ? &streams_->replay : nullptr)
                 .handle(now, params, answer);
           },
+      .remote = &setup_.remote,
   };
 }
 

@@ -29,7 +29,7 @@ Result<Address> numeric_listen(const Address& listen) {
   return address;
 }
 
-Result<void> bind_run(NodeSockets& sockets, const NodeOptions& options, Address address) {
+Result<void> bind_run(NodeSockets& sockets, const NodeHostOptions& options, Address address) {
   auto control = transport::ControlServer::create(*sockets.context);
   if (!control) return std::unexpected(control.error());
   if (auto bound = (*control)->bind(address.uri()); !bound) return std::unexpected(bound.error());
@@ -50,7 +50,7 @@ Result<void> bind_run(NodeSockets& sockets, const NodeOptions& options, Address 
   return {};
 }
 
-Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, const NodeOptions& options, Address address) {
+Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, const NodeHostOptions& options, Address address) {
   if (address.port != 0) {
     if (auto bound = bind_run(sockets, options, address); !bound) return std::unexpected(bound.error());
     return address.port;
@@ -71,7 +71,7 @@ Result<std::uint16_t> bind_somewhere(NodeSockets& sockets, const NodeOptions& op
   return std::unexpected(last);
 }
 
-Endpoints advertised(const NodeOptions& options, const Address& listen, std::uint16_t port) {
+Endpoints advertised(const NodeHostOptions& options, const Address& listen, std::uint16_t port) {
   Address address = options.advertise.value_or(listen);
   if (address.port == 0) address.port = port;
   Endpoints endpoints;
@@ -86,7 +86,7 @@ Endpoints advertised(const NodeOptions& options, const Address& listen, std::uin
 }
 
 /// Not as advertised: a node need not be able to reach itself there, and no cut cable takes its spool away from it.
-std::string spool_seen_from_here(const NodeOptions& options, Address bound) {
+std::string spool_seen_from_here(const NodeHostOptions& options, Address bound) {
   if (!options.spool) return {};
   if (bound.is_wildcard()) bound.host = bound.host == "::" ? "::1" : "127.0.0.1";
   bound.port += run_of_ports - 1;
@@ -95,7 +95,7 @@ std::string spool_seen_from_here(const NodeOptions& options, Address bound) {
 
 }  // namespace
 
-Result<NodeSockets> NodeSockets::open(const NodeOptions& options) {
+Result<NodeSockets> NodeSockets::open(const NodeHostOptions& options) {
   NodeSockets sockets;
   const auto listen = numeric_listen(options.listen);
   if (!listen) return std::unexpected(listen.error());

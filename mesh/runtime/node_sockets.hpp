@@ -6,7 +6,7 @@
 #include <string>
 
 #include <legion/core/messages.hpp>
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 #include <legion/transport/context.hpp>
 #include <legion/transport/control_server.hpp>
 #include <legion/transport/lane_publisher.hpp>
@@ -33,7 +33,7 @@ struct NodeSockets {
 
   /// Binds control, lanes and the spool port to a run of ports beginning with the one of `options.listen`, or to a free run.
   /// Errors: AddressInUse naming the address, Unreachable when the listen name does not resolve, Io.
-  static Result<NodeSockets> open(const NodeOptions& options);
+  static Result<NodeSockets> open(const NodeHostOptions& options);
 };
 
 }  // namespace legion

@@ -163,7 +163,7 @@ Position Outbound::record(Now now, BytesView event) {
   builder.append(event);
   // Shared with the links and their queues.
   auto bytes = std::make_shared<const Bytes>(builder.finish());
-  if (!intake_.reserve(Journal::cost(bytes->size()), Publisher::Node)) return 0;
+  if (!intake_.reserve(Journal::cost(bytes->size()), PublishedBy::Node)) return 0;
   const std::string_view type = as_text(*bytes).substr(0, record_type.size());
   return journal_.append(now, JournalKind::Confirmed,
                          {.lane = Priority::High, .type = type, .first = next_record_++, .count = 1, .spools = 1,

@@ -117,7 +117,7 @@ PublishResult into_mesh(Now now, Intake& intake, IncomingEvent& incoming, const 
                  call->one_less();
                },
                Asker::When::Numbered, Asker::Where::Loop};
-  auto result = intake.publish(incoming.event, "control", Publisher::Replay, from, std::move(askers), now.wall);
+  auto result = intake.publish(incoming.event, "control", PublishedBy::Replay, from, std::move(askers), now.wall);
   if (result) ++call->missing;
   return result;
 }

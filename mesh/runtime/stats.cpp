@@ -218,7 +218,7 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
 
 Bytes encode(const NodeSnapshot& snapshot) {
   MsgpackWriter out;
-  out.map(22);
+  out.map(23);
   write(out, "node", snapshot.node);
   write(out, "incarnation", snapshot.incarnation);
   write(out, "boot", snapshot.boot);
@@ -245,6 +245,7 @@ Bytes encode(const NodeSnapshot& snapshot) {
   write(out, "refused", snapshot.refused);
   write(out, "local", snapshot.local);
   write(out, "dead_letters", snapshot.dead_letters);
+  write(out, "schema", snapshot.schema);
   write(out, "redials", snapshot.redials);
   write(out, "stale_outcomes", snapshot.dispatcher.stale_outcomes);
   write(out, "waiting_for_earlier_tier", snapshot.dispatcher.waiting_for_earlier_tier);

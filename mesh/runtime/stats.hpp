@@ -86,6 +86,7 @@ struct NodeSnapshot {
   NamedCounts refused;                ///< bytes and requests from outside that were refused, by reason
   NamedCounts local;                  ///< the ipc pair: published, delivered, refused_<reason>
   NamedCounts dead_letters;           ///< by reason
+  NamedCounts schema;                 ///< as SchemaGuard::counts()
   std::uint64_t redials = 0;          ///< links dialled again because ZeroMQ had given up
   bool degraded = false;              ///< fewer spools are reachable than confirms need
   std::optional<JournalSnapshot> journal;  ///< absent: nothing is journalled here

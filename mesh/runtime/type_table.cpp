@@ -7,11 +7,12 @@ namespace legion {
 
 namespace {
 
-PublishedType describe(std::string_view name, const PolicyTable& policy) {
+PublishedType describe(std::string_view name, const PolicyTable& policy, const SchemaGuard* guard) {
   PublishedType entry;
   entry.type = canonical_type(name);
   entry.policy = policy.resolve(entry.type);
   entry.is_heartbeat = original_type(entry.type) == "agent.heartbeat";
+  if (guard != nullptr) entry.schema = guard->rule_of(entry.type);
   return entry;
 }
 
@@ -24,7 +25,7 @@ const PublishedType* TypeTable::find_or_add(std::string_view name, PublishedType
     if (!is_wire_type(canonical_type(name))) return nullptr;
     known = look_up_or_add(name);
     if (known == nullptr) {
-      scratch = describe(name, policy_);
+      scratch = describe(name, policy_, guard_);
       return &scratch;
     }
     slot.store(known, std::memory_order_release);
@@ -38,7 +39,7 @@ const TypeTable::Named* TypeTable::look_up_or_add(std::string_view name) {
   const auto found = by_name_.find(name);
   if (found != by_name_.end()) return found->second;
   if (all_.size() >= limits::streams_per_origin_max) return nullptr;
-  const Named& added = all_.emplace_back(std::string(name), describe(name, policy_));
+  const Named& added = all_.emplace_back(std::string(name), describe(name, policy_, guard_));
   by_name_.emplace(added.name, &added);
   return &added;
 }

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include <legion/event/policy.hpp>
+#include <legion/runtime/schema_guard.hpp>
 
 namespace legion {
 
@@ -17,6 +18,7 @@ struct PublishedType {
   std::string type;  ///< the dotted form
   TopicPolicy policy;
   bool is_heartbeat = false;
+  const SchemaGuard::Rule* schema = nullptr;  ///< null: its data is not looked at
 };
 
 /// Thread: any. Bounds: remembers limits::streams_per_origin_max names, more than a node may have streams.
@@ -24,6 +26,8 @@ struct PublishedType {
 class TypeTable {
  public:
   explicit TypeTable(const PolicyTable& policy) : policy_(policy) {}
+  /// Before the first look-up; `guard` outlives the table.
+  void watch(const SchemaGuard& guard) { guard_ = &guard; }
   TypeTable(const TypeTable&) = delete;
   TypeTable& operator=(const TypeTable&) = delete;
 
@@ -45,6 +49,7 @@ class TypeTable {
   const Named* look_up_or_add(std::string_view name);
 
   const PolicyTable& policy_;
+  const SchemaGuard* guard_ = nullptr;
   // The name last looked up in each slot. Entries are never removed, so what a slot pointed to stays good.
   std::array<std::atomic<const Named*>, slot_count> slots_{};
   std::mutex mutex_;  // guards what follows

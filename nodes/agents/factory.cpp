@@ -11,6 +11,7 @@
 #include <legion/agents/log_agent.hpp>
 #include <legion/agents/sink_agent.hpp>
 #include <legion/agents/synthetic_source.hpp>
+#include <legion/api/plugin_agent.hpp>
 
 namespace legion {
 namespace {
@@ -24,9 +25,18 @@ FeedPacing pacing_of(const FeedPace& pace) {
   return {};
 }
 
+/// A setting of a plugin, which gets text.
+struct ShowConstant {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(std::int64_t value) const { return std::to_string(value); }
+  std::string operator()(double value) const { return fmt::format("{}", value); }
+  std::string operator()(const std::string& value) const { return value; }
+};
+
 /// One function for each host the configuration knows.
 struct Make {
   const AgentConfig& agent;
+  std::string_view node;
   using Made = Result<std::unique_ptr<Agent>>;
 
   Made operator()(const ExecConfig& config) const {
@@ -70,10 +80,20 @@ struct Make {
     return std::make_unique<EchoAgent>(EchoOptions{.reply_type = config.reply_type, .prefix = config.prefix});
   }
 
+  Made operator()(const PluginConfig& config) const {
+    PluginAgent::Options options{.name = agent.name, .node = std::string(node), .library = config.library};
+    for (const auto& [name, value] : config.settings) options.settings.emplace(name, std::visit(ShowConstant{}, value));
+    auto loaded = PluginAgent::load(std::move(options));
+    if (!loaded) return std::unexpected(loaded.error());
+    return std::move(*loaded);
+  }
+
   Made operator()(const SinkConfig& config) const {
     return std::make_unique<SinkAgent>(
         SinkOptions{.work = config.work, .file = config.file, .fail_every = config.fail_every});
   }
+
+  Made operator()(const RemoteConfig&) const { return problem("an agent outside the process is made by its node"); }
 
   std::unexpected<Error> problem(std::string_view what) const {
     return fail(ErrorCode::Configuration, fmt::format("agent \"{}\": {}", agent.name, what));
@@ -82,6 +102,8 @@ struct Make {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> make_agent(const AgentConfig& config) { return std::visit(Make{config}, config.host); }
+Result<std::unique_ptr<Agent>> make_agent(const AgentConfig& config, std::string_view node) {
+  return std::visit(Make{config, node}, config.host);
+}
 
 }  // namespace legion

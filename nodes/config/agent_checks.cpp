@@ -71,8 +71,18 @@ class AgentChecks {
     if (feed.repeat) problem("repeat", "repeat: there is no file to begin again; a synthetic feed goes on by itself");
   }
 
+  void operator()(const PluginConfig& plugin) {
+    std::error_code error;
+    if (is_refused("plugin") || std::filesystem::is_regular_file(plugin.library, error)) return;
+    problem("plugin", "plugin: there is no file " + toml_quote(plugin.library));
+  }
+
   void operator()(const LogAgentConfig&) { needs_subscription(); }
   void operator()(const SinkConfig&) { needs_subscription(); }
+
+  void operator()(const RemoteConfig& remote) {
+    if (!remote.remote) problem("remote", "remote: only true makes sense; leave the key out otherwise");
+  }
 
   void operator()(const EchoConfig& echo) {
     needs_subscription();

@@ -52,6 +52,15 @@ struct ExecConfig {
   friend bool operator==(const ExecConfig&, const ExecConfig&) = default;
 };
 
+/// remote = true: a program that attaches over the control port and serves this agent.
+struct RemoteConfig {
+  bool remote = true;                ///< always
+  std::uint32_t credit = 256;        ///< deliveries without an answer at the client, at most
+  Duration lease = 10s;              ///< a client silent for so long is away
+  Duration handler_timeout = 30s;    ///< as of ExecConfig
+  friend bool operator==(const RemoteConfig&, const RemoteConfig&) = default;
+};
+
 /// How fast a feed publishes.
 struct FeedPace {
   enum class Kind : std::uint8_t {
@@ -105,9 +114,19 @@ struct SinkConfig {
   friend bool operator==(const SinkConfig&, const SinkConfig&) = default;
 };
 
+/// plugin = "libx.so": handlers in a shared object, made with legion/plugin.hpp.
+struct PluginConfig {
+  std::string library;                  ///< absolute path
+  std::vector<std::pair<std::string, FeedConstant>> settings;  ///< for the plugin; sorted by name
+  Duration handler_timeout{0};          ///< of coroutines; 0: none
+  friend bool operator==(const PluginConfig&, const PluginConfig&) = default;
+};
+
 /// What runs behind an agent.
-using AgentHost = std::variant<ExecConfig, FeedConfig, LogAgentConfig, EchoConfig, SinkConfig>;
-std::string_view host_name(const AgentHost& host);  ///< "exec", "feed", "log", "echo", "sink"
+using AgentHost =
+    std::variant<ExecConfig, FeedConfig, LogAgentConfig, EchoConfig, SinkConfig, PluginConfig, RemoteConfig>;
+/// "exec", "feed", "log", "echo", "sink", "plugin", "remote"
+std::string_view host_name(const AgentHost& host);
 
 /// Where a durable subscription begins that no spool knows yet.
 struct StartConfig {

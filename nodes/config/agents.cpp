@@ -18,8 +18,14 @@ const AgentKind* find_kind(const std::vector<AgentKind>& kinds, std::string_view
   return found == kinds.end() ? nullptr : &*found;
 }
 
+/// The other kinds have a key of their own name.
+bool is_builtin(std::string_view kind) { return kind != "exec" && kind != "plugin" && kind != "remote"; }
+
 /// What a kind is called in messages.
-std::string kind_title(std::string_view kind) { return kind == "exec" ? "exec" : "builtin = " + toml_quote(kind); }
+std::string kind_title(std::string_view kind) {
+  if (kind == "remote") return "remote = true";
+  return is_builtin(kind) ? "builtin = " + toml_quote(kind) : std::string(kind);
+}
 
 class AgentReader {
  public:
@@ -48,28 +54,31 @@ class AgentReader {
   }
 
  private:
-  /// Exactly one of exec and builtin; nullptr when it is not clear which host is meant.
+  /// Exactly one of exec, builtin, plugin and remote; nullptr when it is not clear which host is meant.
   const AgentKind* choose_kind() {
-    const toml::node* exec = table_.get("exec");
+    std::vector<std::string> there;
+    for (const char* key : {"exec", "builtin", "plugin", "remote"}) {
+      if (table_.get(key) != nullptr) there.emplace_back(key);
+    }
+    if (there.size() > 1) {
+      reader_.problem(section_.path, section_.title + " has both " + there[0] + " and " + there[1] +
+                                         "; it needs exactly one of them");
+      return nullptr;
+    }
+    if (there.empty()) {
+      reader_.problem(section_.path,
+                      section_.title + " has neither exec nor builtin, plugin or remote; it needs exactly one of them");
+      return nullptr;
+    }
+    if (there[0] != "builtin") return find_kind(kinds_, there[0]);
     const toml::node* builtin = table_.get("builtin");
-    if (exec != nullptr && builtin != nullptr) {
-      reader_.problem(section_.path, section_.title + " has both exec and builtin; it needs exactly one of them");
-      return nullptr;
-    }
-    if (exec != nullptr) return find_kind(kinds_, "exec");
-    if (builtin == nullptr) {
-      if (table_.get("plugin") == nullptr) {
-        reader_.problem(section_.path, section_.title + " has neither exec nor builtin; it needs exactly one of them");
-      }
-      return nullptr;
-    }
     reader_.mark(section_.key_path("builtin"), *builtin);
     const auto* name = builtin->as_string();
-    const AgentKind* kind = name == nullptr || name->get() == "exec" ? nullptr : find_kind(kinds_, name->get());
+    const AgentKind* kind = name == nullptr || !is_builtin(name->get()) ? nullptr : find_kind(kinds_, name->get());
     if (kind != nullptr) return kind;
     std::vector<std::string> names;
     for (const AgentKind& one : kinds_) {
-      if (one.name != "exec") names.push_back(one.name);
+      if (is_builtin(one.name)) names.push_back(one.name);
     }
     reader_.problem(section_.key_path("builtin"),
                     section_.title + " builtin: expected \"feed\", \"log\", \"echo\" or \"sink\", found " +
@@ -79,14 +88,13 @@ class AgentReader {
 
   void report_unknown(const AgentKind* kind) {
     std::vector<std::string> known = names_of(agent_fields());
-    known.insert(known.end(), {"exec", "builtin", "retry", "subscribe"});
+    known.insert(known.end(), {"exec", "builtin", "plugin", "remote", "retry", "subscribe"});
     for (const AgentKind& one : kinds_) {
       // Without a kind the keys of all are let through: the one mistake is enough.
       if (kind != nullptr && &one != kind) continue;
       for (const auto& key : one.fields) known.push_back(key.name);
     }
     reader_.report_unknown(table_, section_, known, [&](std::string_view key) -> std::string {
-      if (key == "plugin") return section_.title + " plugin: this version runs no plugins; use exec or builtin";
       std::string owners;
       for (const AgentKind& one : kinds_) {
         const bool has_it = std::ranges::any_of(one.fields, [&](const auto& field) { return field.name == key; });

@@ -1,4 +1,5 @@
 #include <legion/config/checks.hpp>
+#include <legion/event/types.hpp>
 
 #include <algorithm>
 #include <set>
@@ -98,6 +99,19 @@ void check_state_dir(Reader& reader, const NodeSection& node) {
 
 std::string topic_title(const TopicRule& rule) { return "[[topic]] " + toml_quote(rule.prefix.text()); }
 
+void note_checks_of_nothing(Reader& reader, const TopicRule& rule, const std::string& path) {
+  const auto is_matched = [&](const EventSchema& schema) { return rule.prefix.matches(schema.type); };
+  if (std::ranges::any_of(built_in_schemas(), is_matched)) return;
+  constexpr std::string_view why = " has no effect: nothing is declared of the data of these types";
+  if (rule.schema.value_or(SchemaCheck::Off) != SchemaCheck::Off) {
+    reader.note(path + ".schema", topic_title(rule) + " schema = " + toml_quote(to_string(*rule.schema)) + std::string(why));
+  }
+  if (rule.unknown_version.value_or(UnknownVersion::Accept) != UnknownVersion::Accept) {
+    reader.note(path + ".unknown_version", topic_title(rule) + " unknown_version = " +
+                                               toml_quote(to_string(*rule.unknown_version)) + std::string(why));
+  }
+}
+
 }  // namespace
 
 void check_node(Reader& reader, const NodeConfig& config) {
@@ -140,6 +154,7 @@ void note_settings_without_effect(Reader& reader, const NodeConfig& config) {
   for (std::size_t index = 0; index < config.topics.size(); ++index) {
     const TopicRule& rule = config.topics[index];
     const std::string path = "topic[" + std::to_string(index) + "]";
+    note_checks_of_nothing(reader, rule, path);
     const auto policies = policies_within(table, rule.prefix);
     const auto is_confirmed = [](const TopicPolicy& policy) { return policy.durability == Durability::Confirmed; };
     if (std::ranges::any_of(policies, is_confirmed)) continue;

@@ -30,7 +30,7 @@ std::vector<ConfigKey> config_keys() {
     list(keys, "agent(" + kind.name + ").", kind.fields, defaults);
   }
   keys.push_back({"agent.builtin", "\"feed\", \"log\", \"echo\", \"sink\"", "",
-                  "agent that comes with the node; instead of exec"});
+                  "agent that comes with the node; instead of exec and plugin"});
   list(keys, "agent.subscribe.", subscribe_fields(), SubscribeConfig{});
   return keys;
 }

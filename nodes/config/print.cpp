@@ -87,7 +87,10 @@ class Printer {
 
   void host(const std::string& path, const AgentConfig& agent) {
     const std::string_view name = host_name(agent.host);
-    if (!std::holds_alternative<ExecConfig>(agent.host)) {
+    const bool is_program = std::holds_alternative<ExecConfig>(agent.host) ||
+                            std::holds_alternative<PluginConfig>(agent.host) ||
+                            std::holds_alternative<RemoteConfig>(agent.host);
+    if (!is_program) {
       out_ += "builtin = " + toml_quote(name);
       if (comments_ == Comments::Yes) out_ += "  # " + origin(path + "builtin", "");
       out_ += "\n";

@@ -26,6 +26,16 @@ AgentKind exec_kind() {
                       "an event not answered by then counts as a failed attempt; 0: no limit")}};
 }
 
+AgentKind plugin_kind() {
+  return {"plugin", PluginConfig{},
+          {host_field("plugin", PathForm{}, &PluginConfig::library,
+                      "shared object with the handlers, made with legion/plugin.hpp")
+               .without_default(),
+           host_field("settings", ConstantsForm{}, &PluginConfig::settings, "what the plugin is told; it says what it knows"),
+           host_field("handler_timeout", DurationForm{0s, 24h}, &PluginConfig::handler_timeout,
+                      "an event that a coroutine has not answered by then counts as a failed attempt; 0: no limit")}};
+}
+
 AgentKind feed_kind() {
   return {"feed", FeedConfig{},
           {host_field("type", EventTypeForm{}, &FeedConfig::type, "event type that is published"),
@@ -82,6 +92,19 @@ AgentKind sink_kind() {
                       "every N-th hand-over fails; 0: none")}};
 }
 
+AgentKind remote_kind() {
+  return {"remote", RemoteConfig{},
+          {host_field("remote", BoolForm{}, &RemoteConfig::remote,
+                      "a program attaches over the control port and serves this agent")
+               .without_default(),
+           host_field("credit", IntegerForm{1, 10000}, &RemoteConfig::credit,
+                      "events without an answer at the program, at most"),
+           host_field("lease", DurationForm{500ms, 10min}, &RemoteConfig::lease,
+                      "a program that is silent for so long is away"),
+           host_field("handler_timeout", DurationForm{0s, 24h}, &RemoteConfig::handler_timeout,
+                      "an event not answered by then counts as a failed attempt; 0: no limit")}};
+}
+
 }  // namespace
 
 std::vector<Field<AgentConfig>> agent_fields() {
@@ -131,6 +154,8 @@ std::vector<Field<SubscribeConfig>> subscribe_fields() {
   };
 }
 
-std::vector<AgentKind> agent_kinds() { return {exec_kind(), feed_kind(), log_kind(), echo_kind(), sink_kind()}; }
+std::vector<AgentKind> agent_kinds() {
+  return {exec_kind(), feed_kind(), log_kind(), echo_kind(), sink_kind(), plugin_kind(), remote_kind()};
+}
 
 }  // namespace legion

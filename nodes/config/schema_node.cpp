@@ -176,6 +176,15 @@ std::vector<Field<TopicRule>> topic_fields() {
       field<TopicRule>("shards", IntegerForm{1, 255}, &TopicRule::shards, "streams that the type is split into by key"),
       field<TopicRule>("max_bytes", SizeForm{64, limits::event_bytes_max}, &TopicRule::max_bytes,
                        "largest encoded event"),
+      field<TopicRule>("schema", ChoiceForm<SchemaCheck>{{SchemaCheck::Off, SchemaCheck::Warn, SchemaCheck::Strict}},
+                       &TopicRule::schema,
+                       "of declared types: what becomes of an event whose data does not fit; absent: \"warn\""),
+      field<TopicRule>("unknown_version",
+                       ChoiceForm<UnknownVersion>{{UnknownVersion::Accept, UnknownVersion::Quarantine,
+                                                   UnknownVersion::DeadLetter}},
+                       &TopicRule::unknown_version,
+                       "of declared types: what becomes of an event of a newer version before it is handled; absent: "
+                       "\"accept\""),
   };
 }
 

@@ -47,6 +47,8 @@ std::string_view host_name(const AgentHost& host) {
     std::string_view operator()(const LogAgentConfig&) const { return "log"; }
     std::string_view operator()(const EchoConfig&) const { return "echo"; }
     std::string_view operator()(const SinkConfig&) const { return "sink"; }
+    std::string_view operator()(const PluginConfig&) const { return "plugin"; }
+    std::string_view operator()(const RemoteConfig&) const { return "remote"; }
   };
   return std::visit(Name{}, host);
 }
@@ -54,7 +56,8 @@ std::string_view host_name(const AgentHost& host) {
 bool operator==(const NodeConfig& a, const NodeConfig& b) {
   const auto same_rule = [](const TopicRule& x, const TopicRule& y) {
     return x.prefix == y.prefix && x.priority == y.priority && x.durability == y.durability && x.deliver == y.deliver &&
-           x.spools == y.spools && x.shards == y.shards && x.ttl == y.ttl && x.max_bytes == y.max_bytes;
+           x.spools == y.spools && x.shards == y.shards && x.ttl == y.ttl && x.max_bytes == y.max_bytes &&
+           x.schema == y.schema && x.unknown_version == y.unknown_version;
   };
   return a.node == b.node && a.heartbeat == b.heartbeat && a.dispatch == b.dispatch && a.retry == b.retry &&
          a.publish == b.publish && a.journal == b.journal && a.spool == b.spool &&

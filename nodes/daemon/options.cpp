@@ -31,6 +31,20 @@ SubscriptionStart subscription_start(const StartConfig& start) {
   LEGION_UNREACHABLE();
 }
 
+AgentSpec spec_of(const MailboxConfig& mailbox, const RetryConfig& retry) {
+  AgentSpec spec;
+  for (const Priority lane : all_priorities) {
+    const auto index = lane_index(lane);
+    spec.lanes[index].capacity = mailbox.capacity[index];
+    spec.lanes[index].overflow = mailbox.overflow[index] == MailboxConfig::Overflow::DropOldest ? Overflow::DropOldest
+                                                                                                 : Overflow::DropNewest;
+  }
+  spec.retry.max_attempts = retry.max_attempts;
+  spec.retry.delay = retry.delay;
+  spec.retry.backoff = retry.backoff;
+  return spec;
+}
+
 std::string confirm_of(std::uint8_t spools) {
   if (spools == 0) return "nothing durable (spools = 0: captured if there is a spool, and delivered at once)";
   return "on disk (fsync) at " + std::to_string(spools) + (spools == 1 ? " spool" : " spools");
@@ -47,8 +61,8 @@ std::string spool_meaning(const SpoolConfig& spool) {
 
 }  // namespace
 
-NodeOptions node_options(const NodeConfig& config, std::string version) {
-  NodeOptions options;
+NodeHostOptions node_options(const NodeConfig& config, std::string version) {
+  NodeHostOptions options;
   options.name = config.node.name;
   options.version = std::move(version);
   options.listen = config.node.listen;
@@ -60,6 +74,7 @@ NodeOptions node_options(const NodeConfig& config, std::string version) {
   options.log_events = config.log.events;
   options.policy = PolicyTable(policy_rules(config));
   options.workers = config.dispatch.workers;
+  options.remote_defaults = spec_of(config.dispatch.mailbox, config.retry);
   for (const Priority lane : all_priorities) {
     options.queue_capacity[lane_index(lane)] = config.publish.queue[lane_index(lane)];
   }
@@ -83,24 +98,18 @@ NodeOptions node_options(const NodeConfig& config, std::string version) {
 }
 
 AgentSpec agent_spec(const AgentConfig& agent) {
-  AgentSpec spec;
+  AgentSpec spec = spec_of(agent.mailbox, agent.retry);
   spec.name = agent.name;
-  for (const Priority lane : all_priorities) {
-    const auto index = lane_index(lane);
-    spec.lanes[index].capacity = agent.mailbox.capacity[index];
-    spec.lanes[index].overflow = agent.mailbox.overflow[index] == MailboxConfig::Overflow::DropOldest
-                                     ? Overflow::DropOldest
-                                     : Overflow::DropNewest;
-  }
   spec.concurrency = agent.concurrency;
-  spec.retry.max_attempts = agent.retry.max_attempts;
-  spec.retry.delay = agent.retry.delay;
-  spec.retry.backoff = agent.retry.backoff;
   // The others answer before they return.
   const auto* exec = std::get_if<ExecConfig>(&agent.host);
   if (exec != nullptr && exec->handler_timeout > Duration{0}) spec.handler_timeout = exec->handler_timeout;
   spec.state = AgentState::Down;
   return spec;
+}
+
+RemoteOptions remote_options(const RemoteConfig& remote) {
+  return {.terms = {.credit = remote.credit, .lease = remote.lease, .handler_timeout = remote.handler_timeout}};
 }
 
 std::vector<SubscriptionOptions> subscription_options(const AgentConfig& agent) {

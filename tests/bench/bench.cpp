@@ -23,10 +23,12 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 16> benches{{
+constexpr std::array<Bench, 17> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
+    {"typed_event", typed_event},
     {"local_dispatch", local_dispatch},
+    {"typed_handler", typed_handler},
     {"mesh_throughput", mesh_throughput},
     {"mesh_latency", mesh_latency},
     {"flood", flood},

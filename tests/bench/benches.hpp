@@ -11,9 +11,13 @@ namespace legion::bench {
 Result<void> frame_codec(const Effort& effort);
 /// An event to CloudEvents JSON and back, beside nlohmann's parse and dump of the same text.
 Result<void> json(const Effort& effort);
+/// Typed events beside the same fields read and written by hand: their codec, their check, and both through a frame.
+Result<void> typed_event(const Effort& effort);
 /// Events/s and idle latency from a publisher to a handler of the same node, beside PUSH/PULL of raw libzmq within one
 /// process.
 Result<void> local_dispatch(const Effort& effort);
+/// Structs published to handlers that take the struct, beside data written and read field by field: an embedded node.
+Result<void> typed_handler(const Effort& effort);
 /// Events/s from a publisher node to handlers in other processes, beside PUB/SUB of raw libzmq: one event type, four in
 /// turn, four publishing threads, four subscribers.
 Result<void> mesh_throughput(const Effort& effort);

@@ -4,7 +4,7 @@
 
 #include <legion/config/config.hpp>
 #include <legion/daemon/options.hpp>
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 
 #include "roles.hpp"
 
@@ -104,7 +104,7 @@ class EventOutlet {
   std::size_t next_ = 0;
 };
 
-void add_meters(Node& node, const NodeConfig& config, const RoleSpec& spec, Meters& meters) {
+void add_meters(NodeHost& node, const NodeConfig& config, const RoleSpec& spec, Meters& meters) {
   for (std::size_t begin = 0, end = 0; begin < spec.meters.size(); begin = end) {
     const std::string& name = spec.meters[begin].agent;
     std::vector<SubscriptionOptions> wanted;
@@ -123,7 +123,7 @@ int mesh_role(const RoleSpec& spec) {
   const auto config = config_of(spec);
   if (!config) return complain(config.error());
   Meters meters(spec.meters);  // outlives the node
-  auto node = Node::create(node_options(*config, "bench"), log);
+  auto node = NodeHost::create(node_options(*config, "bench"), log);
   if (!node) return complain(node.error());
   AgentServices* services = nullptr;
   if (!spec.flows.empty()) {

@@ -12,7 +12,7 @@
 
 #include <legion/config/config.hpp>
 #include <legion/daemon/options.hpp>
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 
 #include "roles.hpp"
 #include "spool_runs.hpp"
@@ -100,7 +100,7 @@ AgentSpec named(std::string name) {
   return agent_spec(agent);
 }
 
-void add_reader(Node& node, std::string name, const char* type, std::optional<DurableOptions> durable,
+void add_reader(NodeHost& node, std::string name, const char* type, std::optional<DurableOptions> durable,
                 std::function<void(std::uint64_t)> on_number) {
   SubscriptionOptions options;
   options.spec = {*Filter::parse(type), Priority::Normal};
@@ -137,7 +137,7 @@ int repair_role(const RoleSpec& spec) {
                              "benchmark", {});
   if (!config) return complain({ErrorCode::Configuration, "no configuration"});
   Gaps gaps;  // outlives the node
-  auto node = Node::create(node_options(*config, "bench"), [](LogLevel level, std::string_view text) {
+  auto node = NodeHost::create(node_options(*config, "bench"), [](LogLevel level, std::string_view text) {
     if (level >= LogLevel::Error) std::cerr << "legion-bench: " << text << '\n';
   });
   if (!node) return complain(node.error());

@@ -14,7 +14,7 @@
 #include <legion/config/config.hpp>
 #include <legion/daemon/options.hpp>
 #include <legion/event/msgpack_writer.hpp>
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 
 #include "roles.hpp"
 #include "spool_runs.hpp"
@@ -214,7 +214,7 @@ std::vector<std::uint16_t> ports_of(const Endpoints& endpoints) {
 int spool_role(const RoleSpec& spec) {
   const auto config = config_of(spec);
   if (!config) return complain(config.error());
-  auto node = Node::create(node_options(*config, "bench"), log);
+  auto node = NodeHost::create(node_options(*config, "bench"), log);
   if (!node) return complain(node.error());
   Source* source = nullptr;
   if (spec.kind == Kind::Confirmed) {

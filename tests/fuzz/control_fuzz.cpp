@@ -26,6 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const BytesView input(bytes, size);
   check<RpcRequest>(input, decode_rpc_request);
   check<RpcReply>(input, decode_rpc_reply);
+  check<RpcNotification>(input, decode_rpc_notification);
   check<HelloRequest>(input, decode_hello_request);
   check<HelloReply>(input, decode_hello_reply);
   check<std::vector<Member>>(input, decode_roster);

@@ -12,6 +12,7 @@ from runner.accounts import Accounts
 from runner.checks import Check
 from runner.control import Unreachable
 from runner.processes import Node, end, end_with_parent, environment, free_ports, others, stores
+from runner.programs import as_programs
 from runner.summary import say
 
 CONFIGS = pathlib.Path(__file__).resolve().parent.parent
@@ -34,17 +35,20 @@ class Failed(Exception):
 class Demo:
     """Ends every process it started in close(), whatever happened before."""
 
-    def __init__(self, programs, keep):
+    def __init__(self, programs, keep, package=False):
+        """`package`: the agents in Python are programs of their own, on the package of clients/python."""
         self.keep = keep
         self.cli = programs / "legion-cli"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="legion-demo-"))
         ports = dict(zip((*FIRST, *LATE, MARKET), free_ports(len(FIRST) + len(LATE) + 1)))
         joins = {name: () if name == "feed" else ("feed",) for name in ports} | {"auditor": ("risk",)}
         program = programs / "legion-node"
-        self.nodes = {
-            name: Node(program, CONFIGS / f"{name}.toml", self.folder, port, [ports[other] for other in joins[name]])
-            for name, port in ports.items()
-        }
+        self.nodes, self.agents = {}, {}
+        for name, port in ports.items():
+            config, self.agents[name] = CONFIGS / f"{name}.toml", []
+            if package:
+                config, self.agents[name] = as_programs(config, self.folder)
+            self.nodes[name] = Node(program, config, self.folder, port, [ports[other] for other in joins[name]])
         self.first = [self.nodes[name] for name in FIRST]
         self.all = self.first + [self.nodes[name] for name in LATE]
         self.tail = None
@@ -61,6 +65,8 @@ class Demo:
 
     def start_node(self, node):
         node.start(detached=self.keep)
+        for agent in self.agents[node.name]:
+            agent.start(node.port, self.keep, **node.shared)
         if self.keep:
             kept.remember([n for n in self.nodes.values() if n.process], self.folder)
 
@@ -166,6 +172,11 @@ class Demo:
                 raise Failed(f"waited {watchdog:g} s for {what}{reason}")
             time.sleep(LOOK_EVERY)
 
+    def logged_by(self, name):
+        """What a node and the programs attached to it have logged."""
+        paths = [self.nodes[name].log_path, *(agent.log_path for agent in self.agents[name])]
+        return "".join(path.read_text(errors="replace") for path in paths if path.exists())
+
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def print_logs(self):
@@ -184,5 +195,6 @@ class Demo:
             signal.signal(number, signal.SIG_IGN)  # ending takes seconds at most; once is enough
         self.end_tail()
         self.end_nodes([node for node in self.nodes.values() if node.process])
+        end([agent.process for agents in self.agents.values() for agent in agents if agent.process])
         if self.keep:
             kept.forget()

@@ -62,7 +62,8 @@ class Node:
         ]  # fmt: skip
         if join:
             self._command += ["--set", f"node.join={','.join(f'tcp://127.0.0.1:{other}' for other in join)}"]
-        self._environment = environment(LEDGER=str(folder / "orders.jsonl"), REPAIRED=str(folder / "repaired"))
+        self.shared = {"LEDGER": str(folder / "orders.jsonl"), "REPAIRED": str(folder / "repaired")}
+        self._environment = environment(**self.shared)
 
     def start(self, detached=False):
         with open(self.log_path, "ab") as log:

@@ -126,7 +126,7 @@ class Stored:
     def backtest_says(self, trades):
         """Its line about so many trades; None while there is none."""
         start = f"{trades} trades played again: "
-        log = self.demo.nodes["vault"].log_path.read_text(errors="replace")
+        log = self.demo.logged_by("vault")
         return next((line[line.index(start):] for line in log.splitlines() if start in line), None)
 
 

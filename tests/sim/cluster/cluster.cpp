@@ -47,10 +47,10 @@ Cluster::Cluster(World& world, Environment& environment) : world_(world), enviro
   };
 }
 
-NodeOptions Cluster::options_of(std::size_t host) const {
+NodeHostOptions Cluster::options_of(std::size_t host) const {
   const Plan& plan = world_.plan;
   const HostPlan& here = plan.hosts[host];
-  NodeOptions options;
+  NodeHostOptions options;
   options.name = here.name;
   options.version = "sim";
   options.listen = {here.address, port};
@@ -80,7 +80,7 @@ NodeOptions Cluster::options_of(std::size_t host) const {
   return options;
 }
 
-void Cluster::add_agents(Node& node, std::size_t host, LifeNo life) {
+void Cluster::add_agents(NodeHost& node, std::size_t host, LifeNo life) {
   const Plan& plan = world_.plan;
   std::vector<std::size_t> numbers;  // of the plan, by SubscriptionId
   for (const HandlerPlan& handler : plan.hosts[host].handlers) {
@@ -147,10 +147,10 @@ void Cluster::run_node(std::size_t host, LifeNo life) {
   const int stop_fd = kernel().open_fd();
   hosts_[host].stop_fd = stop_fd;
   if (world_.history.lives[life].stopping) kernel().set_readable(stop_fd, true);
-  auto created = Node::create(options_of(host), log);
+  auto created = NodeHost::create(options_of(host), log);
   Life::End end = Life::End::NeverStarted;
   if (created) {
-    Node& node = **created;
+    NodeHost& node = **created;
     add_agents(node, host, life);
     node.start();
     wait_for_end(node.exit_fd(), stop_fd);

@@ -1,4 +1,4 @@
-// The nodes of a run: real legion::Node objects in simulated processes, born and killed as the plan says.
+// The nodes of a run: real legion::NodeHost objects in simulated processes, born and killed as the plan says.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 
 #include "agents.hpp"
 #include "environment.hpp"
@@ -63,8 +63,8 @@ class Cluster {
   };
 
   void run_node(std::size_t host, LifeNo life);
-  NodeOptions options_of(std::size_t host) const;
-  void add_agents(Node& node, std::size_t host, LifeNo life);
+  NodeHostOptions options_of(std::size_t host) const;
+  void add_agents(NodeHost& node, std::size_t host, LifeNo life);
   /// Of a process that is over, however it ended.
   void bury(std::size_t host, LifeNo life, Life::End end);
   void boot_later(std::size_t host, Duration delay);

@@ -13,7 +13,8 @@ TEST(Completion, OffersVerbsAndTheFlagsOfEach) {
     const Ran ran = run(world, {"completion", shell});
     EXPECT_EQ(ran.code, exit_code::ok) << shell;
     for (const auto* word : {"publish", "rolling", "no-ping", "correlation", "timeout", "replay", "to-mesh", "requeue",
-                             "max-requeues", "backup", "against", "skip", "check", "follow"}) {
+                             "max-requeues", "backup", "against", "skip", "check", "follow", "types",
+                             "market.depth_snapshot", "schema-version"}) {
       EXPECT_THAT(ran.out, HasSubstr(word)) << shell;
     }
   }

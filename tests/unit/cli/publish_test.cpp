@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 /// A node that numbers what it accepts and keeps it.
 class PublishedTo {
@@ -48,12 +49,13 @@ class PublishedTo {
 TEST(Publish, OneEventPrintsItsId) {
   FakeWorld world;
   PublishedTo node(world);
-  const Ran ran = run(world, {"publish", "TRADE_APPROVED", R"({"n":1})", "--key", "XBT", "--priority", "low", "--ttl", "5s"});
+  const std::string data = R"({"symbol":"XBT","action":"buy","price":1,"quantity":2})";
+  const Ran ran = run(world, {"publish", "TRADE_APPROVED", data, "--key", "XBT", "--priority", "low", "--ttl", "5s"});
   EXPECT_EQ(ran.code, exit_code::ok);
   EXPECT_EQ(ran.out, "published alpha:7:2:trade.approved:0:1\n");
   ASSERT_EQ(node.events.size(), 1u);
   EXPECT_EQ(node.events[0]["type"], "trade.approved");
-  EXPECT_EQ(node.events[0]["data"], (json{{"n", 1}}));
+  EXPECT_EQ(node.events[0]["data"], json::parse(data));
   EXPECT_EQ(node.events[0]["partitionkey"], "XBT");
   EXPECT_EQ(node.events[0]["priority"], "low");
   EXPECT_EQ(node.events[0]["expirytime"], world.time.wall.ns + Duration(5s).count());
@@ -87,6 +89,61 @@ TEST(Publish, ReadsWhatTailWrites) {
   EXPECT_EQ(node.events[0]["id"], "alpha:7:0:trade.approved:0:1");
   EXPECT_EQ(node.events[1]["priority"], "low");
   EXPECT_EQ(node.events[1]["source"], "alpha/feed");
+}
+
+TEST(Publish, ASingleEventHasToBeWhatItsTypeDeclares) {
+  FakeWorld world;
+  PublishedTo node(world);
+  const std::vector<std::string> wrong{"publish", "trade.approved", R"({"symbol":"XBT","action":"buy","price":"1"})"};
+  const Ran refused = run(world, wrong);
+  EXPECT_EQ(refused.code, exit_code::bad_data);
+  EXPECT_THAT(refused.err, HasSubstr("trade.approved (version 1): price: expected a number, found a string"));
+  EXPECT_TRUE(node.sizes.empty()) << "no node was asked";
+
+  const auto with = [&](const std::string& mode) {
+    auto arguments = wrong;
+    arguments.insert(arguments.end(), {"--check", mode});
+    return run(world, arguments);
+  };
+  EXPECT_EQ(with("off").code, exit_code::ok);
+  EXPECT_EQ(with("off").err, "");
+  const Ran warned = with("warn");
+  EXPECT_EQ(warned.code, exit_code::ok);
+  EXPECT_THAT(warned.err, HasSubstr("price: expected a number, found a string; published all the same"));
+  EXPECT_EQ(with("loud").code, exit_code::usage);
+  EXPECT_EQ(node.events.size(), 3u);
+}
+
+TEST(Publish, DataIsCheckedAsTheVersionItSaysItIs) {
+  FakeWorld world;
+  PublishedTo node(world);
+  const std::string data = R"({"symbol":"XBT","action":"BUY","price":1,"confidence":0.5})";
+  EXPECT_EQ(run(world, {"publish", "signal.generated", data}).code, exit_code::ok);
+  const Ran second = run(world, {"publish", "signal.generated", data, "--schema-version", "2"});
+  EXPECT_EQ(second.code, exit_code::bad_data);
+  EXPECT_THAT(second.err, HasSubstr("signal.generated (version 2): strategy: is missing"));
+  EXPECT_EQ(run(world, {"publish", "signal.generated", data, "--schema-version", "3"}).code, exit_code::ok);
+  ASSERT_EQ(node.events.size(), 2u);
+  EXPECT_EQ(node.events[1]["schemaversion"], 3);
+  EXPECT_EQ(run(world, {"publish", "demo.x", data, "--schema-version", "4294967296"}).code, exit_code::usage);
+}
+
+TEST(Publish, LinesThatDoNotFitAreWarnedOfUnlessStrict) {
+  FakeWorld world;
+  PublishedTo node(world);
+  std::string lines;
+  for (int i = 0; i < 25; ++i) lines += "{\"type\":\"TRADE_EXECUTED\",\"data\":{\"n\":1}}\n";
+  const Ran warned = run(world, {"publish", "-"}, lines);
+  EXPECT_EQ(warned.code, exit_code::ok);
+  EXPECT_EQ(node.events.size(), 25u);
+  EXPECT_THAT(warned.err, HasSubstr("standard input:20: trade.executed (version 1): symbol: is missing"));
+  EXPECT_THAT(warned.err, Not(HasSubstr("standard input:21: ")));
+  EXPECT_THAT(warned.err, HasSubstr("5 further events do not fit their types either"));
+
+  const Ran strict = run(world, {"publish", "-", "--check", "strict"}, "{\"type\":\"demo.x\"}\n" + lines);
+  EXPECT_EQ(strict.code, exit_code::partial);
+  EXPECT_THAT(strict.err, HasSubstr("standard input:26: refused: invalid: trade.executed (version 1): symbol: is missing"));
+  EXPECT_EQ(node.events.size(), 26u);
 }
 
 TEST(Publish, NamesTheLinesThatWereRefused) {

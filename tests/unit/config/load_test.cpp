@@ -126,6 +126,8 @@ spools = 0
 ttl = "30s"
 shards = 8
 max_bytes = "1KiB"
+schema = "strict"
+unknown_version = "quarantine"
 [[topic]]
 prefix = "*"
 )"));
@@ -140,6 +142,8 @@ prefix = "*"
   EXPECT_EQ(rule.ttl, Duration(30s));
   EXPECT_EQ(rule.shards, 8);
   EXPECT_EQ(rule.max_bytes, 1024u);
+  EXPECT_EQ(rule.schema, SchemaCheck::Strict);
+  EXPECT_EQ(rule.unknown_version, UnknownVersion::Quarantine);
   EXPECT_FALSE(config.topics[1].priority.has_value());
 }
 
@@ -306,6 +310,11 @@ spools = 2
 prefix = "trade."
 deliver = "after_confirm"
 spools = 2
+schema = "strict"
+[[topic]]
+prefix = "demo."
+schema = "warn"
+unknown_version = "dead_letter"
 )"));
 
   EXPECT_THAT(
@@ -317,7 +326,11 @@ spools = 2
                   "/etc/node.toml:9: [[topic]] \"market.\" deliver = \"after_confirm\" has no effect: none of these "
                   "types is confirmed by a spool",
                   "/etc/node.toml:10: [[topic]] \"market.\" spools = 2 has no effect: none of these types is confirmed "
-                  "by a spool"));
+                  "by a spool",
+                  "/etc/node.toml:18: [[topic]] \"demo.\" schema = \"warn\" has no effect: nothing is declared of the data "
+                  "of these types",
+                  "/etc/node.toml:19: [[topic]] \"demo.\" unknown_version = \"dead_letter\" has no effect: nothing is "
+                  "declared of the data of these types"));
 }
 
 TEST(Config, AnEmptySpoolTableMakesTheNodeASpool) {

@@ -66,6 +66,8 @@ spools = 0
 ttl = "1ms"
 shards = 255
 max_bytes = "65B"
+schema = "off"
+unknown_version = "dead_letter"
 [[topic]]
 prefix = "trade."
 spools = 4

@@ -57,7 +57,8 @@ std::map<std::string, std::string> reference_keys() {
   const auto entries = reference_entries();
   std::map<std::size_t, std::string> kinds;
   for (const Entry& entry : entries) {
-    if (entry.table == "agent" && entry.key == "exec") kinds[entry.agent] = "exec";
+    const bool is_kind = entry.key == "exec" || entry.key == "plugin" || entry.key == "remote";
+    if (entry.table == "agent" && is_kind) kinds[entry.agent] = entry.key;
     if (entry.table == "agent" && entry.key == "builtin")
       kinds[entry.agent] = entry.value.substr(1, entry.value.size() - 2);
   }
@@ -90,7 +91,8 @@ TEST(Reference, HasEveryKeyOfTheCodeAndNoOther) {
 TEST(Reference, StatesTheDefaultsOfTheCode) {
   const auto keys = reference_keys();
   for (const ConfigKey& key : config_keys()) {
-    const bool is_example = key.path.starts_with("agent(feed).fields") || key.path.starts_with("agent(exec).env");
+    const bool is_example = key.path.starts_with("agent(feed).fields") || key.path.starts_with("agent(exec).env") ||
+                            key.path.starts_with("agent(plugin).settings");
     if (key.default_value.empty() || is_example) continue;
     EXPECT_EQ(keys.at(key.path), key.default_value) << key.path;
   }
@@ -110,6 +112,7 @@ TEST(Reference, LoadsAsItStandsWithTheDefaults) {
 TEST(Reference, LoadsWithEverythingUncommented) {
   const testing::ConfigDirectory directory;
   directory.write("trades.csv", "time,price,volume,side\n");
+  directory.write("librisk.so", "");
   std::string text;
   for (const Line& line : reference_lines()) text += line.text + "\n";
 
@@ -121,7 +124,7 @@ TEST(Reference, LoadsWithEverythingUncommented) {
   }
   std::set<std::string_view> hosts;
   for (const AgentConfig& agent : config->agents) hosts.insert(host_name(agent.host));
-  EXPECT_EQ(hosts, (std::set<std::string_view>{"exec", "feed", "log", "echo", "sink"}));
+  EXPECT_EQ(hosts, (std::set<std::string_view>{"exec", "feed", "log", "echo", "sink", "plugin", "remote"}));
   EXPECT_EQ(config->topics.size(), 1u);
 }
 

@@ -180,6 +180,19 @@ TEST(Messages, RequestsAndRepliesAreNotTakenForEachOther) {
   EXPECT_FALSE(decode_rpc_request(encode(RpcReply{})));
 }
 
+TEST(Messages, NotificationsSurviveTheWireAndAreToldFromRequests) {
+  const Bytes bytes = encode(RpcNotification{.method = "agent.ack", .params = {0x92, 7, 1}});
+  const auto read = decode_rpc_notification(bytes);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->method, "agent.ack");
+  EXPECT_EQ(read->params, (Bytes{0x92, 7, 1}));
+  EXPECT_TRUE(is_rpc_notification(bytes));
+  const Bytes request = encode(RpcRequest{.id = 1, .method = "m", .params = {}});
+  EXPECT_FALSE(is_rpc_notification(request));
+  EXPECT_FALSE(decode_rpc_notification(request));
+  EXPECT_FALSE(is_rpc_notification({}));
+}
+
 TEST(Messages, WrongNamesAndAddressesOfMembersAreRefusedNamingTheKey) {
   struct Case {
     const char* key;

@@ -14,7 +14,7 @@ NodeConfig load(const std::string& text) {
   return config.value_or(NodeConfig{});
 }
 
-NodeOptions options(const std::string& text) { return node_options(load(text), "0"); }
+NodeHostOptions options(const std::string& text) { return node_options(load(text), "0"); }
 
 std::string topic(const std::string& prefix, int spools) {
   return "[[topic]]\nprefix = \"" + prefix + "\"\nspools = " + std::to_string(spools) + "\n";
@@ -22,14 +22,14 @@ std::string topic(const std::string& prefix, int spools) {
 
 TEST(NodeOptions, ASpoolHasItsRoleOnce) {
   EXPECT_FALSE(options("").spool.has_value());
-  const NodeOptions plain = options("[spool]\n");
+  const NodeHostOptions plain = options("[spool]\n");
   EXPECT_EQ(plain.roles, std::vector<std::string>{"spool"});
-  const NodeOptions told = options("roles = [\"risk\", \"spool\"]\n[spool]\n");
+  const NodeHostOptions told = options("roles = [\"risk\", \"spool\"]\n[spool]\n");
   EXPECT_EQ(told.roles, (std::vector<std::string>{"risk", "spool"}));
 }
 
 TEST(NodeOptions, CarryTheSpoolAndTheJournals) {
-  const NodeOptions given = options(
+  const NodeHostOptions given = options(
       "[journal]\nconfirmed_bytes = \"2MiB\"\ncaptured_bytes = \"3MiB\"\n"
       "[spool]\nretain_for = \"1h\"\nretain_bytes = \"5MiB\"\nretention_force = true\n");
   EXPECT_EQ(given.journal.confirmed_bytes, 2u << 20);

@@ -70,6 +70,31 @@ TEST_F(DispatcherGates, RejectByOneIsItsOwnDeadLetterAndFilteredBelow) {
   EXPECT_TRUE(rig.idle());
 }
 
+TEST_F(DispatcherGates, WhatIsRefusedForItsDataBeforeAGateIsADeadLetterForAll) {
+  rig.offer({}, {risk_gate, audit_gate, orders});
+  rig.finish(Outcome::unknown_version("version 9"));
+  const auto letters = rig.letters();
+  ASSERT_THAT(letters, SizeIs(2)) << "the gate itself and the tier below; the other gate finds out by itself";
+  for (const DeadLetter& letter : letters) {
+    EXPECT_EQ(letter.death.reason, DeathReason::UnknownVersion);
+    EXPECT_EQ(letter.death.error, "version 9");
+    EXPECT_EQ(letter.death.attempts, 0u);
+  }
+  EXPECT_EQ(rig.books(orders).dead, 1u);
+  rig.finish(Outcome::unknown_version("version 9"));
+  EXPECT_THAT(rig.letters(), SizeIs(1));
+  EXPECT_TRUE(rig.dispatcher.drained());
+}
+
+TEST_F(DispatcherGates, WhatIsRefusedForItsDataBelowTheGatesLeavesLaterTiersAlone) {
+  const SubscriptionId later = rig.subscribe(audit, Priority::Low);
+  rig.offer({}, {orders, later});
+  rig.finish(Outcome::unfit("price"));
+  EXPECT_EQ(rig.books(orders).dead, 1u);
+  EXPECT_EQ(rig.finish().subscription, later);
+  EXPECT_EQ(rig.books(later).delivered, 1u);
+}
+
 TEST_F(DispatcherGates, RejectAfterDeferringDecidesToo) {
   rig.offer({}, {risk_gate, orders});
   const Task task = rig.finish(Outcome::deferred());

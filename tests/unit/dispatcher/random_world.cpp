@@ -227,7 +227,8 @@ void RandomWorld::answer(Rng& random) {
   const std::size_t chosen = random.below(running_.size());
   const Running& running = running_[chosen];
   if (gets_runs(running.task.agent) && !running.deferred) return report(chosen, &random);
-  const OutcomeKind kind = draw_kind(&random);
+  OutcomeKind kind = draw_kind(&random);
+  if (running.deferred && kind == OutcomeKind::Unfit) kind = OutcomeKind::Reject;  // what was deferred was given
   if (kind == OutcomeKind::Deferred) {
     dispatcher_.on_outcome(now_, running.task.id, Outcome::deferred());
     running_[chosen].deferred = true;
@@ -243,6 +244,7 @@ OutcomeKind RandomWorld::draw_kind(Rng* random) const {
     case 1: return OutcomeKind::Deferred;
     case 4: return OutcomeKind::Stop;
     case 5: return OutcomeKind::Reject;
+    case 6: return OutcomeKind::Unfit;
     default: return OutcomeKind::Done;
   }
 }
@@ -311,6 +313,8 @@ void RandomWorld::on_ended(const Task& task, std::uint32_t k, OutcomeKind kind) 
     case OutcomeKind::Reject: dead_[id] += counts; break;
     case OutcomeKind::Expired: break;
     case OutcomeKind::Undecodable: break;  // counted with its letter
+    case OutcomeKind::Unfit:  // the same, and it was not given to the handler after all
+    case OutcomeKind::UnknownVersion: --delivery.attempts; break;
   }
   delivery.over = true;
   const auto domain = domain_of(task, event);
@@ -389,6 +393,12 @@ void RandomWorld::check_letters() {
       case DeathReason::Expired: require(false, "a letter for a plain event that expired"); break;
       case DeathReason::Undecodable:
         require(letter.event->defect == letter.death.error, "undecodable without its defect");
+        delivery.over = true;
+        dead_[letter.subscription.value] += delivery.booked ? 1 : 0;
+        break;
+      case DeathReason::Schema:
+      case DeathReason::UnknownVersion:
+        require(letter.death.error == "failed", "data that was refused without the reason");
         delivery.over = true;
         dead_[letter.subscription.value] += delivery.booked ? 1 : 0;
         break;

@@ -260,6 +260,26 @@ TEST_F(DispatcherRuns, ExpiredAndUndecodableOnesAreCountedNotHandedOver) {
   EXPECT_EQ(rig.dispatcher.stats().lanes[lane_index(Priority::Normal)].dispatched, 1u);
 }
 
+TEST_F(DispatcherRuns, WhatIsRefusedForItsDataIsADeadLetterAndTheRestGoesOn) {
+  const FramePtr frame = rig.offer_run(all, 1, 4);
+  rig.report(rig.take(), {Done, OutcomeKind::Unfit}, "price: expected a number");
+  rig.report(rig.take(), {OutcomeKind::UnknownVersion}, "version 9");
+  rig.report_all(rig.take());
+  const auto letters = rig.letters();
+  ASSERT_THAT(letters, SizeIs(2));
+  EXPECT_EQ(letters[0].event, Frame::event_ptr(frame, 1));
+  EXPECT_EQ(letters[0].death.reason, DeathReason::Schema);
+  EXPECT_EQ(letters[0].death.error, "price: expected a number");
+  EXPECT_EQ(letters[0].death.attempts, 0u);
+  EXPECT_EQ(letters[1].death.reason, DeathReason::UnknownVersion);
+  EXPECT_EQ(letters[1].death.error, "version 9");
+  EXPECT_EQ(rig.books(all).dead, 2u);
+  EXPECT_EQ(rig.books(all).delivered, 2u);
+  EXPECT_EQ(handler().total, 2u) << "it was not given to the handler";
+  EXPECT_EQ(handler().errors, 0u);
+  EXPECT_TRUE(rig.dispatcher.drained());
+}
+
 TEST_F(DispatcherRuns, AnEventIsGoodUntilItsExpiryTime) {
   const FramePtr frame = make_frame({.expires_at = rig.now.wall});
   EXPECT_EQ(fate_before_handling(frame->events()[0], rig.now), std::nullopt);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <legion/event/frame.hpp>
+#include <legion/event/types.hpp>
 
 #include "samples.hpp"
 #include "support/allocations.hpp"
@@ -120,6 +121,20 @@ TEST(Allocation, AppendingAnEventCostsNoneWhereThereIsRoom) {
   EXPECT_EQ(allocations_of([&] {
               out.clear();
               for (int i = 0; i < 10; ++i) ASSERT_TRUE(append_event(event, {}, 1000, out));
+            }),
+            0u);
+}
+
+TEST(Allocation, ATypedEventOfNumbersAndShortStringsCostsNone) {
+  const MarketDataReceived trade{.symbol = "XBT/USDT", .price = 1.5, .volume = 2, .side = "buy", .exchange = {}};
+  const Event event = make_event(trade);
+  Bytes again;
+  EXPECT_EQ(allocations_of([&] {
+              MarketDataReceived read;
+              ASSERT_TRUE(decode_data(event.schema_version, event.data, read));
+              ASSERT_EQ(fit_of(schema_of<MarketDataReceived>(), 1, event.data), SchemaFit::Fits);
+              encode_data(read, again);
+              ASSERT_EQ(again, event.data);
             }),
             0u);
 }

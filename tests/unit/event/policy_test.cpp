@@ -66,11 +66,14 @@ TEST(PolicyTable, TheLongestPrefixDecidesEachKey) {
              r.ttl = 1h;
              r.shards = 2;
              r.max_bytes = 10;
+             r.schema = SchemaCheck::Strict;
+             r.unknown_version = UnknownVersion::Quarantine;
            }),
       rule("trade.",
            [](TopicRule& r) {
              r.ttl = 5s;
              r.priority = Priority::Low;
+             r.schema = SchemaCheck::Off;
            }),
   });
   const TopicPolicy trade = table.resolve("trade.approved");
@@ -78,6 +81,9 @@ TEST(PolicyTable, TheLongestPrefixDecidesEachKey) {
   EXPECT_EQ(trade.ttl, Duration{5s});
   EXPECT_EQ(trade.priority, Priority::Low);
   EXPECT_EQ(trade.max_bytes, 10u);
+  EXPECT_EQ(trade.schema, SchemaCheck::Off);
+  EXPECT_EQ(trade.unknown_version, UnknownVersion::Quarantine);
+  EXPECT_EQ(table.resolve("weather.report").schema, SchemaCheck::Strict);
   EXPECT_EQ(trade.durability, Durability::Confirmed);
   EXPECT_EQ(table.resolve("trade.rejected").shards, 2);
   EXPECT_EQ(table.resolve("weather.report").ttl, Duration{1h});
@@ -124,6 +130,12 @@ TEST(PolicyTable, OnlyConfirmedTypesWaitForSpools) {
 TEST(PolicyHash, IsTheSameForRulesThatDecideAlike) {
   const auto shards = [](std::uint8_t n) { return [n](TopicRule& r) { r.shards = n; }; };
   const std::string plain = PolicyTable().hash();
+  EXPECT_EQ(PolicyTable({rule("a.", [](TopicRule& r) {
+              r.schema = SchemaCheck::Strict;
+              r.unknown_version = UnknownVersion::Quarantine;
+            })}).hash(),
+            plain)
+      << "each node looks at data as it likes";
   EXPECT_EQ(plain.size(), 16u);
   EXPECT_EQ(plain.find_first_not_of("0123456789abcdef"), std::string::npos);
 

@@ -70,7 +70,7 @@ class HotPath : public testing::Test {
   void pass(int count) {
     counter_.hold();
     for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(intake_.publish(event_, "feed", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, WallTime{1}));
+      ASSERT_TRUE(intake_.publish(event_, "feed", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, WallTime{1}));
     }
     ASSERT_EQ(intake_.take(Priority::Normal, 100'000, frames_, asked_), static_cast<std::size_t>(count));
     const Now now = read_clocks();

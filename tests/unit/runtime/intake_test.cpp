@@ -21,7 +21,7 @@ PolicyTable live_policy(std::vector<TopicRule> rules = {}) {
 
 class IntakeTest : public testing::Test {
  protected:
-  PublishResult publish(Event event, Publisher publisher = Publisher::Agent,
+  PublishResult publish(Event event, PublishedBy publisher = PublishedBy::Agent,
                         PublishOptions::PriorityFrom from = PublishOptions::PriorityFrom::Policy) {
     return intake_.publish(event, "desk", publisher, from, {}, now);
   }
@@ -65,7 +65,7 @@ TEST_F(IntakeTest, TakesThePriorityOfTheEventOnlyWhenAskedTo) {
   urgent.priority = Priority::Critical;
   EXPECT_TRUE(publish(urgent));
   EXPECT_EQ(take(Priority::Normal).size(), 1u);
-  EXPECT_TRUE(publish(urgent, Publisher::Agent, PublishOptions::PriorityFrom::Event));
+  EXPECT_TRUE(publish(urgent, PublishedBy::Agent, PublishOptions::PriorityFrom::Event));
   EXPECT_EQ(take(Priority::Critical).size(), 1u);
 }
 
@@ -81,7 +81,7 @@ TEST_F(IntakeTest, FillsInSourceAndTimeAndAcceptsUpperCaseNames) {
 TEST_F(IntakeTest, RefusesWhatBelongsToNodesAndWhatIsReserved) {
   EXPECT_EQ(publish(event("agent.heartbeat")).status, PublishStatus::Refused);
   EXPECT_EQ(publish(event("~replay.trade")).status, PublishStatus::Refused);
-  EXPECT_EQ(publish(event("AGENT_HEARTBEAT"), Publisher::Local).status, PublishStatus::Refused);
+  EXPECT_EQ(publish(event("AGENT_HEARTBEAT"), PublishedBy::Local).status, PublishStatus::Refused);
   EXPECT_EQ(intake_.answered(PublishStatus::Refused), 3u);
 }
 
@@ -89,7 +89,7 @@ TEST_F(IntakeTest, TakesReplaysOfAnyTypeAsTheirOriginalsAndNothingElseFromWhoRep
   Event trade = event("~replay.trade.approved");
   trade.original_id = "beta:1:0:trade.approved:0:1";
   const std::int64_t room = intake_.confirmed_room();
-  EXPECT_TRUE(publish(trade, Publisher::Replay));
+  EXPECT_TRUE(publish(trade, PublishedBy::Replay));
   EXPECT_EQ(intake_.confirmed_room(), room) << "it is not journalled";
   std::vector<UnnumberedFrame> taken;
   std::vector<Asked> asked;
@@ -106,11 +106,11 @@ TEST_F(IntakeTest, TakesReplaysOfAnyTypeAsTheirOriginalsAndNothingElseFromWhoRep
   EXPECT_EQ(view.original_id, trade.original_id);
 
   for (const char* type : {"trade.approved", "~replay_to.trade.approved", "~record", "!x", "~replay.agent.heartbeat"}) {
-    EXPECT_EQ(publish(event(type), Publisher::Replay).status, PublishStatus::Refused) << type;
+    EXPECT_EQ(publish(event(type), PublishedBy::Replay).status, PublishStatus::Refused) << type;
   }
-  EXPECT_EQ(publish(event("~replay."), Publisher::Replay).status, PublishStatus::Invalid);
+  EXPECT_EQ(publish(event("~replay."), PublishedBy::Replay).status, PublishStatus::Invalid);
   intake_.close_outside();
-  EXPECT_EQ(publish(trade, Publisher::Replay).status, PublishStatus::Closed);
+  EXPECT_EQ(publish(trade, PublishedBy::Replay).status, PublishStatus::Closed);
 }
 
 TEST_F(IntakeTest, NamesWhatIsWrongWithAnInvalidEvent) {
@@ -127,7 +127,7 @@ TEST_F(IntakeTest, RefusesMoreThanThePolicyAllowsForTheType) {
   Event big = event("test.tick");
   big.data = Bytes{0xc4, 200};
   big.data.resize(202);
-  EXPECT_EQ(small.publish(big, "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now).status,
+  EXPECT_EQ(small.publish(big, "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now).status,
             PublishStatus::TooBig);
 }
 
@@ -136,8 +136,8 @@ TEST_F(IntakeTest, AnswersWouldBlockWhenFullAndKeepsASixteenthForTheNode) {
   while (publish(event("test.tick"))) ++queued;
   EXPECT_EQ(queued, 60);
   EXPECT_EQ(publish(event("test.tick")).status, PublishStatus::WouldBlock);
-  for (int i = 0; i < 4; ++i) EXPECT_TRUE(publish(event("test.tick"), Publisher::Node)) << i;
-  EXPECT_EQ(publish(event("test.tick"), Publisher::Node).status, PublishStatus::WouldBlock);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(publish(event("test.tick"), PublishedBy::Node)) << i;
+  EXPECT_EQ(publish(event("test.tick"), PublishedBy::Node).status, PublishStatus::WouldBlock);
   EXPECT_TRUE(publish(event("trade.approved"))) << "another lane is not affected";
   EXPECT_EQ(take(Priority::Normal).at(0)->header().event_count, 64u);
   EXPECT_TRUE(publish(event("test.tick")));
@@ -146,22 +146,22 @@ TEST_F(IntakeTest, AnswersWouldBlockWhenFullAndKeepsASixteenthForTheNode) {
 TEST_F(IntakeTest, AnswersClosedAfterCloseExceptToTheNode) {
   intake_.close();
   EXPECT_EQ(publish(event("test.tick")).status, PublishStatus::Closed);
-  EXPECT_TRUE(publish(event("system.shutdown"), Publisher::Node));
+  EXPECT_TRUE(publish(event("system.shutdown"), PublishedBy::Node));
 }
 
 TEST_F(IntakeTest, ClosesToTheOutsideFirst) {
   intake_.close_outside();
-  EXPECT_EQ(publish(event("test.tick"), Publisher::Control).status, PublishStatus::Closed);
-  EXPECT_EQ(publish(event("test.tick"), Publisher::Local).status, PublishStatus::Closed);
-  EXPECT_TRUE(publish(event("test.tick"), Publisher::Agent));
+  EXPECT_EQ(publish(event("test.tick"), PublishedBy::Control).status, PublishStatus::Closed);
+  EXPECT_EQ(publish(event("test.tick"), PublishedBy::Local).status, PublishStatus::Closed);
+  EXPECT_TRUE(publish(event("test.tick"), PublishedBy::Agent));
 }
 
 TEST_F(IntakeTest, BoundsEachLaneByItsOwnCapacity) {
   Intake uneven("alpha", live_policy(), {16, 16, 64, 16}, 1 << 20, [] {});
   int normal = 0;
-  while (uneven.publish(event("test.tick"), "desk", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now)) ++normal;
+  while (uneven.publish(event("test.tick"), "desk", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {}, now)) ++normal;
   int critical = 0;
-  while (uneven.publish(event("risk.alert"), "desk", Publisher::Node, PublishOptions::PriorityFrom::Policy, {}, now)) {
+  while (uneven.publish(event("risk.alert"), "desk", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {}, now)) {
     ++critical;
   }
   EXPECT_EQ(normal, 64);
@@ -173,7 +173,7 @@ TEST_F(IntakeTest, AddsTheTimeToLiveOfTheTypeToEventsWithoutOne) {
   rule.prefix = *Filter::parse("test.");
   rule.ttl = 5s;
   Intake timed("alpha", live_policy({rule}), {64, 64, 64, 64}, 1 << 20, [] {});
-  ASSERT_TRUE(timed.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
+  ASSERT_TRUE(timed.publish(event("test.tick"), "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   const auto frames = take(timed, Priority::Normal);
   ASSERT_EQ(frames.size(), 1u);
   EXPECT_EQ(frames[0]->events()[0].expires_at, now + 5s);
@@ -199,7 +199,7 @@ TEST_F(IntakeTest, TakesWholeFramesUntilItHasEnough) {
   big.data = Bytes{0xc5, 0x03, 0xe8};
   big.data.resize(3 + 1000);
   for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(roomy.publish(big, "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
+    ASSERT_TRUE(roomy.publish(big, "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   }
   const auto first = take(roomy, Priority::Normal, 40);
   ASSERT_EQ(first.size(), 2u) << "31 events of about a kilobyte fill a frame";
@@ -213,9 +213,9 @@ TEST_F(IntakeTest, SaysWhoAskedForANumberWhenTheFrameOfTheEventIsTaken) {
   Intake roomy("alpha", live_policy(), {64, 64, 64, 64}, 1 << 20, [] {});
   const auto ask = [&](std::string type) {
     const auto from = PublishOptions::PriorityFrom::Policy;
-    return roomy.publish(event(std::move(type)), "desk", Publisher::Agent, from, Askers{Asker{.call = [](Confirm) {}}}, now);
+    return roomy.publish(event(std::move(type)), "desk", PublishedBy::Agent, from, Askers{Asker{.call = [](Confirm) {}}}, now);
   };
-  EXPECT_TRUE(roomy.publish(event("test.tick"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
+  EXPECT_TRUE(roomy.publish(event("test.tick"), "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now));
   EXPECT_TRUE(ask("test.tick"));
   EXPECT_TRUE(ask("test.tock"));
   std::vector<UnnumberedFrame> frames;
@@ -240,7 +240,7 @@ TEST_F(IntakeTest, PublishersOfSeveralThreadsLoseNothingAndEachKeepsItsOrder) {
       mine.source = "alpha/" + std::to_string(t);
       for (std::int64_t i = 1; i <= each;) {
         mine.time = WallTime{i};
-        i += shared.publish(mine, "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now) ? 1 : 0;
+        i += shared.publish(mine, "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now) ? 1 : 0;
       }
     });
   }
@@ -260,7 +260,7 @@ TEST_F(IntakeTest, PublishersOfSeveralThreadsLoseNothingAndEachKeepsItsOrder) {
 
 TEST_F(IntakeTest, AConfirmedEventWithoutRoomInTheJournalWouldBlockAndOthersDoNot) {
   Intake intake("alpha", PolicyTable{}, {1000, 1000, 1000, 1000}, 16 * 1024, [] {});
-  const auto put = [&](const char* type, Publisher publisher = Publisher::Agent) {
+  const auto put = [&](const char* type, PublishedBy publisher = PublishedBy::Agent) {
     return intake.publish(event(type), "desk", publisher, PublishOptions::PriorityFrom::Policy, {}, now).status;
   };
   int taken = 0;
@@ -269,7 +269,7 @@ TEST_F(IntakeTest, AConfirmedEventWithoutRoomInTheJournalWouldBlockAndOthersDoNo
   EXPECT_LT(taken, 100);
   EXPECT_EQ(put("risk.alert"), PublishStatus::WouldBlock);
   EXPECT_EQ(put("market.depth_snapshot"), PublishStatus::Queued);       // captured
-  EXPECT_EQ(put("system.error", Publisher::Node), PublishStatus::Queued);  // from the share of the node's own events
+  EXPECT_EQ(put("system.error", PublishedBy::Node), PublishStatus::Queued);  // from the share of the node's own events
 
   // What publish() took is given back to the byte.
   std::vector<UnnumberedFrame> frames;
@@ -283,7 +283,7 @@ TEST_F(IntakeTest, AnEventTheQueueRefusesTakesNoRoomInTheJournal) {
   Intake intake("alpha", PolicyTable{}, {16, 16, 16, 16}, 1 << 20, [] {});
   PublishResult last;
   for (int i = 0; i < 40; ++i) {
-    last = intake.publish(event("risk.alert"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
+    last = intake.publish(event("risk.alert"), "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
   }
   EXPECT_EQ(last.status, PublishStatus::WouldBlock);
   std::vector<UnnumberedFrame> frames;
@@ -297,7 +297,7 @@ TEST_F(IntakeTest, TheReservationOfAFrameCoversWhatTheJournalTakesForIt) {
   for (const std::size_t events : {std::size_t{1}, std::size_t{7}, std::size_t{60}}) {
     Intake intake(std::string(limits::node_name_bytes_max, 'n'), PolicyTable{}, {64, 64, 64, 64}, 1 << 20, [] {});
     for (std::size_t i = 0; i < events; ++i) {
-      intake.publish(event("risk.alert"), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
+      intake.publish(event("risk.alert"), "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, {}, now);
     }
     std::vector<UnnumberedFrame> frames;
     std::vector<Asked> asked;
@@ -312,7 +312,7 @@ TEST_F(IntakeTest, AConfirmOfATypeThatIsNotConfirmedIsInvalid) {
   const auto ask = [&](const char* type, Asker::When when) {
     Askers askers;
     askers[0] = {[](Confirm) {}, when};
-    return intake_.publish(event(type), "desk", Publisher::Agent, PublishOptions::PriorityFrom::Policy, std::move(askers),
+    return intake_.publish(event(type), "desk", PublishedBy::Agent, PublishOptions::PriorityFrom::Policy, std::move(askers),
                            now);
   };
   EXPECT_EQ(ask("market.depth_snapshot", Asker::When::Confirmed).status, PublishStatus::Invalid);

@@ -14,13 +14,17 @@
 #include <legion/base/log.hpp>
 #include <legion/core/membership.hpp>
 #include <legion/event/policy.hpp>
+#include <legion/event/schema.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/hosted_agent.hpp>
+#include <legion/runtime/intake.hpp>
+#include <legion/runtime/remote_hub.hpp>
 #include <legion/runtime/spool_options.hpp>
 #include <legion/runtime/subscription_options.hpp>
 
 namespace legion {
 
-struct NodeOptions {
+struct NodeHostOptions {
   std::string name;
   std::string version;
   Address listen;                     ///< port 0: a free run of ports below 32768
@@ -32,9 +36,11 @@ struct NodeOptions {
   bool local = true;                  ///< the ipc pair for programs of this host
   bool log_events = false;            ///< a line for every event published here or delivered
   PolicyTable policy;
+  SchemaTable schemas = SchemaTable::built_in();
   std::size_t workers = 2;
   std::array<std::size_t, limits::lane_count> queue_capacity{8192, 8192, 8192, 8192};
   JournalOptions journal;
+  AgentSpec remote_defaults;          ///< mailbox and retries of agents that attach without being declared
   std::optional<SpoolOptions> spool;  ///< its presence makes the node a spool
 };
 
@@ -46,16 +52,29 @@ struct NodeExit {
 
 /// Thread: create(), add_agent(), start() and shutdown() from one thread. Runs a loop thread, `workers` dispatch
 /// workers, a callback thread, a resolver, the ZAP handler and what the agents bring.
-class Node {
+class NodeHost {
  public:
   /// Opens the state directory and binds every port. Errors: AddressInUse, Io (state directory), Refused (state directory
   /// in use), Unreachable (the listen name does not resolve), InvalidArgument.
-  static Result<std::unique_ptr<Node>> create(NodeOptions options, LogSink log);
-  ~Node();
+  static Result<std::unique_ptr<NodeHost>> create(NodeHostOptions options, LogSink log);
+  ~NodeHost();
 
-  /// Before start(). `kind` is shown in stats ("exec", "feed").
-  void add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
+  /// Before start(). `kind` is shown in stats ("exec", "feed"). Returns the first of the subscriptions' numbers, which
+  /// follow each other.
+  SubscriptionId add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
                  std::vector<SubscriptionOptions> subscriptions);
+
+  /// Before start(). An agent outside the process, which its clients find under spec.name.
+  void add_remote_agent(AgentSpec spec, RemoteOptions remote, std::vector<SubscriptionOptions> subscriptions);
+
+  /// The same after start(), from any thread but the loop's and those of handlers: returns once its subscriptions are on
+  /// their way to all peers. Errors: WouldBlock (the node is starting), Closed. Gates are for before start(): an event
+  /// that is under way would not be offered to them.
+  Result<AgentId> add_agent_now(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
+                                std::vector<SubscriptionOptions> subscriptions);
+  /// After start(), of an agent without gates and durable subscriptions: nothing is handed to it any more, what it holds
+  /// is lost(shutdown), it is stopped. Its figures stay.
+  void remove_agent(AgentId agent);
 
   void start();
   /// Becomes readable once the node wants to end by itself (fenced, name in use); then exit() says why.
@@ -67,10 +86,20 @@ class Node {
 
   const Endpoints& endpoints() const;  ///< as advertised
 
+  /// What programs publish through, from any thread. Shared with them, because they may still call it while the node
+  /// goes away and afterwards: it then answers Closed and needs nothing else of the node.
+  const std::shared_ptr<Intake>& intake() const;
+  DispatcherStats dispatch_stats() const;
+  const NodeStatus& status() const;
+
  private:
   struct State;
   static Result<void> track_in_flight(State& state);
-  explicit Node(std::unique_ptr<State> state);
+  static AgentId register_agent(State& state, AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent);
+  static std::vector<SubscriptionId> register_subscriptions(State& state, AgentId id,
+                                                            std::vector<SubscriptionOptions> subscriptions);
+  static RemoteGrowth remote_growth(State& state);
+  explicit NodeHost(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

@@ -1,4 +1,4 @@
-#include <legion/runtime/node.hpp>
+#include <legion/runtime/node_host.hpp>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -50,22 +50,27 @@ void stop_all(const std::vector<HostedAgent*>& agents, Duration grace) {
 }  // namespace
 
 // Order of members: what is destroyed last stands first.
-struct Node::State {
-  NodeOptions options;
+struct NodeHost::State {
+  NodeHostOptions options;
   LogSink log;
   StateDir state_dir;
   NodeSockets sockets;
-  transport::WakeFd wake;
+  std::shared_ptr<transport::WakeFd> shared_wake;  // with the intake, which may outlive this
+  transport::WakeFd& wake;
   int exit_fd;
   std::uint64_t seed = draw_seed();
   NodeStatus status;
   Executor executor;
   std::optional<InFlightFile> in_flight_file;
   std::size_t slots = 0;  // of it: deliveries that may be in hands at once
-  Intake intake;
+  std::shared_ptr<const SchemaGuard> schemas;  // with the intake
+  std::shared_ptr<Intake> shared_intake;  // with programs that publish
+  Intake& intake;
   DispatchPool pool;
+  RemoteHub remote;  // before the agents: theirs use it until they are gone
   std::vector<std::unique_ptr<HostedAgent>> agents;
   std::vector<bool> has_subscriptions;  // by agent
+  std::vector<AgentSpec> specs;         // by agent
   std::vector<SubscriptionSnapshot> subscriptions;
   std::vector<Filter> filters;
   std::vector<std::optional<Filter>> replays;
@@ -80,18 +85,30 @@ struct Node::State {
   mutable std::mutex exit_mutex;
   std::optional<NodeExit> exit;
 
-  State(NodeOptions opts, LogSink sink, StateDir dir, NodeSockets bound, transport::WakeFd wake_fd, int exit_descriptor)
+  State(NodeHostOptions opts, LogSink sink, StateDir dir, NodeSockets bound, transport::WakeFd wake_fd, int exit_descriptor)
       : options(std::move(opts)),
         log(std::move(sink)),
         state_dir(std::move(dir)),
         sockets(std::move(bound)),
-        wake(std::move(wake_fd)),
+        shared_wake(std::make_shared<transport::WakeFd>(std::move(wake_fd))),
+        wake(*shared_wake),
         exit_fd(exit_descriptor),
-        intake(options.name, options.policy, options.queue_capacity, options.journal.confirmed_bytes,
-               [this] { wake.wake_after_fence(); }),
-        pool(options.workers, seed) {}
+        schemas(std::make_shared<const SchemaGuard>(options.name, options.schemas, options.policy, log)),
+        shared_intake(std::make_shared<Intake>(options.name, options.policy, options.queue_capacity,
+                                               options.journal.confirmed_bytes,
+                                               [waker = shared_wake] { waker->wake_after_fence(); })),
+        intake(*shared_intake),
+        pool(options.workers, seed),
+        remote(options.name, pool, seed ^ 0x72656d6f7465, [this] { wake.wake_always(); }) {
+    intake.watch(schemas);
+    pool.watch(*schemas);
+  }
 
-  ~State() { ::close(exit_fd); }
+  ~State() {
+    intake.close();
+    intake.give_up();
+    ::close(exit_fd);
+  }
 
   void end_with(NodeExit why) {
     {
@@ -105,7 +122,7 @@ struct Node::State {
 };
 
 /// What the life before this one had in hands, and a fresh file for this one.
-Result<void> Node::track_in_flight(State& state) {
+Result<void> NodeHost::track_in_flight(State& state) {
   if (state.handlers.empty()) return {};
   const std::size_t slots = state.slots + state.options.workers + failed_in_flight_max;
   const auto path = state.options.state_dir / "in-flight";
@@ -138,11 +155,11 @@ Result<void> Node::track_in_flight(State& state) {
   return {};
 }
 
-Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
+NodeHost::NodeHost(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Node::~Node() { shutdown(); }
+NodeHost::~NodeHost() { shutdown(); }
 
-Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
+Result<std::unique_ptr<NodeHost>> NodeHost::create(NodeHostOptions options, LogSink log) {
   auto state_dir = StateDir::open(options.state_dir);
   if (!state_dir) return std::unexpected(state_dir.error());
   const auto incarnation = state_dir->load_incarnation();
@@ -187,53 +204,143 @@ Result<std::unique_ptr<Node>> Node::create(NodeOptions options, LogSink log) {
   }
   state->kept_incarnation = *incarnation;
   state->kept_roster = std::move(*roster);
-  return std::unique_ptr<Node>(new Node(std::move(state)));
+  return std::unique_ptr<NodeHost>(new NodeHost(std::move(state)));
 }
 
-void Node::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
-                     std::vector<SubscriptionOptions> subscriptions) {
-  LEGION_ASSERT(!state_->loop);
+/// Before start() by the owner, then on the loop's thread.
+AgentId NodeHost::register_agent(State& state, AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent) {
   spec.state = AgentState::Down;
-  const HostedAgent::Surroundings around{state_->options.name, state_->status, state_->intake, state_->pool, state_->log};
-  const std::string name = spec.name;
-  state_->slots += spec.concurrency;
+  const HostedAgent::Surroundings around{state.options.name, state.status, state.intake, state.pool, state.log};
+  state.slots += spec.concurrency;
+  auto hosted = std::make_unique<HostedAgent>(around, spec.name, std::move(kind), std::move(agent));
+  const AgentId id = state.pool.add_agent(spec, &hosted->agent());
+  hosted->set_id(id);
+  state.agents.push_back(std::move(hosted));
+  state.has_subscriptions.push_back(false);
+  state.specs.push_back(std::move(spec));
+  return id;
+}
+
+std::vector<SubscriptionId> NodeHost::register_subscriptions(State& state, AgentId id,
+                                                         std::vector<SubscriptionOptions> subscriptions) {
+  const AgentSpec& spec = state.specs[id.value];
+  const std::string& name = spec.name;
+  if (!subscriptions.empty()) state.has_subscriptions[id.value] = true;
   DurableHandler handler;  // what the subscriptions have in common
-  handler.agent = state_->options.name + '/' + name;
+  handler.agent = state.options.name + '/' + name;
   handler.max_attempts = std::max(spec.retry.max_attempts, 1u);
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) handler.capacity[lane] = spec.lanes[lane].capacity;
-  auto hosted = std::make_unique<HostedAgent>(around, name, std::move(kind), std::move(agent));
-  const AgentId id = state_->pool.add_agent(std::move(spec), &hosted->agent());
-  hosted->set_id(id);
-  state_->agents.push_back(std::move(hosted));
-  state_->has_subscriptions.push_back(!subscriptions.empty());
+  std::vector<SubscriptionId> numbers;
   for (SubscriptionOptions& subscription : subscriptions) {
     const SubscriptionSpec& wanted = subscription.spec;
-    DurableHandler& told = state_->handlers.emplace_back(handler);
-    told.subscription = {static_cast<std::uint32_t>(state_->filters.size())};
+    DurableHandler& told = state.handlers.emplace_back(handler);
+    told.subscription = {static_cast<std::uint32_t>(state.filters.size())};
     told.filter = wanted.filter;
     told.tier = wanted.tier;
     if (subscription.durable) {
       told.durable = subscription.durable->name;
       told.start = durable_start(subscription.durable->start);
     }
-    state_->filters.push_back(wanted.filter);
+    state.filters.push_back(wanted.filter);
     const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
-    state_->replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
-    state_->subscriptions.push_back({name,
-                                     wanted.filter.text(),
-                                     wanted.tier,
-                                     {},
-                                     told.durable.empty() ? std::nullopt : std::optional(told.durable)});
-    state_->pool.add_subscription(id, std::move(subscription.spec));
+    state.replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
+    state.subscriptions.push_back(
+        {name, wanted.filter.text(), wanted.tier, {}, told.durable.empty() ? std::nullopt : std::optional(told.durable)});
+    if (state.loop) state.pool.track_also({told.durable.empty() ? '/' + name : told.durable, told.agent});
+    numbers.push_back(state.pool.add_subscription(id, std::move(subscription.spec)));
   }
+  return numbers;
 }
 
-void Node::start() {
+SubscriptionId NodeHost::add_agent(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
+                                   std::vector<SubscriptionOptions> subscriptions) {
+  LEGION_ASSERT(!state_->loop);
+  const SubscriptionId first{static_cast<std::uint32_t>(state_->filters.size())};
+  const AgentId id = register_agent(*state_, std::move(spec), std::move(kind), std::move(agent));
+  register_subscriptions(*state_, id, std::move(subscriptions));
+  return first;
+}
+
+Result<AgentId> NodeHost::add_agent_now(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
+                                    std::vector<SubscriptionOptions> subscriptions) {
+  LEGION_ASSERT(state_->loop);
+  Result<AgentId> added = fail(ErrorCode::Closed, "the node has stopped");
+  const auto task = [&] {
+    if (const auto takes = state_->loop->takes_agents(); !takes) {
+      added = std::unexpected(takes.error());
+      return;
+    }
+    const std::size_t first = state_->filters.size();
+    added = register_agent(*state_, std::move(spec), std::move(kind), std::move(agent));
+    register_subscriptions(*state_, *added, std::move(subscriptions));
+    state_->loop->begin_subscriptions(first);
+    state_->agents.back()->start();
+  };
+  state_->loop->run_on_loop(task, NodeLoop::Last::No);
+  return added;
+}
+
+void NodeHost::remove_agent(AgentId agent) {
+  LEGION_ASSERT(state_->loop);
+  HostedAgent* hosted = nullptr;
+  state_->loop->run_on_loop(
+      [&] {
+        for (std::uint32_t i = 0; i < state_->filters.size(); ++i) {
+          if (state_->pool.agent_of({i}) == agent) state_->loop->end_subscription({i});
+        }
+        state_->pool.remove_agent(agent, "the agent was removed");
+        hosted = state_->agents[agent.value].get();
+      },
+      NodeLoop::Last::No);
+  if (hosted != nullptr) hosted->stop(agent_grace_min);
+}
+
+/// What the hub needs for agents no configuration knows. All of it runs on the loop's thread.
+RemoteGrowth NodeHost::remote_growth(State& state) {
+  return {
+      .add = [&state](AgentSpec spec, std::unique_ptr<Agent> agent) -> Result<AgentId> {
+        if (const auto takes = state.loop->takes_agents(); !takes) return std::unexpected(takes.error());
+        if (std::ranges::any_of(state.agents, [&](const auto& one) { return one->name() == spec.name; })) {
+          return fail(ErrorCode::NameTaken, "node " + state.options.name + " has an agent " + spec.name + " already");
+        }
+        const AgentId id = register_agent(state, std::move(spec), "remote", std::move(agent));
+        state.agents[id.value]->start();
+        return id;
+      },
+      .subscribe = [&state](AgentId id, SubscriptionOptions subscription) -> Result<SubscriptionId> {
+        if (const auto takes = state.loop->takes_agents(); !takes) return std::unexpected(takes.error());
+        if (subscription.durable) {
+          const auto has_it = [&](const DurableHandler& one) { return one.durable == subscription.durable->name; };
+          if (std::ranges::any_of(state.handlers, has_it)) {
+            return fail(ErrorCode::NameTaken, "this node has a durable subscription " + subscription.durable->name + " already");
+          }
+        }
+        const std::size_t first = state.filters.size();
+        const SubscriptionId number = register_subscriptions(state, id, {std::move(subscription)}).front();
+        state.loop->begin_subscriptions(first);
+        return number;
+      },
+      .unsubscribe = [&state](SubscriptionId subscription) { state.loop->end_subscription(subscription); },
+      .subscribe_again = [&state](SubscriptionId subscription) { state.loop->begin_again(subscription); },
+  };
+}
+
+void NodeHost::add_remote_agent(AgentSpec spec, RemoteOptions remote, std::vector<SubscriptionOptions> subscriptions) {
+  auto agent = state_->remote.make_agent(spec, std::move(remote), subscriptions);
+  const auto first = static_cast<std::uint32_t>(state_->filters.size());
+  std::vector<SubscriptionId> numbers;
+  for (std::uint32_t k = 0; k < subscriptions.size(); ++k) numbers.push_back({first + k});
+  add_agent(std::move(spec), "remote", std::move(agent), std::move(subscriptions));
+  state_->remote.announce({static_cast<std::uint32_t>(state_->agents.size() - 1)}, std::move(numbers));
+}
+
+void NodeHost::start() {
   LEGION_ASSERT(!state_->loop);
   State& state = *state_;
+  state.remote.grow_by(remote_growth(state), state.options.remote_defaults);
   state.loop = std::make_unique<NodeLoop>(NodeLoop::Setup{
       state.options, state.sockets, state.state_dir, state.intake, state.pool, state.executor, state.status, state.wake,
-      state.spool.get(), state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
+      state.remote, state.spool.get(), state.log, draw_boot_id(), state.seed, state.kept_incarnation, state.kept_roster, state.agents, state.subscriptions,
       state.filters, state.replays, state.handlers, state.in_flight,
       [&state](NodeExit why) { state.end_with(std::move(why)); }});
   if (auto tracked = track_in_flight(state); !tracked) {
@@ -244,24 +351,25 @@ void Node::start() {
   state.loop->start();
   Event startup;
   startup.type = "system.startup";
-  state.intake.publish(startup, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  state.intake.publish(startup, "!node", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {},
                        read_clocks().wall);
   for (auto& agent : state.agents) agent->start();
 }
 
-int Node::exit_fd() const { return state_->exit_fd; }
+int NodeHost::exit_fd() const { return state_->exit_fd; }
 
-std::optional<NodeExit> Node::exit() const {
+std::optional<NodeExit> NodeHost::exit() const {
   const std::lock_guard lock(state_->exit_mutex);
   return state_->exit;
 }
 
-bool Node::shutdown() {
+bool NodeHost::shutdown() {
   State& state = *state_;
   if (!state.loop || std::exchange(state.shut_down, true)) return state.handled_all;
   const SteadyTime deadline = read_clocks().steady + state.options.drain_timeout;
   const auto left = [&] { return std::max(agent_grace_min, deadline - read_clocks().steady); };
 
+  state.loop->run_on_loop({}, NodeLoop::Last::Yes);  // the list of agents stays as it is
   // Nothing new from outside, sources first, then everything held is handled while its consequences still go out.
   state.intake.close_outside();
   std::vector<HostedAgent*> sources;
@@ -279,13 +387,21 @@ bool Node::shutdown() {
   state.intake.close();
   Event goodbye;
   goodbye.type = "system.shutdown";
-  state.intake.publish(goodbye, "!node", Publisher::Node, PublishOptions::PriorityFrom::Policy, {},
+  state.intake.publish(goodbye, "!node", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {},
                        read_clocks().wall);
   state.loop->leave(leave_max);
   state.loop->stop();
+  state.intake.give_up();
+  state.executor.stop();
   return state.handled_all;
 }
 
-const Endpoints& Node::endpoints() const { return state_->sockets.endpoints; }
+const Endpoints& NodeHost::endpoints() const { return state_->sockets.endpoints; }
+
+const std::shared_ptr<Intake>& NodeHost::intake() const { return state_->shared_intake; }
+
+DispatcherStats NodeHost::dispatch_stats() const { return state_->pool.stats(); }
+
+const NodeStatus& NodeHost::status() const { return state_->status; }
 
 }  // namespace legion

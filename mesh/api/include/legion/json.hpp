@@ -1,0 +1,4 @@
+// Events as CloudEvents JSON.
+#pragma once
+
+#include <legion/event/json.hpp>
