@@ -35,6 +35,7 @@ void ChoiceFlags::declare(CLI::App& app) {
   add_texts(app, "--source", choice.sources, "GLOB", "only events of this source; a trailing * matches any ending");
   add_texts(app, "--correlation", choice.correlations, "GLOB", "only events of this correlation id");
   add_texts(app, "--key", choice.keys, "GLOB", "only events of this key");
+  add_texts(app, "--where", conditions_, "CONDITION", "only events for which this holds: 'data.price > 100'");
   add_texts(app, "--exclude", excluded_, "TYPE", "not these types or families");
 }
 
@@ -45,6 +46,12 @@ Result<void> ChoiceFlags::check(const std::vector<std::string>& types) {
   if (!excluded) return fail(ErrorCode::InvalidArgument, "--exclude: " + excluded.error().message);
   choice.types = std::move(*wanted);
   choice.excluded = std::move(*excluded);
+  choice.where.clear();
+  for (const auto& text : conditions_) {
+    auto where = Where::parse(text);
+    if (!where) return fail(ErrorCode::InvalidArgument, "--" + where.error().message);
+    choice.where.push_back(std::move(*where));
+  }
   if (priority_.empty()) return {};
   auto chosen = parse_priorities(priority_);
   if (!chosen) return std::unexpected(chosen.error());

@@ -14,7 +14,7 @@ namespace legion::cli {
 
 class ChoiceFlags {
  public:
-  /// --priority, --source, --correlation, --key and --exclude.
+  /// --priority, --source, --correlation, --key, --where and --exclude.
   void declare(CLI::App& app);
   /// Reads the types given and the flags. Errors: InvalidArgument saying what is not understood, with what was probably
   /// meant.
@@ -26,6 +26,7 @@ class ChoiceFlags {
  private:
   std::string priority_;
   std::vector<std::string> excluded_;
+  std::vector<std::string> conditions_;
 };
 
 }  // namespace legion::cli

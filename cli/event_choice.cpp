@@ -29,6 +29,7 @@ bool EventChoice::shows(const EventView& event) const {
     if (!asked) return false;
   }
   if (!any_matches(sources, event.source) || !any_matches(keys, event.key)) return false;
+  if (!std::ranges::all_of(where, [&](const Where& one) { return one.matches(event); })) return false;
   return correlations.empty() || any_matches(correlations, event.correlation());
 }
 

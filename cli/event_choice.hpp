@@ -8,6 +8,7 @@
 #include <legion/base/error.hpp>
 #include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
+#include <legion/event/where.hpp>
 
 namespace legion::cli {
 
@@ -20,6 +21,7 @@ struct EventChoice {
   std::vector<std::string> sources;  ///< globs; of each list one has to match, empty lists match
   std::vector<std::string> correlations;
   std::vector<std::string> keys;
+  std::vector<Where> where;          ///< all of them have to hold
   bool heartbeats = false;           ///< shown also when only a family or everything was asked for
 
   bool shows(const EventView& event) const;

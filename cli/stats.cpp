@@ -18,8 +18,9 @@
 namespace legion::cli {
 namespace {
 
-constexpr std::array<Section, 8> default_sections{Section::Lane,    Section::Subscription, Section::Handler, Section::Agent,
-                                                  Section::Journal, Section::Link,         Section::Spool,   Section::Durable};
+constexpr std::array<Section, 9> default_sections{Section::Lane,       Section::Subscription, Section::Handler,
+                                                  Section::Agent,      Section::Middleware,   Section::Journal,
+                                                  Section::Link,       Section::Spool,        Section::Durable};
 constexpr std::array<std::string_view, 5> count_groups{"publish", "refused", "local", "dead_letters", "schema"};
 
 class Stats : public Verb {
@@ -27,7 +28,7 @@ class Stats : public Verb {
   void declare(CLI::App& app) override {
     app.add_option("NODE", names_, "names or addresses (default: the node of --node)")->type_name("");
     app.add_flag("--all", all_, "every node of the roster that is alive");
-    add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler, agent, journal, link, spool or durable");
+    add_text(app, "--by", by_, "SECTION", "one section only: lane, subscription, type, handler, agent, middleware, journal, link, spool or durable");
     app.add_flag("--books", books_,
                  "where every event went, per subscription and journal; 1 when a sum does not agree");
     add_duration(app, "--watch", watch_, "look again every DURATION (1s when none is given)");

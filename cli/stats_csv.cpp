@@ -53,7 +53,8 @@ std::vector<std::string> csv_columns(Section section) {
                               "pending",
                               "balance",
                               "durable",
-                              "lost_gone"});
+                              "lost_gone",
+                              "where"});
     case Section::Type:
       return behind_the_node({"type", "published", "delivered", "filtered", "expired", "dead", "lost", "pending",
                               "balance"});
@@ -68,6 +69,8 @@ std::vector<std::string> csv_columns(Section section) {
                               "counters_restarts", "counters_start_failures", "counters_not_reading",
                               "counters_would_block", "counters_events", "counters_skipped", "counters_failed",
                               "counters_write_errors"});
+    case Section::Middleware:
+      return behind_the_node({"name", "step", "on", "type", "seen", "changed", "filtered", "limited", "expired", "rejected"});
     case Section::Journal:
     case Section::Link:
     case Section::Spool:

@@ -65,7 +65,8 @@ std::vector<Column> durable_columns(Section section) {
     case Section::Subscription:
     case Section::Type:
     case Section::Handler:
-    case Section::Agent: break;
+    case Section::Agent:
+    case Section::Middleware: break;
   }
   LEGION_UNREACHABLE();
 }
@@ -113,7 +114,8 @@ std::vector<Cell> durable_row(Section section, const JsonTree& row) {
     case Section::Subscription:
     case Section::Type:
     case Section::Handler:
-    case Section::Agent: break;
+    case Section::Agent:
+    case Section::Middleware: break;
   }
   LEGION_UNREACHABLE();
 }
@@ -130,7 +132,8 @@ JsonTree durable_rows(Section section, const JsonTree& snapshot) {
     case Section::Subscription:
     case Section::Type:
     case Section::Handler:
-    case Section::Agent: break;
+    case Section::Agent:
+    case Section::Middleware: break;
   }
   LEGION_UNREACHABLE();
 }
@@ -151,7 +154,8 @@ std::vector<std::string_view> durable_csv_columns(Section section) {
     case Section::Subscription:
     case Section::Type:
     case Section::Handler:
-    case Section::Agent: break;
+    case Section::Agent:
+    case Section::Middleware: break;
   }
   LEGION_UNREACHABLE();
 }

@@ -10,11 +10,12 @@ namespace legion::cli {
 namespace {
 
 constexpr std::array<std::string_view, 7> terms{"published", "delivered", "filtered", "expired", "dead", "lost", "pending"};
-constexpr std::array<std::pair<std::string_view, Section>, 9> sections{{{"lane", Section::Lane},
+constexpr std::array<std::pair<std::string_view, Section>, 10> sections{{{"lane", Section::Lane},
                                                                        {"subscription", Section::Subscription},
                                                                        {"type", Section::Type},
                                                                        {"handler", Section::Handler},
                                                                        {"agent", Section::Agent},
+                                                                       {"middleware", Section::Middleware},
                                                                        {"journal", Section::Journal},
                                                                        {"link", Section::Link},
                                                                        {"spool", Section::Spool},
@@ -94,6 +95,17 @@ std::vector<Column> agent_columns() {
           {"COUNTERS", Align::Left, 1}};
 }
 
+std::vector<Cell> step_row(const JsonTree& row) {
+  return {text(row, "name"),     text(row, "on"),       text(row, "type"),    count(row, "seen"),    count(row, "changed"),
+          count(row, "filtered"), count(row, "limited"), count(row, "expired"), count(row, "rejected", Tint::BoldRed)};
+}
+
+std::vector<Column> step_columns() {
+  constexpr Align right = Align::Right;
+  return {{"STEP"},           {"ON"},            {"TYPE", Align::Left, 1}, {"SEEN", right}, {"CHANGED", right},
+          {"FILTERED", right}, {"LIMITED", right}, {"EXPIRED", right, 2},    {"REJECTED", right}};
+}
+
 std::vector<Column> equation_columns() {
   constexpr Align right = Align::Right;
   return {{"PUBLISHED", right}, {"DELIVERED", right}, {"FILTERED", right, 1}, {"EXPIRED", right, 2}, {"DEAD", right},
@@ -148,6 +160,7 @@ std::vector<Column> columns_for(Section section) {
     case Section::Lane: return lane_columns();
     case Section::Handler: return handler_columns();
     case Section::Agent: return agent_columns();
+    case Section::Middleware: return step_columns();
     case Section::Subscription: columns = {{"AGENT"}, {"TYPE"}, {"TIER", Align::Left, 3}}; break;
     case Section::Type: columns = {{"TYPE"}}; break;
     case Section::Journal:
@@ -164,6 +177,7 @@ std::vector<Cell> row_for(Section section, const JsonTree& row) {
     case Section::Lane: return lane_row(row);
     case Section::Handler: return handler_row(row);
     case Section::Agent: return agent_row(row);
+    case Section::Middleware: return step_row(row);
     case Section::Subscription: return subscription_row(row);
     case Section::Type: return type_row(row);
     case Section::Journal:
@@ -195,6 +209,7 @@ std::string_view member_of(Section section) {
     case Section::Type: return "types";
     case Section::Handler: return "handlers";
     case Section::Agent: return "agents";
+    case Section::Middleware: return "middleware";
     case Section::Journal: return "journals";
     case Section::Link: return "links";
     case Section::Spool: return "spool";
@@ -216,6 +231,10 @@ JsonTree rows_of(Section section, const JsonTree& snapshot) {
     case Section::Lane:
     case Section::Handler:
     case Section::Agent: break;
+    case Section::Middleware: {
+      const JsonTree& steps = part_of(snapshot, "middleware");
+      return steps.is_array() ? steps : JsonTree::array();  // of an older node: none
+    }
     case Section::Journal:
     case Section::Link:
     case Section::Spool:

@@ -12,13 +12,13 @@
 
 namespace legion::cli {
 
-enum class Section : std::uint8_t { Lane, Subscription, Type, Handler, Agent, Journal, Link, Spool, Durable };
+enum class Section : std::uint8_t { Lane, Subscription, Type, Handler, Agent, Middleware, Journal, Link, Spool, Durable };
 
-/// "lane", "subscription", "type", "handler", "agent", "journal", "link", "spool", "durable".
+/// "lane", "subscription", "type", "handler", "agent", "middleware", "journal", "link", "spool", "durable".
 std::optional<Section> parse_section(std::string_view text);
 std::vector<std::string_view> section_names();
-/// The member that --by gives in JSON: "lanes", "subscriptions", "types", "handlers", "agents", "journals", "links",
-/// "spool", "durable".
+/// The member that --by gives in JSON: "lanes", "subscriptions", "types", "handlers", "agents", "middleware", "journals",
+/// "links", "spool", "durable".
 std::string_view member_of(Section section);
 /// An object per row. Sections that a node has not (it is no spool, it journals nothing) have none.
 JsonTree rows_of(Section section, const JsonTree& snapshot);

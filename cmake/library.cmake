@@ -3,13 +3,14 @@
 # they call is found in the program that loads them. docs/adr/0018
 
 # The headers that are installed, as they are included: <legion/...>. All others are internal.
-set(legion_public_headers agent async context event handler in_process json node plugin publisher statistics testing
+set(legion_public_headers agent async context event handler in_process json middleware node plugin publisher statistics testing
     types version)
 set(legion_value_headers
+  core/middleware core/middleware_spec
   base/bytes base/error base/ids base/limits base/log base/time
   event/data_map event/event event/event_type event/json event/msgpack_reader event/msgpack_writer event/outcome
-  event/policy event/priority event/publish event/schema event/subscription_start event/typed event/typed_codec
-  event/typed_fields event/types
+  event/policy event/priority event/publish event/redact event/schema event/subscription_start event/typed event/typed_codec
+  event/typed_fields event/types event/where
   event/types/market event/types/risk event/types/strategy event/types/system event/types/trade)
 
 set(LEGION_SYMBOLS_HEAD "LEGION_${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} {\n  global:")
@@ -36,6 +37,7 @@ endfunction()
 set(includes
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/mesh/api/include>
   $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include/generated>
+  $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include/core>
   $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include/event>
   $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include/base>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -60,6 +60,9 @@ Outcome HandlerCall::settle(Outcome outcome) {
     case OutcomeKind::Undecodable:
     case OutcomeKind::Unfit:
     case OutcomeKind::UnknownVersion:
+    case OutcomeKind::FilteredWhere:
+    case OutcomeKind::FilteredDuplicate:
+    case OutcomeKind::FilteredLimited:
       outcome = Outcome::retry("a handler cannot answer " + std::string(to_string(outcome.kind)));
       break;
     case OutcomeKind::Done:

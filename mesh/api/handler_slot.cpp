@@ -21,6 +21,7 @@ HandlerSlot::HandlerSlot(HandlerId given, Filter wanted, Handler handler, Handle
 
 SubscriptionOptions HandlerSlot::subscription() const {
   SubscriptionOptions wanted{.spec = {filter, options.tier}};
+  if (!options.where.empty()) wanted.spec.where = Where::parse(options.where).value();  // HandlerTable::check() has
   if (!options.durable.empty()) wanted.durable = DurableOptions{options.durable, options.start};
   using Replays = SubscriptionOptions::Replays;
   wanted.replays = options.replays == HandlerOptions::Replays::Yes ? Replays::Yes : Replays::No;

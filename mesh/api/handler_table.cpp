@@ -112,6 +112,11 @@ HandlerTable::HandlerTable(std::string node, std::string name, AgentOptions opti
 
 Result<void> HandlerTable::check(const Filter& filter, const HandlerOptions& options) const {
   const std::string title = "agent " + name_ + ", handler of " + filter.text() + ": ";
+  if (!options.where.empty()) {
+    if (const auto where = Where::parse(options.where); !where) {
+      return fail(ErrorCode::InvalidArgument, title + where.error().message);
+    }
+  }
   if (options.durable.empty()) {
     if (options.start.kind == SubscriptionStart::Kind::Now) return {};
     return fail(ErrorCode::InvalidArgument, title + "start is of durable subscriptions only");

@@ -7,6 +7,7 @@ namespace legion {
 
 InProcessMesh::InProcessMesh(InProcessOptions options)
     : mesh_(std::make_shared<MemoryMesh>(MemoryMesh::Options{.topics = std::move(options.topics),
+                                                             .middleware = std::move(options.middleware),
                                                              .queue = options.queue,
                                                              .seed = static_cast<std::uint64_t>(read_clocks().wall.ns),
                                                              .log = std::move(options.log),

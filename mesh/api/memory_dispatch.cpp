@@ -25,8 +25,10 @@ AgentId MemoryDispatch::add_agent(AgentSpec spec, Agent* agent) {
   return dispatcher_.add_agent(std::move(spec));
 }
 
-SubscriptionId MemoryDispatch::add_subscription(AgentId agent, SubscriptionSpec spec) {
+SubscriptionId MemoryDispatch::add_subscription(AgentId agent, SubscriptionSpec spec,
+                                                std::unique_ptr<DispatchChain> chain) {
   const std::lock_guard lock(mutex_);
+  steps_.push_back(std::move(chain));
   return dispatcher_.add_subscription(agent, std::move(spec));
 }
 
@@ -108,15 +110,18 @@ bool MemoryDispatch::hand_over_next(std::unique_lock<std::mutex>& lock) {
   if (!task) return false;
   wake_.notify_one();
   Agent& agent = *agents_[task->agent.value];
+  const DispatchChain* const steps = steps_[task->subscription.value].get();  // stays until this ends
   lock.unlock();
   if (agent.answers() == Agent::Answers::AtOnce) {
     std::vector<Answered> answered;
     answered.reserve(task->count);
-    Outcome last = handle_run(agent, *task, answered);
+    Outcome last = handle_run(agent, *task, steps, answered);
     lock.lock();
     dispatcher_.on_answers(clock_(), task->id, answered, std::move(last));
   } else {
-    auto outcome = agent.deliver({task->id, task->subscription, task->event(), task->attempt});
+    EventPtr event = task->event();
+    auto outcome = steps != nullptr ? gone_through(*steps, *task, event, clock_()) : std::nullopt;
+    if (!outcome) outcome = agent.deliver({task->id, task->subscription, std::move(event), task->attempt});
     lock.lock();
     if (outcome) dispatcher_.on_outcome(clock_(), task->id, std::move(*outcome));
   }
@@ -124,16 +129,24 @@ bool MemoryDispatch::hand_over_next(std::unique_lock<std::mutex>& lock) {
   return true;
 }
 
-Outcome MemoryDispatch::handle_run(Agent& agent, const Task& task, std::vector<Answered>& answered) {
+Outcome MemoryDispatch::handle_run(Agent& agent, const Task& task, const DispatchChain* steps,
+                                   std::vector<Answered>& answered) {
   Outcome outcome = Outcome::done();
   Now before = clock_();
   for (std::uint32_t k = 0; k < task.count; ++k) {
-    const EventPtr event = task.event(k);
-    if (const auto fate = fate_before_handling(*event, before)) {
+    EventPtr event = task.event(k);
+    if (const auto fate = fate_before_handling(*event, before, task.where)) {
       answered.push_back({.kind = *fate});
       continue;
     }
-    auto answer = agent.deliver({task_of(task, k), task.subscription, event, task.attempt});
+    auto answer = steps != nullptr ? gone_through(*steps, task, event, before) : std::nullopt;
+    if (answer && !is_handled(answer->kind)) {
+      answered.push_back({.kind = answer->kind});
+      if (answer->error.empty()) continue;
+      outcome = std::move(*answer);  // whose text is told with the last one
+      break;
+    }
+    if (!answer) answer = agent.deliver({task_of(task, k), task.subscription, event, task.attempt});
     const Now after = clock_();
     outcome = answer ? std::move(*answer) : Outcome::retry("the handler promised an outcome and gave none");
     answered.push_back({.kind = outcome.kind,

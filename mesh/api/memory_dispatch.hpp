@@ -3,7 +3,9 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -12,6 +14,7 @@
 
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/middleware_chains.hpp>
 
 namespace legion {
 
@@ -24,7 +27,8 @@ class MemoryDispatch {
 
   /// `agent` outlives this.
   AgentId add_agent(AgentSpec spec, Agent* agent);
-  SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
+  /// `chain`: the steps before its handler, or null.
+  SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec, std::unique_ptr<DispatchChain> chain);
 
   void offer(const FramePtr& frame, StreamKey stream, std::span<const Route> routes);
   void complete(TaskId task, Outcome outcome);
@@ -50,7 +54,7 @@ class MemoryDispatch {
  private:
   void work();
   bool hand_over_next(std::unique_lock<std::mutex>& lock);
-  Outcome handle_run(Agent& agent, const Task& task, std::vector<Answered>& answered);
+  Outcome handle_run(Agent& agent, const Task& task, const DispatchChain* steps, std::vector<Answered>& answered);
   void changed();
 
   const std::function<Now()> clock_;
@@ -58,6 +62,7 @@ class MemoryDispatch {
   std::condition_variable wake_;
   Dispatcher dispatcher_;
   std::vector<Agent*> agents_;  // by AgentId
+  std::deque<std::unique_ptr<DispatchChain>> steps_;  // by SubscriptionId; null where there are none
   bool stopping_ = false;
   std::vector<std::thread> workers_;
 };

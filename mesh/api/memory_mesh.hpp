@@ -35,6 +35,7 @@ class MemoryMesh {
     Confirms confirms = Confirms::AtOnce;
     enum class History : bool { Forgotten, Kept } history = History::Forgotten;
     std::vector<TopicRule> topics{};
+    std::vector<MiddlewareSpec> middleware{};
     Intake::Capacity queue{8192, 8192, 8192, 8192};
     std::uint64_t journal_bytes = 64ull << 20;  ///< what unconfirmed events may take per node
     std::uint64_t seed = 1;

@@ -89,6 +89,9 @@ class MemoryNode::Services final : public AgentServices {
 // -------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Backend>> MemoryNode::create(std::shared_ptr<MemoryMesh> mesh, Options options) {
+  if (const auto checked = check_middleware(mesh->options().middleware); !checked) {
+    return std::unexpected(checked.error());
+  }
   const auto incarnation = mesh->claim(options.name);
   if (!incarnation) return std::unexpected(incarnation.error());
   return std::unique_ptr<Backend>(new MemoryNode(std::move(mesh), std::move(options), *incarnation));
@@ -97,6 +100,8 @@ Result<std::unique_ptr<Backend>> MemoryNode::create(std::shared_ptr<MemoryMesh> 
 MemoryNode::MemoryNode(std::shared_ptr<MemoryMesh> mesh, Options options, Incarnation incarnation)
     : mesh_(std::move(mesh)),
       options_(std::move(options)),
+      middleware_(std::make_shared<MiddlewareChains>(
+          mesh_->options().middleware, hooks_of(std::make_shared<const SchemaTable>(SchemaTable::built_in())))),
       intake_(std::make_shared<Intake>(options_.name, PolicyTable(mesh_->options().topics), mesh_->options().queue,
                                        mesh_->options().journal_bytes,
                                        [signal = mesh_->signal()] { signal->raise(); })),
@@ -104,6 +109,7 @@ MemoryNode::MemoryNode(std::shared_ptr<MemoryMesh> mesh, Options options, Incarn
       egress_({options_.name, incarnation}, {}),
       dispatch_(mesh_->options().clock, mesh_->options().seed + incarnation),
       agents_(options_.name, memory_target_, mesh_->options().log) {
+  intake_->set_middleware(middleware_, mesh_->options().clock);
   dispatch_.on_letters = [this](std::vector<DeadLetter> letters) { mesh_->on_letters(*this, std::move(letters)); };
 }
 
@@ -161,7 +167,10 @@ Result<SubscriptionId> MemoryNode::add_subscription(AgentId agent, const Subscri
   if (subscriptions_.size() >= SlotIndex::subscriptions_max) {
     return fail(ErrorCode::Refused, "this node has had 16384 handlers, and numbers are not used again");
   }
-  const SubscriptionId subscription = dispatch_.add_subscription(agent, wanted.spec);
+  const auto of = std::ranges::find_if(services_, [&](const auto& one) { return one->id() == agent; });
+  const std::string& agent_name = (*of)->table().name();
+  const SubscriptionId subscription =
+      dispatch_.add_subscription(agent, wanted.spec, middleware_->for_subscription(agent_name, wanted.spec.tier));
   LEGION_ASSERT(subscription.value == subscriptions_.size());
   subscriptions_.push_back({wanted.spec.filter});
   return subscription;

@@ -88,6 +88,7 @@ class MemoryNode final : public Backend, public RunningNode {
 
   const std::shared_ptr<MemoryMesh> mesh_;  // shared by its nodes
   const Options options_;
+  const std::shared_ptr<MiddlewareChains> middleware_;  // with the intake
   const std::shared_ptr<Intake> intake_;  // with publishers
   const std::shared_ptr<MemoryTarget> memory_target_;
   Egress egress_;  // the mesh's thread

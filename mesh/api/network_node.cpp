@@ -72,6 +72,10 @@ Result<NodeHostOptions> host_options(const NodeOptions& options) {
     rules.insert(rules.begin(), none);
   }
   host.policy = PolicyTable(std::move(rules));
+  if (const auto checked = check_middleware(options.middleware); !checked) {
+    return fail(checked.error().code, "NodeOptions::" + checked.error().message);
+  }
+  host.middleware = options.middleware;
   host.workers = options.workers;
   host.queue_capacity = options.queue;
   host.journal.confirmed_bytes = options.confirmed_journal_bytes;

@@ -17,6 +17,7 @@ struct TestMesh::State {
                                                                             : MemoryMesh::Confirms::AtOnce,
             .history = MemoryMesh::Options::History::Kept,
             .topics = std::move(options.topics),
+            .middleware = std::move(options.middleware),
             .queue = options.queue,
             .seed = options.seed,
             .clock = [this] { return now; }})) {}

@@ -31,6 +31,12 @@ inline constexpr std::size_t record_frame_bytes_max = record_bytes_max + 4096;
 
 inline constexpr std::size_t msgpack_depth_max = 16;          ///< nesting of event data and control messages
 inline constexpr std::size_t msgpack_items_max = 65536;       ///< entries of one array or map
+inline constexpr std::size_t where_bytes_max = 4096;          ///< text of a condition
+inline constexpr std::size_t where_depth_max = 32;            ///< parentheses and `not`s in each other
+inline constexpr std::size_t where_tests_max = 256;           ///< comparisons in one condition
+inline constexpr std::size_t where_list_max = 256;            ///< literals in the lists of one condition together
+inline constexpr std::size_t where_glob_bytes_max = 4096;     ///< text that `matches` looks at
+inline constexpr std::size_t middleware_steps_max = 64;       ///< of a node
 inline constexpr std::size_t json_line_bytes_max = 4 * 1024 * 1024;
 
 inline constexpr std::size_t agent_state_bytes_max = 128;     ///< an agent's state, as heartbeats and stats tell it

@@ -33,6 +33,9 @@ dispatch::End decision(dispatch::End end) {
     case End::StoppedBefore:
     case End::GateOverflow:
     case End::GateFailed:
+    case End::FilteredWhere:
+    case End::FilteredDuplicate:
+    case End::FilteredLimited:
     case End::Removed: break;  // gates are not removed
   }
   LEGION_UNREACHABLE();
@@ -53,6 +56,9 @@ std::optional<DeathReason> death_of(const dispatch::Item& item, dispatch::End en
     case End::Overflow:
     case End::StoppedBefore:
     case End::GateOverflow:
+    case End::FilteredWhere:
+    case End::FilteredDuplicate:
+    case End::FilteredLimited:
     case End::Removed: return std::nullopt;
   }
   LEGION_UNREACHABLE();
@@ -93,7 +99,9 @@ void Dispatcher::State::leave_agent(Index index) {
 
 void Dispatcher::State::tell_flow(Item& item, End end, const std::string& why) {
   Flow& flow = flows[item.flow];
-  if (item.is_gate() && end == End::Done) {
+  const bool opens = end == End::Done || end == End::FilteredWhere || end == End::FilteredDuplicate ||
+                     end == End::FilteredLimited;
+  if (item.is_gate() && opens) {
     if (--flow.pending == 0) queue_advance(item.flow);
     return;
   }
@@ -127,6 +135,9 @@ void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End
     case End::GateOverflow: books.lost_for(LossReason::GateOverflow) += events; return;
     case End::StoppedBefore: books.filtered.stopped += events; return;
     case End::Removed: books.lost_for(LossReason::Shutdown) += events; return;
+    case End::FilteredWhere: books.filtered.where += events; return;
+    case End::FilteredDuplicate: books.filtered.duplicate += events; return;
+    case End::FilteredLimited: books.filtered.limited += events; return;
   }
 }
 

@@ -16,8 +16,9 @@ constexpr std::uint32_t agent_turn_spacing = 8;
 
 }  // namespace
 
-std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now) {
+std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now, const std::optional<Where>& where) {
   if (!event.defect.empty()) return OutcomeKind::Undecodable;
+  if (where && !where->matches(event)) return OutcomeKind::FilteredWhere;
   if (event.expires_at && *event.expires_at < now.wall) return OutcomeKind::Expired;
   return std::nullopt;
 }
@@ -135,7 +136,8 @@ Task Dispatcher::State::hand_over(Index index) {
           .attempt = item.attempts,
           .lane = item.lane,
           .durable = item.durable,
-          .path = path};
+          .path = path,
+          .where = agent.gets_runs() ? handler.spec.where : std::nullopt};
 }
 
 void Dispatcher::State::count_handed_over(const Item& item, std::uint64_t events) {

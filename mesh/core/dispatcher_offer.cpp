@@ -72,15 +72,40 @@ void Dispatcher::State::refuse_all(const dispatch::Run& run, std::span<const Rou
 
 void Dispatcher::State::offer_run(const FramePtr& frame, dispatch::Run run, StreamKey stream, const Route& route) {
   const std::uint32_t unbooked = unbooked_events(run, route.booked_from);
-  const auto offer_part = [&](std::uint32_t first, std::uint32_t count, Booked booked) {
-    if (count == 0) return;
-    const Index index = create_item(frame, first, count, {route.subscription, booked, route.durable, route.attempts});
-    items[index].arrival = arrivals++;
-    enter_domain(index, stream);
-    open(index);
-  };
-  offer_part(run.first, unbooked, Booked::No);
-  offer_part(run.first + unbooked, run.count - unbooked, Booked::Yes);
+  const dispatch::Addressee outside{route.subscription, Booked::No, route.durable, route.attempts};
+  const dispatch::Addressee inside{route.subscription, Booked::Yes, route.durable, route.attempts};
+  offer_wanted(frame, {run.frame, run.first, unbooked}, stream, outside);
+  offer_wanted(frame, {run.frame, run.first + unbooked, run.count - unbooked}, stream, inside);
+}
+
+/// Whoever handles a run asks its condition, outside of all locks. For agents that get no runs it is asked here: what
+/// they do not want takes no room in their mailbox.
+void Dispatcher::State::offer_wanted(const FramePtr& frame, dispatch::Run run, StreamKey stream,
+                                     const dispatch::Addressee& to) {
+  const Handler& owner = handler(to.subscription);
+  if (!owner.spec.where || agents[owner.agent.value].gets_runs()) return offer_part(frame, run, stream, to);
+  const std::vector<EventView>& events = frame->events();
+  const std::uint32_t end = run.first + run.count;
+  while (run.first < end) {
+    const bool unwanted = is_unwanted(owner, events[run.first]);
+    run.count = 1;
+    while (run.first + run.count < end && is_unwanted(owner, events[run.first + run.count]) == unwanted) ++run.count;
+    if (unwanted) {
+      end_unoffered(frame, run.first, run.count, to, End::FilteredWhere);
+    } else {
+      offer_part(frame, run, stream, to);
+    }
+    run.first += run.count;
+  }
+}
+
+void Dispatcher::State::offer_part(const FramePtr& frame, dispatch::Run run, StreamKey stream,
+                                   const dispatch::Addressee& to) {
+  if (run.count == 0) return;
+  const Index index = create_item(frame, run.first, run.count, to);
+  items[index].arrival = arrivals++;
+  enter_domain(index, stream);
+  open(index);
 }
 
 void Dispatcher::State::offer_events(const FramePtr& frame, dispatch::Run run, StreamKey stream,
@@ -100,7 +125,9 @@ void Dispatcher::State::offer_event(const FramePtr& frame, std::uint32_t event, 
     const dispatch::Addressee to{route.subscription, sequence >= route.booked_from ? Booked::Yes : Booked::No,
                                  route.durable, route.attempts};
     if (has_defect) {
-      refuse_undecodable(frame, event, to);
+      end_unoffered(frame, event, 1, to, End::Undecodable);
+    } else if (is_unwanted(handler(to.subscription), frame->events()[event])) {
+      end_unoffered(frame, event, 1, to, End::FilteredWhere);
     } else {
       scratch.push_back(create_item(frame, event, 1, to));
     }
@@ -167,22 +194,30 @@ void Dispatcher::State::take_up_gate(Item& item, std::uint32_t attempts) {
   item.failure = std::make_unique<dispatch::Failure>(now.wall, now.wall, std::string(ended_in_hands_text));
 }
 
-void Dispatcher::State::refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to) {
+/// Whether its condition says no. An event that does not decode is nobody's to judge: its bytes are a dead letter.
+bool Dispatcher::State::is_unwanted(const Handler& handler, const EventView& event) {
+  return handler.spec.where && event.defect.empty() && !handler.spec.where->matches(event);
+}
+
+/// Events whose fate is known before they are in any mailbox.
+void Dispatcher::State::end_unoffered(const FramePtr& frame, std::uint32_t first, std::uint32_t count,
+                                      const dispatch::Addressee& to, End end) {
   Handler& owner = handler(to.subscription);
   Item item;
   item.frame = frame;
-  item.first = event;
+  item.first = first;
+  item.count = count;
   item.agent = owner.agent.value;
   item.subscription = to.subscription.value;
   item.booked = to.booked;
   item.durable = to.durable;
   if (to.booked == Booked::Yes) {
-    ++owner.stats.books.published;
-    ++owner.stats.books.pending;
+    owner.stats.books.published += count;
+    owner.stats.books.pending += count;
   }
-  settle_books(item, 1, End::Undecodable);
-  write_letters(item, 1, End::Undecodable, {});
-  report_over(item, 1);
+  settle_books(item, count, end);
+  write_letters(item, count, end, {});
+  report_over(item, count);
 }
 
 void Dispatcher::State::create_flow(std::span<const Index> by_tier) {

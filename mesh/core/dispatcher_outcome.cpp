@@ -24,7 +24,9 @@ void Dispatcher::State::answer(TaskId task, Outcome outcome) {
     }
     return;
   }
-  if (item.stage == Stage::InFlight) handler_of(item).stats.handler_time.record(now.steady - item.handed_over);
+  if (item.stage == Stage::InFlight && is_handled(outcome.kind)) {
+    handler_of(item).stats.handler_time.record(now.steady - item.handed_over);
+  }
   decide(index, outcome);
 }
 
@@ -35,13 +37,31 @@ void Dispatcher::State::decide(Index index, const Outcome& outcome) {
     case OutcomeKind::Reject: reject(index, outcome.error); break;
     case OutcomeKind::Retry: fail_attempt(index, outcome.error, After::Delay); break;
     case OutcomeKind::Deferred: defer(index); break;
-    case OutcomeKind::Expired: end_item(index, End::Expired); break;
-    case OutcomeKind::Undecodable: end_item(index, End::Undecodable); break;
-    case OutcomeKind::Unfit: end_item(index, End::Unfit, dispatch::bounded_text(outcome.error)); break;
+    case OutcomeKind::Expired: end_unhandled(index, End::Expired); break;
+    case OutcomeKind::Undecodable: end_unhandled(index, End::Undecodable); break;
+    case OutcomeKind::Unfit: end_unhandled(index, End::Unfit, dispatch::bounded_text(outcome.error)); break;
     case OutcomeKind::UnknownVersion:
-      end_item(index, End::UnknownVersion, dispatch::bounded_text(outcome.error));
+      end_unhandled(index, End::UnknownVersion, dispatch::bounded_text(outcome.error));
       break;
+    case OutcomeKind::FilteredWhere:
+    case OutcomeKind::FilteredDuplicate:
+    case OutcomeKind::FilteredLimited: end_unhandled(index, dispatch::end_of_filtered(outcome.kind)); break;
   }
+}
+
+/// What is handed over event by event was counted then; of runs the report counts.
+void Dispatcher::State::end_unhandled(Index index, End end, const std::string& why) {
+  const Item& item = items[index];
+  const bool was_counted = item.stage == Stage::InFlight && !agent_of(item).gets_runs();
+  const bool was_retry = item.attempts > 1;
+  const std::size_t lane = lane_index(item.lane);
+  HandlerStats& stats = handler_of(item).stats;
+  end_item(index, end, why);
+  if (!was_counted) return;
+  --stats.total;
+  --stats.ended;
+  --lanes[lane].dispatched;
+  if (was_retry) --stats.retries;
 }
 
 void Dispatcher::State::note_failure(Item& item, std::string_view error) {

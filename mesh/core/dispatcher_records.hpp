@@ -42,8 +42,15 @@ enum class End : std::uint8_t {
   StoppedBefore, GateOverflow, GateFailed,                   // decided by an earlier tier
   Undecodable,
   Unfit, UnknownVersion,
+  FilteredWhere, FilteredDuplicate, FilteredLimited,       // not for this handler
   Removed,  // its agent is no more
 };
+
+/// Of a kind for which is_filtered() holds.
+constexpr End end_of_filtered(OutcomeKind kind) {
+  if (kind == OutcomeKind::FilteredWhere) return End::FilteredWhere;
+  return kind == OutcomeKind::FilteredDuplicate ? End::FilteredDuplicate : End::FilteredLimited;
+}
 
 struct Failure {
   WallTime first{};

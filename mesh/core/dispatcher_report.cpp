@@ -12,14 +12,10 @@ bool was_refused_for_its_data(OutcomeKind kind) {
   return kind == OutcomeKind::Unfit || kind == OutcomeKind::UnknownVersion;
 }
 
-bool was_handled(OutcomeKind kind) {
-  return kind != OutcomeKind::Expired && kind != OutcomeKind::Undecodable && !was_refused_for_its_data(kind);
-}
-
 // The last one alone has an error text.
 bool may_be_followed(OutcomeKind kind) {
   return kind == OutcomeKind::Done || kind == OutcomeKind::Stop ||
-         (!was_handled(kind) && !was_refused_for_its_data(kind));
+         (!is_handled(kind) && !was_refused_for_its_data(kind));
 }
 
 }  // namespace
@@ -55,7 +51,7 @@ void Dispatcher::State::record_answers(const Item& item, std::span<const Answere
   const bool is_first_attempt = item.attempts == 1;
   std::uint64_t handled = 0;
   for (const Answered& answer : answered) {
-    if (!was_handled(answer.kind)) continue;
+    if (!is_handled(answer.kind)) continue;
     ++handled;
     stats.handler_time.record(answer.handler_time);
     if (was_counted || !is_first_attempt) continue;
@@ -98,6 +94,7 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
   const std::uint32_t first = item.first;
   std::uint32_t delivered = 0;
   std::uint32_t expired = 0;
+  std::uint32_t filtered = 0;  // by a condition: often most of a run
   const auto bury = [&](std::uint32_t k, End end, const std::string& why = {}) {
     item.first = first + k;
     settle_books(item, 1, end);
@@ -125,6 +122,9 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
       case OutcomeKind::UnknownVersion:
         bury(ended, End::UnknownVersion, dispatch::bounded_text(last.error));
         break;
+      case OutcomeKind::FilteredWhere: ++filtered; break;
+      case OutcomeKind::FilteredDuplicate:
+      case OutcomeKind::FilteredLimited: settle_books(item, 1, dispatch::end_of_filtered(answer.kind)); break;
       case OutcomeKind::Reject:
       case OutcomeKind::Retry:
         note_failure(item, last.error);
@@ -137,6 +137,7 @@ std::uint32_t Dispatcher::State::end_answered(Index index, std::span<const Answe
   }
   settle_books(item, delivered, End::Done);
   settle_books(item, expired, End::Expired);
+  settle_books(item, filtered, End::FilteredWhere);
   report_over(item, ended);
   return ended;
 }

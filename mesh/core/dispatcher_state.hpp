@@ -46,13 +46,17 @@ struct Dispatcher::State {
   bool needs_events(std::span<const Route> routes) const;
   void refuse_all(const dispatch::Run& run, std::span<const Route> routes);
   void offer_run(const FramePtr& frame, dispatch::Run run, StreamKey stream, const Route& route);
+  void offer_wanted(const FramePtr& frame, dispatch::Run run, StreamKey stream, const dispatch::Addressee& to);
+  void offer_part(const FramePtr& frame, dispatch::Run run, StreamKey stream, const dispatch::Addressee& to);
   void offer_events(const FramePtr& frame, dispatch::Run run, StreamKey stream, std::span<const Route> routes);
   void offer_event(const FramePtr& frame, std::uint32_t event, StreamKey stream, std::span<const Route> routes);
   void offer_again(const FramePtr& frame, std::uint32_t event, std::span<const Route> routes, const Earlier& earlier);
   Index create_item(const FramePtr& frame, std::uint32_t first, std::uint32_t count, const dispatch::Addressee& to);
   static void take_up(Item& item, const Earlier& so_far);
   void take_up_gate(Item& item, std::uint32_t attempts);
-  void refuse_undecodable(const FramePtr& frame, std::uint32_t event, const dispatch::Addressee& to);
+  static bool is_unwanted(const Handler& handler, const EventView& event);
+  void end_unoffered(const FramePtr& frame, std::uint32_t first, std::uint32_t count, const dispatch::Addressee& to,
+                     End end);
   void drop_excess(Index newest);
   void create_flow(std::span<const Index> by_tier);
   void open(Index index);
@@ -121,6 +125,7 @@ struct Dispatcher::State {
   enum class After : std::uint8_t { Delay, AgentIsUp };
   void answer(TaskId task, Outcome outcome);
   void decide(Index index, const Outcome& outcome);
+  void end_unhandled(Index index, End end, const std::string& why = {});
   enum class Fate : std::uint8_t { TriedAgain, Dead };
   Fate fail_attempt(Index index, std::string_view error, After after);
   void reject(Index index, std::string_view error);

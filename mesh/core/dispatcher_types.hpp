@@ -19,6 +19,7 @@
 #include <legion/event/frame.hpp>
 #include <legion/event/outcome.hpp>
 #include <legion/event/priority.hpp>
+#include <legion/event/where.hpp>
 
 namespace legion {
 
@@ -82,6 +83,9 @@ struct AgentSpec {
 struct SubscriptionSpec {
   Filter filter{};
   Priority tier = Priority::Normal;
+  /// Events it says no to are filtered(where): the handler does not get them, they hold back no tier, and a gate is not
+  /// asked about them.
+  std::optional<Where> where{};
 };
 
 /// One local subscription that matches the events of a run.
@@ -117,9 +121,16 @@ struct Task {
   Priority lane = Priority::Normal;
   StreamKey durable = no_stream;  ///< as in its route
   std::optional<InFlightPath> path{};  ///< of a durable delivery and of a gate before one
+  std::optional<Where> where{};  ///< for fate_before_handling(); of agents that get no runs it has been asked
+
+  std::vector<EventPtr> changed{};  ///< by k, as far as it goes: what the handler gets where it is not event(k)
 
   /// Event k of the run. Decodes the frame when nobody has.
   EventPtr event(std::uint32_t k = 0) const { return Frame::event_ptr(frame, first + k); }
+  /// As the steps before the handler have made it.
+  const EventView& view_for_handler(std::uint32_t k) const {
+    return k < changed.size() && changed[k] ? *changed[k] : frame->events()[first + k];
+  }
   std::uint64_t sequence(std::uint32_t k = 0) const { return frame->header().first_sequence + first + k; }
 };
 
@@ -134,8 +145,9 @@ struct Answered {
   Duration handler_time{};  ///< hand-over to answer, steady clock
 };
 
-/// Expired or Undecodable when the event must not be given to a handler, else nothing.
-std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now);
+/// Undecodable, FilteredWhere or Expired, in this order, when the event must not be given to a handler, else nothing.
+/// What a condition says no to is no dead letter, however late it is.
+std::optional<OutcomeKind> fate_before_handling(const EventView& event, Now now, const std::optional<Where>& where = {});
 
 enum class DeathReason : std::uint8_t {
   HandlerError,  ///< max_attempts used

@@ -16,11 +16,12 @@
 
 namespace legion {
 
-/// What the policy of a type says about journals; fixed for an incarnation.
+/// What is to become of frames of a type: as its policy says about journals, which is fixed for an incarnation.
 struct Journalling {
   std::optional<JournalKind> journal{};  ///< nothing: durability none
   std::uint8_t spools = 0;               ///< that have to have it: at least 1 in the confirmed journal
   Deliver deliver = Deliver::Live;
+  std::optional<std::size_t> compress_from{};  ///< bytes of events from which the frame is compressed; nothing: never
 };
 
 /// A frame that is complete except for its incarnation and first sequence, which Egress::number() fills in.

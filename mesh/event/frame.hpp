@@ -91,6 +91,11 @@ class FrameBuilder {
   std::uint32_t count_ = 0;
 };
 
+/// Compresses the events of a finished frame, numbered or not, where that makes it smaller; `events_bytes` are those of
+/// its events alone. Says whether it did.
+enum class Compressed : std::uint8_t { No, Yes };
+Compressed compress_frame(Bytes& frame, std::size_t events_bytes);
+
 /// Writes the numbers into a frame that was built with `unnumbered`; both have a fixed width for this.
 void number_frame(Bytes& frame, Incarnation incarnation, std::uint64_t first_sequence);
 

@@ -54,19 +54,27 @@ Bytes FrameBuilder::finish_compressed() {
   Bytes plain = finish();
   if (is_tail_marker) return plain;
 
-  const std::size_t events_offset = count_offset_ - 1;
-  const BytesView events = BytesView(plain).subspan(events_offset);
+  compress_frame(plain, plain.size() - (count_offset_ - 1) - frame_format::events_head_bytes);
+  return plain;
+}
+
+// The events are the last field: their head, and before it the flags.
+Compressed compress_frame(Bytes& frame, std::size_t events_bytes) {
+  LEGION_ASSERT(frame.size() > events_bytes + frame_format::events_head_bytes);
+  const std::size_t events_offset = frame.size() - events_bytes - frame_format::events_head_bytes;
+  const BytesView events = BytesView(frame).subspan(events_offset);
   Bytes body(ZSTD_compressBound(events.size()));
   const std::size_t size =
       ZSTD_compress(body.data(), body.size(), events.data(), events.size(), frame_format::zstd_level);
   const bool is_smaller = !ZSTD_isError(size) && frame_format::events_head_bytes + size < events.size();
-  if (!is_smaller) return plain;
+  if (!is_smaller) return Compressed::No;
 
-  plain.resize(events_offset);
-  plain[flags_offset_] |= frame_flag_zstd;
-  MsgpackWriter writer(std::move(plain));
+  frame.resize(events_offset);
+  frame[events_offset - 1] |= frame_flag_zstd;
+  MsgpackWriter writer(std::move(frame));
   writer.bin32(BytesView(body).first(size));
-  return writer.take();
+  frame = writer.take();
+  return Compressed::Yes;
 }
 
 void number_frame(Bytes& frame, Incarnation incarnation, std::uint64_t first_sequence) {

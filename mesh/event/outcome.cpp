@@ -15,6 +15,9 @@ std::string_view to_string(OutcomeKind kind) {
     case OutcomeKind::Undecodable: return "undecodable";
     case OutcomeKind::Unfit: return "unfit";
     case OutcomeKind::UnknownVersion: return "unknown_version";
+    case OutcomeKind::FilteredWhere: return "filtered_where";
+    case OutcomeKind::FilteredDuplicate: return "filtered_duplicate";
+    case OutcomeKind::FilteredLimited: return "filtered_limited";
   }
   LEGION_UNREACHABLE();
 }

@@ -18,9 +18,25 @@ enum class OutcomeKind : std::uint8_t {
   Undecodable,  ///< of a report only: not given to the handler, its bytes do not decode
   Unfit,  ///< not given to the handler, its data is not what its type declares: dead letter at once
   UnknownVersion,  ///< not given to the handler, its version is newer than what is known here: dead letter at once
+  FilteredWhere,  ///< not given to the handler, like the next two: a condition said no
+  FilteredDuplicate,  ///< seen before
+  FilteredLimited,  ///< held back by a rate limit
 };
 
-/// "done", "stop", "reject", "retry", "deferred", "expired", "undecodable", "unfit", "unknown_version"
+/// Whether the event was not for the handler: it is over, and lets the later tiers go on.
+constexpr bool is_filtered(OutcomeKind kind) {
+  return kind == OutcomeKind::FilteredWhere || kind == OutcomeKind::FilteredDuplicate ||
+         kind == OutcomeKind::FilteredLimited;
+}
+
+/// Whether the handler was given the event.
+constexpr bool is_handled(OutcomeKind kind) {
+  return kind == OutcomeKind::Done || kind == OutcomeKind::Stop || kind == OutcomeKind::Reject ||
+         kind == OutcomeKind::Retry || kind == OutcomeKind::Deferred;
+}
+
+/// "done", "stop", "reject", "retry", "deferred", "expired", "undecodable", "unfit", "unknown_version",
+/// "filtered_where", "filtered_duplicate", "filtered_limited"
 std::string_view to_string(OutcomeKind kind);
 
 struct Outcome {

@@ -22,6 +22,7 @@ std::string_view to_string(PublishStatus status) {
     case PublishStatus::Invalid: return "invalid";
     case PublishStatus::Refused: return "refused";
     case PublishStatus::Closed: return "closed";
+    case PublishStatus::Filtered: return "filtered";
   }
   LEGION_UNREACHABLE();
 }

@@ -9,13 +9,14 @@
 namespace legion {
 
 /// What publish() answered. Everything but Queued means: this event will not be sent.
-enum class PublishStatus : std::uint8_t { Queued, WouldBlock, TooBig, Invalid, Refused, Closed };
-/// "queued", "would_block", "too_big", "invalid", "refused", "closed"
+/// Filtered: a middleware step of this node took it out, on purpose; publishing it again changes nothing.
+enum class PublishStatus : std::uint8_t { Queued, WouldBlock, TooBig, Invalid, Refused, Closed, Filtered };
+/// "queued", "would_block", "too_big", "invalid", "refused", "closed", "filtered"
 std::string_view to_string(PublishStatus status);
 
 struct PublishResult {
   PublishStatus status = PublishStatus::Queued;
-  std::string detail;  ///< for Invalid and Refused: what is wrong, naming the member
+  std::string detail;  ///< for Invalid and Refused: what is wrong, naming the member; for Filtered the step's name
   explicit operator bool() const { return status == PublishStatus::Queued; }
 };
 

@@ -36,9 +36,12 @@ AgentId DispatchPool::add_agent(AgentSpec spec, Agent* agent) {
   return id;
 }
 
-SubscriptionId DispatchPool::add_subscription(AgentId agent, SubscriptionSpec spec) {
+SubscriptionId DispatchPool::add_subscription(AgentId agent, SubscriptionSpec spec, std::unique_ptr<DispatchChain> chain) {
   const std::lock_guard lock(mutex_);
-  return dispatcher_.add_subscription(agent, std::move(spec));
+  const SubscriptionId id = dispatcher_.add_subscription(agent, std::move(spec));
+  LEGION_ASSERT(id.value == steps_.size());
+  steps_.push_back(std::move(chain));
+  return id;
 }
 
 void DispatchPool::start() {
@@ -273,8 +276,9 @@ void DispatchPool::work(Worker& worker) {
 // Gives the lock back while the agent is at work. A second worker may find work as well; it wakes the third, and so on.
 Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock) {
   Agent& agent = *agents_[task.agent.value];
+  const Steps steps = steps_[task.subscription.value];
   const bool at_once = agent.answers() == Agent::Answers::AtOnce;
-  if (agent.answers() == Agent::Answers::LaterInRuns) return hand_over_run(agent, std::move(task), lock);
+  if (agent.answers() == Agent::Answers::LaterInRuns) return hand_over_run(agent, std::move(task), steps, lock);
   if (at_once) {
     worker.run = Run{task.agent, task.lane};
     worker.yields.store(false, std::memory_order_relaxed);
@@ -286,7 +290,7 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
   lock.unlock();
   wake(whom);
   if (!at_once) {
-    auto outcome = handle_one(agent, task);
+    auto outcome = handle_one(agent, task, steps);
     const Now now = read_clocks();
     lock.lock();
     if (outcome) {
@@ -295,7 +299,7 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
     }
     return now;
   }
-  Outcome last = handle_run(worker, agent, task);
+  Outcome last = handle_run(worker, agent, task, steps);
   const Now now = read_clocks();
   if (!worker.slot) task.frame.reset();  // if this was the last of it, its memory is given back outside the lock
   lock.lock();
@@ -307,15 +311,17 @@ Now DispatchPool::hand_over(Worker& worker, Task task, std::unique_lock<std::mut
   return now;
 }
 
-Now DispatchPool::hand_over_run(Agent& agent, Task task, std::unique_lock<std::mutex>& lock) {
+Now DispatchPool::hand_over_run(Agent& agent, Task task, const Steps& steps, std::unique_lock<std::mutex>& lock) {
   if (in_flight_) {
     if (const auto slot = in_flight_->begin_run(task)) runs_out_.insert_or_assign(task.id, RunOut{task, *slot});
   }
   const Wake whom = after_change();
   lock.unlock();
   wake(whom);
-  if (auto refusal = cut_before_misfit(task)) {
-    complete_run({.task = task.id, .answered = {{.kind = refusal->kind}}, .last = std::move(*refusal)});
+  auto first_ended = cut_before_misfit(task);
+  if (!first_ended && steps) first_ended = cut_by_steps(*steps, task);
+  if (first_ended) {
+    complete_run({.task = task.id, .answered = {{.kind = first_ended->kind}}, .last = std::move(*first_ended)});
   } else {
     agent.deliver_run(std::move(task));
   }
@@ -329,22 +335,52 @@ std::optional<Outcome> DispatchPool::cut_before_misfit(Task& task) const {
   if (guard_ == nullptr) return std::nullopt;
   auto schemas = guard_->run_of(task.frame->header());
   const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
-  const auto decodes = [&](std::uint32_t k) { return events[task.first + k].defect.empty(); };
-  if (auto refusal = decodes(0) ? schemas.refusal_of(events[task.first]) : std::nullopt) return refusal;
+  const Now now = read_clocks();
+  const auto is_for_handler = [&](std::uint32_t k) {
+    return !fate_before_handling(events[task.first + k], now, task.where);
+  };
+  if (auto refusal = is_for_handler(0) ? schemas.refusal_of(events[task.first]) : std::nullopt) return refusal;
   for (std::uint32_t k = 1; k < task.count; ++k) {
-    if (decodes(k) && !schemas.lets_pass(events[task.first + k])) task.count = k;
+    if (is_for_handler(k) && !schemas.lets_pass(events[task.first + k])) task.count = k;
   }
   return std::nullopt;
 }
 
-std::optional<Outcome> DispatchPool::handle_one(Agent& agent, const Task& task) const {
-  if (guard_ != nullptr) {
-    if (auto refusal = guard_->run_of(task.frame->header()).refusal_of(*task.event())) return refusal;
+/// A run ends before an event that the steps do not let pass; that one goes through them when it comes first, and is
+/// counted then. What comes back untouched goes through them again, and what let it pass lets it pass again.
+std::optional<Outcome> DispatchPool::cut_by_steps(const DispatchChain& steps, Task& task) const {
+  const std::vector<EventView>& events = task.frame->events();
+  const Now now = read_clocks();
+  for (std::uint32_t k = 0; k < task.count; ++k) {
+    if (fate_before_handling(events[task.first + k], now, task.where)) continue;  // the agent passes it over
+    EventPtr event = task.event(k);
+    DispatchChain::Passage passage;
+    auto outcome = gone_through(steps, task, event, now, passage);
+    if (outcome && k > 0) {
+      task.count = k;
+      return std::nullopt;
+    }
+    steps.count(passage);
+    if (outcome) return outcome;
+    if (event.get() == &events[task.first + k]) continue;
+    task.changed.resize(k + 1);
+    task.changed[k] = std::move(event);
   }
-  return agent.deliver({task.id, task.subscription, task.event(), task.attempt});
+  return std::nullopt;
 }
 
-Outcome DispatchPool::handle_run(Worker& worker, Agent& agent, const Task& task) {
+std::optional<Outcome> DispatchPool::handle_one(Agent& agent, const Task& task, const Steps& steps) const {
+  EventPtr event = task.event();
+  if (guard_ != nullptr) {
+    if (auto refusal = guard_->run_of(task.frame->header()).refusal_of(*event)) return refusal;
+  }
+  if (steps) {
+    if (auto outcome = gone_through(*steps, task, event, read_clocks())) return outcome;
+  }
+  return agent.deliver({task.id, task.subscription, std::move(event), task.attempt});
+}
+
+Outcome DispatchPool::handle_run(Worker& worker, Agent& agent, const Task& task, const Steps& steps) {
   const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
   Delivery delivery{task.id, task.subscription, task.event(), task.attempt};
   Outcome outcome = Outcome::done();
@@ -359,7 +395,7 @@ Outcome DispatchPool::handle_run(Worker& worker, Agent& agent, const Task& task)
     if (k > 0 && (worker.yields.load(std::memory_order_relaxed) || now.steady - begin > run_length_max)) break;
     const EventView& event = events[task.first + k];
     if (event.expires_at) now = take_time(worker, timed, now);
-    if (const auto fate = fate_before_handling(event, now)) {
+    if (const auto fate = fate_before_handling(event, now, task.where)) {
       worker.answered.push_back({.kind = *fate});
       continue;
     }
@@ -370,8 +406,20 @@ Outcome DispatchPool::handle_run(Worker& worker, Agent& agent, const Task& task)
     }
     if (worker.slot && k > 0) in_flight_->advance(*worker.slot, k);
     delivery.task = task_of(task, k);
-    delivery.event = EventPtr(std::move(delivery.event), &event);  // the next event of the same frame, without counting
-    auto answer = agent.deliver(delivery);
+    std::optional<Outcome> answer;
+    if (steps) {
+      delivery.event = task.event(k);
+      answer = gone_through(*steps, task, delivery.event, now);
+    } else {
+      delivery.event = EventPtr(std::move(delivery.event), &event);  // the next event of the same frame, without counting
+    }
+    if (answer && !is_handled(answer->kind)) {
+      worker.answered.push_back({.kind = answer->kind});
+      if (answer->error.empty()) continue;
+      outcome = std::move(*answer);  // whose text is told with the last one
+      break;
+    }
+    if (!answer) answer = agent.deliver(delivery);
     outcome = answer ? std::move(*answer) : Outcome::retry("the handler promised an outcome and gave none");
     worker.answered.push_back({.kind = outcome.kind, .age = std::max(now.wall - event.time, Duration::zero())});
     if (worker.answered.size() - timed >= worker.stretch) now = take_time(worker, timed, now);

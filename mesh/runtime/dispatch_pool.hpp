@@ -18,6 +18,7 @@
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
 #include <legion/runtime/in_flight_book.hpp>
+#include <legion/runtime/middleware_chains.hpp>
 #include <legion/runtime/schema_guard.hpp>
 
 namespace legion {
@@ -32,7 +33,8 @@ class DispatchPool {
   ~DispatchPool();
 
   AgentId add_agent(AgentSpec spec, Agent* agent);
-  SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec);
+  /// `chain`: the steps before its handler, or null.
+  SubscriptionId add_subscription(AgentId agent, SubscriptionSpec spec, std::unique_ptr<DispatchChain> chain = nullptr);
 
   /// Before start(): durable deliveries are noted there while an agent has them.
   void track(InFlightBook book);
@@ -95,6 +97,8 @@ class DispatchPool {
   void inspect(const std::function<void(const Dispatcher&)>& read) const;
 
  private:
+  /// Shared: a worker may be in it while its subscription goes.
+  using Steps = std::shared_ptr<const DispatchChain>;
   struct Run {
     AgentId agent;
     Priority lane = Priority::Normal;
@@ -110,10 +114,11 @@ class DispatchPool {
 
   void work(Worker& worker);
   Now hand_over(Worker& worker, Task task, std::unique_lock<std::mutex>& lock);
-  Now hand_over_run(Agent& agent, Task task, std::unique_lock<std::mutex>& lock);
+  Now hand_over_run(Agent& agent, Task task, const Steps& steps, std::unique_lock<std::mutex>& lock);
   std::optional<Outcome> cut_before_misfit(Task& task) const;
-  Outcome handle_run(Worker& worker, Agent& agent, const Task& task);
-  std::optional<Outcome> handle_one(Agent& agent, const Task& task) const;
+  std::optional<Outcome> cut_by_steps(const DispatchChain& steps, Task& task) const;
+  Outcome handle_run(Worker& worker, Agent& agent, const Task& task, const Steps& steps);
+  std::optional<Outcome> handle_one(Agent& agent, const Task& task, const Steps& steps) const;
   static Now take_time(Worker& worker, std::size_t& timed, Now since);
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   enum class Wake : std::uint8_t { Nobody, One };
@@ -126,6 +131,7 @@ class DispatchPool {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Dispatcher dispatcher_;
+  std::vector<Steps> steps_;  // by SubscriptionId; null where there are none
   std::vector<Agent*> agents_;  // by AgentId; owned by the node, which outlives the pool's threads
   std::atomic<bool> has_reports_{false};
   std::optional<InFlightBook> in_flight_;

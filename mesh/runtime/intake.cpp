@@ -4,6 +4,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/core/journal.hpp>
+#include <legion/runtime/clock.hpp>
 
 namespace legion {
 
@@ -92,8 +93,48 @@ Intake::Intake(std::string node, PolicyTable policy, const Capacity& capacity, s
 
 PublishResult Intake::publish(const Event& event, std::string_view agent, PublishedBy publisher,
                               PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
-  auto result = check_and_queue(event, agent, publisher, priority, std::move(askers), now);
+  const bool may_have_steps =
+      chain_ != nullptr && goes_through_chain(publisher) && !closed_.load(std::memory_order_acquire);
+  auto result = may_have_steps ? through_chain(event, agent, publisher, priority, std::move(askers), now)
+                               : check_and_queue(event, agent, publisher, priority, std::move(askers), now);
   answered_[static_cast<std::size_t>(result.status)].fetch_add(1, std::memory_order_relaxed);
+  return result;
+}
+
+/// The node's own events are what operators see of it, and a replay has been through the steps in its first life.
+bool Intake::goes_through_chain(PublishedBy publisher) {
+  return publisher == PublishedBy::Agent || publisher == PublishedBy::Control || publisher == PublishedBy::Local;
+}
+
+PublishResult Intake::through_chain(const Event& event, std::string_view agent, PublishedBy publisher,
+                                    PublishOptions::PriorityFrom priority, Askers askers, WallTime now) {
+  const bool is_catalog_name = !event.type.empty() && event.type.front() >= 'A' && event.type.front() <= 'Z';
+  const std::string catalog_type = is_catalog_name ? canonical_type(event.type) : std::string();
+  const std::string_view type = is_catalog_name ? catalog_type : event.type;
+  const std::string_view publishing_agent = publisher == PublishedBy::Agent ? agent : std::string_view();
+  if (!chain_->concerns(type, publishing_agent)) {
+    return check_and_queue(event, agent, publisher, priority, std::move(askers), now);
+  }
+  const std::string source = event.source.empty() ? node_ + '/' + std::string(agent) : std::string();
+  const TopicPolicy policy = policy_.resolve(type);
+  const Priority lane = priority == PublishOptions::PriorityFrom::Policy ? policy.priority : event.priority;
+  PublishedEvent published(event, {.type = type,
+                                   .source = source,
+                                   .agent = publishing_agent,
+                                   .priority = lane,
+                                   .now = clock_(),
+                                   .ttl = policy.ttl});
+  const PublishChain::Passage passage = chain_->run(published);
+  PublishResult result;
+  switch (passage.verdict.kind) {
+    case PublishVerdict::Kind::Pass:
+      result = check_and_queue(published.event(), agent, publisher, priority, std::move(askers), now);
+      break;
+    case PublishVerdict::Kind::Filtered: result = {PublishStatus::Filtered, passage.verdict.detail}; break;
+    case PublishVerdict::Kind::WouldBlock: result = {PublishStatus::WouldBlock, passage.verdict.detail}; break;
+    case PublishVerdict::Kind::Invalid: result = {PublishStatus::Invalid, passage.verdict.detail}; break;
+  }
+  chain_->answer(published, passage.passed, result ? Middleware::Taken::Yes : Middleware::Taken::No);
   return result;
 }
 
@@ -152,7 +193,8 @@ PublishResult Intake::check_and_queue(const Event& event, std::string_view agent
 
 PublishResult Intake::queue(const PublishedType& type, std::uint8_t shard, Priority priority, PublishedBy publisher,
                             BytesView encoded, Askers askers) {
-  const Journalling journalling = journalling_of(type.policy);
+  Journalling journalling = journalling_of(type.policy);
+  if (chain_ != nullptr) journalling.compress_from = chain_->compress_from(type.type);
   const bool confirmed = journalling.journal == JournalKind::Confirmed;
   const std::uint64_t reserved = confirmed ? reservation(encoded.size()) : 0;
   if (confirmed && !reserve(reserved, publisher)) {

@@ -12,6 +12,7 @@
 #include <legion/core/frame_packer.hpp>
 #include <legion/event/policy.hpp>
 #include <legion/runtime/agent.hpp>
+#include <legion/runtime/middleware_chains.hpp>
 #include <legion/runtime/type_table.hpp>
 
 namespace legion {
@@ -109,9 +110,21 @@ class Intake {
   std::uint64_t answered(PublishStatus status) const {
     return answered_[static_cast<std::size_t>(status)].load(std::memory_order_relaxed);
   }
-  static constexpr std::array<PublishStatus, 6> statuses{PublishStatus::Queued,  PublishStatus::WouldBlock,
-                                                         PublishStatus::TooBig,  PublishStatus::Invalid,
-                                                         PublishStatus::Refused, PublishStatus::Closed};
+  static constexpr std::array<PublishStatus, 7> statuses{
+      PublishStatus::Queued,  PublishStatus::WouldBlock, PublishStatus::TooBig,  PublishStatus::Invalid,
+      PublishStatus::Refused, PublishStatus::Closed,     PublishStatus::Filtered};
+
+  /// The steps before every event that an agent or a program publishes, by this clock. Before the first publish().
+  void set_middleware(std::shared_ptr<MiddlewareChains> middleware, std::function<Now()> clock) {
+    clock_ = std::move(clock);
+    chain_ = middleware->for_publish();
+    middleware_ = std::move(middleware);
+  }
+  /// Of all steps of the node, those before handlers included.
+  std::vector<StepFigures> step_figures() const {
+    return middleware_ == nullptr ? std::vector<StepFigures>{} : middleware_->figures();
+  }
+  const PublishChain* chain() const { return chain_.get(); }
 
  private:
   struct alignas(64) Lane {
@@ -126,6 +139,9 @@ class Intake {
     std::atomic<Wakes> wakes{Wakes::Always};
   };
 
+  static bool goes_through_chain(PublishedBy publisher);
+  PublishResult through_chain(const Event& event, std::string_view agent, PublishedBy publisher,
+                              PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
   PublishResult check_and_queue(const Event& event, std::string_view agent, PublishedBy publisher,
                                 PublishOptions::PriorityFrom priority, Askers askers, WallTime now);
   PublishResult queue(const PublishedType& type, std::uint8_t shard, Priority priority, PublishedBy publisher,
@@ -139,7 +155,10 @@ class Intake {
   std::array<std::unique_ptr<Lane>, limits::lane_count> lanes_;
   std::atomic<std::int64_t> confirmed_room_;  // besides the share of the node's own events
   const std::int64_t own_share_;
-  std::array<std::atomic<std::uint64_t>, 6> answered_{};
+  std::function<Now()> clock_;
+  std::shared_ptr<const MiddlewareChains> middleware_;  // before what refers to it
+  std::unique_ptr<const PublishChain> chain_;
+  std::array<std::atomic<std::uint64_t>, 7> answered_{};
   std::atomic<bool> outside_closed_{false};
   std::atomic<bool> closed_{false};
 };

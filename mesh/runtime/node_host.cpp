@@ -63,7 +63,9 @@ struct NodeHost::State {
   Executor executor;
   std::optional<InFlightFile> in_flight_file;
   std::size_t slots = 0;  // of it: deliveries that may be in hands at once
+  std::shared_ptr<const SchemaTable> declared;
   std::shared_ptr<const SchemaGuard> schemas;  // with the intake
+  std::shared_ptr<MiddlewareChains> middleware;  // the same
   std::shared_ptr<Intake> shared_intake;  // with programs that publish
   Intake& intake;
   DispatchPool pool;
@@ -93,7 +95,9 @@ struct NodeHost::State {
         shared_wake(std::make_shared<transport::WakeFd>(std::move(wake_fd))),
         wake(*shared_wake),
         exit_fd(exit_descriptor),
-        schemas(std::make_shared<const SchemaGuard>(options.name, options.schemas, options.policy, log)),
+        declared(std::make_shared<const SchemaTable>(options.schemas)),
+        schemas(std::make_shared<const SchemaGuard>(options.name, *declared, options.policy, log)),
+        middleware(std::make_shared<MiddlewareChains>(std::move(options.middleware), hooks_of(declared))),
         shared_intake(std::make_shared<Intake>(options.name, options.policy, options.queue_capacity,
                                                options.journal.confirmed_bytes,
                                                [waker = shared_wake] { waker->wake_after_fence(); })),
@@ -101,6 +105,7 @@ struct NodeHost::State {
         pool(options.workers, seed),
         remote(options.name, pool, seed ^ 0x72656d6f7465, [this] { wake.wake_always(); }) {
     intake.watch(schemas);
+    intake.set_middleware(middleware, [] { return read_clocks(); });
     pool.watch(*schemas);
   }
 
@@ -244,10 +249,15 @@ std::vector<SubscriptionId> NodeHost::register_subscriptions(State& state, Agent
     state.filters.push_back(wanted.filter);
     const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
     state.replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
-    state.subscriptions.push_back(
-        {name, wanted.filter.text(), wanted.tier, {}, told.durable.empty() ? std::nullopt : std::optional(told.durable)});
+    state.subscriptions.push_back({name,
+                                   wanted.filter.text(),
+                                   wanted.tier,
+                                   {},
+                                   told.durable.empty() ? std::nullopt : std::optional(told.durable),
+                                   wanted.where ? std::optional(wanted.where->text()) : std::nullopt});
     if (state.loop) state.pool.track_also({told.durable.empty() ? '/' + name : told.durable, told.agent});
-    numbers.push_back(state.pool.add_subscription(id, std::move(subscription.spec)));
+    auto chain = state.middleware->for_subscription(name, wanted.tier);
+    numbers.push_back(state.pool.add_subscription(id, std::move(subscription.spec), std::move(chain)));
   }
   return numbers;
 }

@@ -13,6 +13,7 @@
 #include <legion/base/address.hpp>
 #include <legion/base/log.hpp>
 #include <legion/core/membership.hpp>
+#include <legion/core/middleware_spec.hpp>
 #include <legion/event/policy.hpp>
 #include <legion/event/schema.hpp>
 #include <legion/runtime/agent.hpp>
@@ -39,6 +40,7 @@ struct NodeHostOptions {
   SchemaTable schemas = SchemaTable::built_in();
   std::size_t workers = 2;
   std::array<std::size_t, limits::lane_count> queue_capacity{8192, 8192, 8192, 8192};
+  std::vector<MiddlewareSpec> middleware;  ///< in their order
   JournalOptions journal;
   AgentSpec remote_defaults;          ///< mailbox and retries of agents that attach without being declared
   std::optional<SpoolOptions> spool;  ///< its presence makes the node a spool

@@ -45,6 +45,7 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
   for (const PublishStatus status : Intake::statuses) {
     snapshot.publish[std::string(to_string(status))] = setup_.intake.answered(status);
   }
+  snapshot.middleware = setup_.intake.step_figures();
   snapshot.refused = refused_;
   for (const auto& [reason, count] : refused_at_control_.counts()) snapshot.refused[reason] += count;
   for (const RefusedPeers& lane : refused_at_lane_) {

@@ -86,6 +86,7 @@ void Outbound::take(Now now, Priority lane, std::size_t events_max) {
 
 void Outbound::send(Now now, UnnumberedFrame& frame) {
   const bool held = frame.journalling.deliver == Deliver::AfterConfirm;
+  compress_large(frame);
   const std::uint64_t first = egress_.number(now, frame, held ? Egress::Goes::Later : Egress::Goes::Now);
   std::vector<Asked> askers = take_askers(frame);
   const Run run{frame.lane, frame.type, frame.shard, first};
@@ -107,6 +108,14 @@ void Outbound::send(Now now, UnnumberedFrame& frame) {
                     .askers = std::move(askers)});
   }
   if (!held || LEGION_PLANTED(HeldEventGoesLive)) send_numbered(now, frame);
+}
+
+void Outbound::compress_large(UnnumberedFrame& frame) {
+  const auto& from = frame.journalling.compress_from;
+  if (!from || frame.events_bytes < *from) return;
+  const Compressed compressed = compress_frame(frame.bytes, frame.events_bytes);
+  frame.type = as_text(frame.bytes).substr(0, frame.type.size());
+  intake_.chain()->count_frame(frame.type, compressed);
 }
 
 void Outbound::send_numbered(Now now, UnnumberedFrame& frame) {

@@ -66,6 +66,7 @@ class Outbound {
   void take(Now now, Priority lane, std::size_t events_max);
   bool is_held(Now now, Priority lane) const;
   void send(Now now, UnnumberedFrame& frame);
+  void compress_large(UnnumberedFrame& frame);
   void send_numbered(Now now, UnnumberedFrame& frame);
   Position journal(Now now, const UnnumberedFrame& frame, std::uint64_t first_sequence);
   std::vector<Asked> take_askers(const UnnumberedFrame& frame);

@@ -22,19 +22,18 @@ std::uint64_t in_ms(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-bool same(const SubscriptionOptions& a, const SubscriptionOptions& b) {
-  const auto name = [](const SubscriptionOptions& one) { return one.durable ? one.durable->name : std::string(); };
-  return a.spec.filter == b.spec.filter && a.spec.tier == b.spec.tier && name(a) == name(b) && a.replays == b.replays;
-}
-
 void write(MsgpackWriter& out, const SubscriptionOptions& subscription) {
-  out.map(subscription.durable ? 4 : 3);
+  out.map(3u + (subscription.durable ? 1 : 0) + (subscription.spec.where ? 1 : 0));
   out.str("type");
   out.str(subscription.spec.filter.text());
   out.str("tier");
   out.str(to_string(subscription.spec.tier));
   out.str("replay");
   out.boolean(subscription.replays == SubscriptionOptions::Replays::Yes);
+  if (subscription.spec.where) {
+    out.str("where");
+    out.str(subscription.spec.where->text());
+  }
   if (!subscription.durable) return;
   out.str("durable");
   out.str(subscription.durable->name);
@@ -241,7 +240,7 @@ Result<void> RemoteHub::check_agrees(const Served& served, const RemoteAttach& a
   }
   if (!attach.subscriptions) return {};
   for (const SubscriptionOptions& wanted : *attach.subscriptions) {
-    const auto is_same = [&](const SubscriptionOptions& one) { return same(one, wanted); };
+    const auto is_same = [&](const SubscriptionOptions& one) { return same_subscription(one, wanted); };
     if (std::ranges::any_of(served.subscriptions, is_same)) continue;
     return fail(ErrorCode::InvalidArgument, "params.subscriptions: the configuration of node " + node_ +
                                                 " has no subscription " + describe(wanted) + " for this agent");

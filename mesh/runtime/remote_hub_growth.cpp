@@ -7,11 +7,6 @@ namespace legion {
 
 namespace {
 
-bool same(const SubscriptionOptions& a, const SubscriptionOptions& b) {
-  const auto name = [](const SubscriptionOptions& one) { return one.durable ? one.durable->name : std::string(); };
-  return a.spec.filter == b.spec.filter && a.spec.tier == b.spec.tier && name(a) == name(b) && a.replays == b.replays;
-}
-
 Result<void> check_no_gates(const std::vector<SubscriptionOptions>& wanted) {
   for (const SubscriptionOptions& one : wanted) {
     if (one.spec.tier != Priority::Critical) continue;
@@ -87,14 +82,14 @@ Result<RemoteHub::Served*> RemoteHub::add_undeclared(const RemoteAttach& attach)
 Result<void> RemoteHub::change_subscriptions(Served& served, const std::vector<SubscriptionOptions>& wanted) {
   if (const auto allowed = check_no_gates(wanted); !allowed) return allowed;
   for (const SubscriptionOptions& one : served.subscriptions) {
-    const auto is_wanted = [&](const SubscriptionOptions& other) { return same(one, other); };
+    const auto is_wanted = [&](const SubscriptionOptions& other) { return same_subscription(one, other); };
     if (!one.durable || std::ranges::any_of(wanted, is_wanted)) continue;
     return fail(ErrorCode::Refused, "params.subscriptions: " + describe(one) +
                                         " stays with this node until it is started again; it cannot be left out");
   }
   end_subscriptions(served, wanted);
   for (const SubscriptionOptions& one : wanted) {
-    const auto is_there = [&](const SubscriptionOptions& other) { return same(one, other); };
+    const auto is_there = [&](const SubscriptionOptions& other) { return same_subscription(one, other); };
     if (std::ranges::any_of(served.subscriptions, is_there)) continue;
     if (const auto begun = begin_subscription(served, one); !begun) return begun;
   }
@@ -102,7 +97,7 @@ Result<void> RemoteHub::change_subscriptions(Served& served, const std::vector<S
 }
 
 Result<void> RemoteHub::begin_subscription(Served& served, const SubscriptionOptions& wanted) {
-  const auto before = std::ranges::find_if(served.ended, [&](const auto& one) { return same(one.first, wanted); });
+  const auto before = std::ranges::find_if(served.ended, [&](const auto& one) { return same_subscription(one.first, wanted); });
   if (before != served.ended.end()) {
     growth_.subscribe_again(before->second);
     served.numbers.push_back(before->second);
@@ -118,7 +113,7 @@ Result<void> RemoteHub::begin_subscription(Served& served, const SubscriptionOpt
 
 void RemoteHub::end_subscriptions(Served& served, const std::vector<SubscriptionOptions>& wanted) {
   for (std::size_t i = 0; i < served.subscriptions.size();) {
-    const auto is_wanted = [&](const SubscriptionOptions& other) { return same(served.subscriptions[i], other); };
+    const auto is_wanted = [&](const SubscriptionOptions& other) { return same_subscription(served.subscriptions[i], other); };
     if (std::ranges::any_of(wanted, is_wanted)) {
       ++i;
       continue;

@@ -76,17 +76,15 @@ Result<SubscriptionStart> parse_start(const std::string& text) {
 Result<SubscriptionOptions> read_subscription(BytesView bytes) {
   const auto params = ControlParams::read(bytes);
   if (!params) return std::unexpected(params.error());
-  for (const char* later : {"where", "group"}) {
-    if (params->has(later))
-      return wrong("subscriptions", std::string(later) + ": not for agents outside the process yet");
-  }
+  if (params->has("group")) return wrong("subscriptions", "group: not for agents outside the process yet");
   const auto type = params->text("type");
   if (!type) return std::unexpected(type.error());
   const auto tier = params->text_if_any("tier");
   const auto durable = params->text_if_any("durable");
   const auto start = params->text_if_any("start");
+  const auto where = params->text_if_any("where");
   const auto replay = params->flag("replay");
-  for (const auto* text : {&tier, &durable, &start}) {
+  for (const auto* text : {&tier, &durable, &start, &where}) {
     if (!*text) return std::unexpected(text->error());
   }
   if (!replay) return std::unexpected(replay.error());
@@ -98,6 +96,11 @@ Result<SubscriptionOptions> read_subscription(BytesView bytes) {
     const auto priority = parse_priority(*tier);
     if (!priority) return wrong("subscriptions", "tier: expected critical, high, normal or low");
     subscription.spec.tier = *priority;
+  }
+  if (!where->empty()) {
+    auto condition = Where::parse(*where);
+    if (!condition) return wrong("subscriptions", condition.error().message);
+    subscription.spec.where = std::move(*condition);
   }
   if (!durable->empty()) {
     if (!is_subscription_name(*durable))
@@ -265,7 +268,14 @@ std::string describe(const SubscriptionOptions& subscription) {
   std::string text = subscription.spec.filter.text() + " (" + std::string(to_string(subscription.spec.tier));
   if (subscription.durable) text += ", durable " + subscription.durable->name;
   if (subscription.replays == SubscriptionOptions::Replays::Yes) text += ", replay";
+  if (subscription.spec.where) text += ", where " + subscription.spec.where->text();
   return text + ")";
+}
+
+bool same_subscription(const SubscriptionOptions& a, const SubscriptionOptions& b) {
+  const auto name = [](const SubscriptionOptions& one) { return one.durable ? one.durable->name : std::string(); };
+  return a.spec.filter == b.spec.filter && a.spec.tier == b.spec.tier && a.spec.where == b.spec.where &&
+         name(a) == name(b) && a.replays == b.replays;
 }
 
 }  // namespace legion

@@ -53,6 +53,9 @@ Result<RemoteAttach> decode_remote_attach(BytesView params);
 /// "trade.approved (critical, durable risk-trades, replay)", for messages.
 std::string describe(const SubscriptionOptions& subscription);
 
+/// Apart from where a durable one begins.
+bool same_subscription(const SubscriptionOptions& a, const SubscriptionOptions& b);
+
 namespace remote_limits {
 inline constexpr std::uint32_t credit_max = 10000;
 inline constexpr std::uint32_t concurrency_max = 1024;

@@ -72,12 +72,12 @@ RemoteRun encode_run(const Task& task, Now now) {
       .kind = RemoteRun::Kind::Run, .task = task.id, .subscription = task.subscription, .attempt = task.attempt};
   const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
   for (std::uint32_t k = 0; k < task.count; ++k) {
-    const EventView& event = events[task.first + k];
-    if (const auto fate = fate_before_handling(event, now)) {
+    if (const auto fate = fate_before_handling(events[task.first + k], now, task.where)) {
       if (!run.ends.empty()) break;
       run.passed_over.push_back({.kind = *fate});
       continue;
     }
+    const EventView& event = task.view_for_handler(k);
     if (run.ends.empty()) name_stream(run, event);
     append(run, event, now);
   }

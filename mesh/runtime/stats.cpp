@@ -73,7 +73,7 @@ void write_lane(MsgpackWriter& out, Priority lane, const NodeSnapshot& snapshot)
 
 void write_subscription(MsgpackWriter& out, const SubscriptionSnapshot& subscription) {
   const Books& books = subscription.books;
-  out.map(12);
+  out.map(13);
   write(out, "agent", subscription.agent);
   write(out, "type", subscription.type);
   write(out, "tier", to_string(subscription.tier));
@@ -94,6 +94,7 @@ void write_subscription(MsgpackWriter& out, const SubscriptionSnapshot& subscrip
   out.str("balance");
   out.integer(books.balance());
   write_text_or_nil(out, "durable", subscription.durable);
+  write_text_or_nil(out, "where", subscription.where);
 }
 
 void write_handler(MsgpackWriter& out, const HandlerStats& handler, const NodeSnapshot& snapshot) {
@@ -214,11 +215,25 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
   write_text_or_nil(out, "trouble", trouble.empty() ? std::nullopt : std::optional(trouble));
 }
 
+void write_step(MsgpackWriter& out, const StepFigures& step) {
+  out.map(10);
+  write(out, "name", step.name);
+  write(out, "step", step.step);
+  write(out, "on", step.on == MiddlewareSpec::On::Publish ? std::string_view("publish") : std::string_view("dispatch"));
+  write(out, "type", step.type);
+  write(out, "seen", step.seen);
+  write(out, "changed", step.changed);
+  write(out, "filtered", step.filtered);
+  write(out, "limited", step.limited);
+  write(out, "expired", step.expired);
+  write(out, "rejected", step.rejected);
+}
+
 }  // namespace
 
 Bytes encode(const NodeSnapshot& snapshot) {
   MsgpackWriter out;
-  out.map(23);
+  out.map(24);
   write(out, "node", snapshot.node);
   write(out, "incarnation", snapshot.incarnation);
   write(out, "boot", snapshot.boot);
@@ -230,6 +245,9 @@ Bytes encode(const NodeSnapshot& snapshot) {
   out.str("lanes");
   out.array(limits::lane_count);
   for (const Priority lane : all_priorities) write_lane(out, lane, snapshot);
+  out.str("middleware");
+  out.array(snapshot.middleware.size());
+  for (const StepFigures& step : snapshot.middleware) write_step(out, step);
   out.str("subscriptions");
   out.array(snapshot.subscriptions.size());
   for (const auto& subscription : snapshot.subscriptions) write_subscription(out, subscription);

@@ -15,6 +15,7 @@
 #include <legion/core/journal_inlet.hpp>
 #include <legion/core/ledger.hpp>
 #include <legion/core/membership.hpp>
+#include <legion/runtime/middleware_chains.hpp>
 #include <legion/spool/store.hpp>
 
 namespace legion {
@@ -35,6 +36,7 @@ struct SubscriptionSnapshot {
   Priority tier = Priority::Normal;
   Books books;
   std::optional<std::string> durable{};  ///< the name of a durable one
+  std::optional<std::string> where{};    ///< its condition, as written
 };
 
 struct AgentSnapshot {
@@ -82,6 +84,7 @@ struct NodeSnapshot {
   std::vector<SubscriptionSnapshot> subscriptions;
   DispatcherStats dispatcher;
   std::vector<AgentSnapshot> agents;  ///< by AgentId
+  std::vector<StepFigures> middleware; ///< in the order of the configuration
   NamedCounts publish;                ///< answers of publish() by status
   NamedCounts refused;                ///< bytes and requests from outside that were refused, by reason
   NamedCounts local;                  ///< the ipc pair: published, delivered, refused_<reason>

@@ -43,6 +43,7 @@ Outcome EchoAgent::answer(const EventView& event) {
     case PublishStatus::Queued: services_->count("published", 1); return Outcome::done();
     case PublishStatus::WouldBlock:
     case PublishStatus::Closed: return Outcome::retry(std::string(to_string(result.status)));
+    case PublishStatus::Filtered: services_->count("filtered", 1); return Outcome::done();
     case PublishStatus::TooBig:
     case PublishStatus::Invalid:
     case PublishStatus::Refused: break;

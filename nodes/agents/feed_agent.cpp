@@ -133,6 +133,7 @@ FeedAgent::Go FeedAgent::publish_patiently(const Event& event) {
         if (wait(pause) == Go::End) return Go::End;
         pause = std::min(pause * 2, blocked_wait_max);
         break;
+      case PublishStatus::Filtered: services_->count("filtered", 1); return Go::On;
       case PublishStatus::TooBig:
       case PublishStatus::Invalid:
       case PublishStatus::Refused:

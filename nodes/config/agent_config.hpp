@@ -16,6 +16,7 @@
 #include <legion/event/event.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/priority.hpp>
+#include <legion/event/where.hpp>
 
 namespace legion {
 
@@ -143,6 +144,7 @@ struct SubscribeConfig {
   std::optional<std::string> durable;  ///< its name; absent: a plain subscription
   StartConfig start;                   ///< of a durable one
   bool replay = false;                 ///< takes replayed events too
+  std::optional<Where> where;          ///< what it says no to is filtered
   friend bool operator==(const SubscribeConfig&, const SubscribeConfig&) = default;
 };
 

@@ -151,12 +151,8 @@ class AgentReader {
     if (table->get("type") == nullptr) return reader_.problem(section.path, section.title + " has no type");
     const std::vector<std::string> known = names_of(fields);
     reader_.report_unknown(*table, section, known, [&](std::string_view key) -> std::string {
-      for (const std::string_view later : {"where", "group"}) {
-        if (key != later) continue;
-        return section.title + " " + std::string(key) +
-               ": this version has no filtered and no grouped subscriptions; remove the key";
-      }
-      return {};
+      if (key != "group") return {};
+      return section.title + " group: this version has no grouped subscriptions; remove the key";
     });
     if (!accepted) return;
     const auto same = [&](const SubscribeConfig& other) { return other.type == subscription.type; };

@@ -14,6 +14,7 @@
 #include <legion/base/address.hpp>
 #include <legion/base/time.hpp>
 #include <legion/config/agent_config.hpp>
+#include <legion/config/middleware_config.hpp>
 #include <legion/event/policy.hpp>
 #include <legion/event/priority.hpp>
 
@@ -109,6 +110,7 @@ struct NodeConfig {
   std::optional<SpoolConfig> spool;
   std::vector<TopicRule> topics;  ///< as written, in that order; see policy_rules()
   std::vector<AgentConfig> agents;
+  std::vector<MiddlewareConfig> middleware;  ///< in their order
   SecurityConfig security;
   LogConfig log;
 

@@ -187,6 +187,21 @@ std::optional<Fault> FilterForm::read(const toml::node& node, const ValueContext
   return std::nullopt;
 }
 
+// Of a condition over several lines the line of the mistake is counted from the one the value begins in.
+std::optional<Fault> WhereForm::read(const toml::node& node, const ValueContext&, std::optional<Where>& into) const {
+  const auto* text = node.as_string();
+  if (text == nullptr) return wrong_type("a condition such as \"data.price > 100\"", node);
+  auto where = Where::parse(text->get());
+  if (!where) {
+    constexpr std::string_view prefix = "where: ";
+    std::string_view message = where.error().message;
+    if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
+    return Fault{std::string(message)};
+  }
+  into = std::move(*where);
+  return std::nullopt;
+}
+
 std::optional<Fault> StartForm::read(const toml::node& node, const ValueContext&, StartConfig& into) const {
   const auto* text = node.as_string();
   StartConfig start;

@@ -177,6 +177,14 @@ struct FilterForm {
   std::string print(const Filter& value) const { return toml_quote(value.text()); }
 };
 
+/// A condition on events.
+struct WhereForm {
+  static constexpr bool plain_text = true, is_list = false;
+  std::string name() const { return "condition"; }
+  std::optional<Fault> read(const toml::node& node, const ValueContext& context, std::optional<Where>& into) const;
+  std::string print(const std::optional<Where>& value) const { return value ? toml_quote(value->text()) : std::string(); }
+};
+
 /// "now", "beginning", a time or an event id.
 struct StartForm {
   static constexpr bool plain_text = true, is_list = false;

@@ -32,6 +32,7 @@ std::vector<ConfigKey> config_keys() {
   keys.push_back({"agent.builtin", "\"feed\", \"log\", \"echo\", \"sink\"", "",
                   "agent that comes with the node; instead of exec and plugin"});
   list(keys, "agent.subscribe.", subscribe_fields(), SubscribeConfig{});
+  list(keys, "middleware.", middleware_fields(), MiddlewareConfig{});
   return keys;
 }
 

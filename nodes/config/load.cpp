@@ -6,6 +6,7 @@
 #include <legion/base/text.hpp>
 #include <legion/config/agents.hpp>
 #include <legion/config/checks.hpp>
+#include <legion/config/middleware.hpp>
 #include <legion/config/overrides.hpp>
 #include <legion/config/spool_checks.hpp>
 #include <legion/config/suggest.hpp>
@@ -52,7 +53,7 @@ void read_topics(Reader& reader, const toml::table& root, NodeConfig& config) {
 }
 
 void report_unknown_tables(Reader& reader, const toml::table& root, const std::vector<PlainTable>& tables) {
-  std::vector<std::string> known{"topic", "agent"};
+  std::vector<std::string> known{"topic", "agent", "middleware"};
   for (const PlainTable& table : tables) known.push_back(table.name);
   reader.report_unknown(root, {"", "the file"}, known, [&](std::string_view name) -> std::string {
     const toml::node* node = root.get(name);
@@ -188,6 +189,7 @@ std::expected<NodeConfig, Problems> parse_config(std::string_view text, const st
   report_unknown_tables(reader, *root, tables);
   read_topics(reader, *root, config);
   read_agents(reader, *root, config);
+  read_middleware(reader, *root, config);
   choose_state_dir(reader, inputs, config);
   choose_spool_path(reader, config);
   choose_workers(reader, inputs, config);

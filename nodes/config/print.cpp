@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -21,6 +22,7 @@ class Printer {
       for (const auto& one : table.fields) plain(table.name, one);
     }
     for (std::size_t index = 0; index < config_.topics.size(); ++index) topic(index);
+    for (std::size_t index = 0; index < config_.middleware.size(); ++index) middleware(index);
     for (std::size_t index = 0; index < config_.agents.size(); ++index) agent(index);
     return std::move(out_);
   }
@@ -66,6 +68,18 @@ class Printer {
     const std::string path = "topic[" + std::to_string(index) + "].";
     heading("[[topic]]");
     for (const auto& one : topic_fields()) value(path + one.name, one, config_.topics[index], Unset::Silent);
+  }
+
+  void middleware(std::size_t index) {
+    const MiddlewareConfig& step = config_.middleware[index];
+    const std::string path = "middleware[" + std::to_string(index) + "].";
+    heading("[[middleware]]");
+    const std::vector<std::string> keys = keys_of(step.step);
+    for (const auto& one : middleware_fields()) {
+      if (std::ranges::find(keys, one.name) == keys.end()) continue;
+      const bool is_default = (one.name == "name" && step.name.empty()) || (one.name == "agents" && step.agents.empty());
+      if (!is_default) value(path + one.name, one, step, Unset::Silent);
+    }
   }
 
   void agent(std::size_t index) {

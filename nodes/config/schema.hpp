@@ -72,6 +72,21 @@ Field<Owner> field(std::string name, Form form, Get get, std::string summary) {
   return made;
 }
 
+/// There is no condition that stands for none, so the form fills the optional itself.
+template <class Owner>
+Field<Owner> where_field(std::optional<Where> Owner::*member, std::string summary) {
+  Field<Owner> made;
+  made.name = "where";
+  made.form = WhereForm{}.name();
+  made.summary = std::move(summary);
+  made.plain_text = WhereForm::plain_text;
+  made.read = [member](const toml::node& node, const ValueContext& context, Owner& owner) {
+    return WhereForm{}.read(node, context, owner.*member);
+  };
+  made.print = [member](const Owner& owner) { return WhereForm{}.print(owner.*member); };
+  return std::move(made).without_default();
+}
+
 /// The keys of a RetryConfig found by `get(owner)`.
 template <class Owner, class Get>
 std::vector<Field<Owner>> retry_fields(Get get) {
@@ -110,6 +125,11 @@ struct AgentKind {
   std::vector<Field<AgentConfig>> fields;
 };
 std::vector<AgentKind> agent_kinds();
+
+/// The keys of every [[middleware]], whatever its step.
+std::vector<Field<MiddlewareConfig>> middleware_fields();
+/// Those that mean something for this step.
+std::vector<std::string> keys_of(MiddlewareKind kind);
 
 template <class Owner>
 std::vector<std::string> names_of(const std::vector<Field<Owner>>& fields) {

@@ -151,6 +151,8 @@ std::vector<Field<SubscribeConfig>> subscribe_fields() {
       std::move(start),
       field<SubscribeConfig>("replay", BoolForm{}, &SubscribeConfig::replay,
                              "takes events replayed into the mesh too"),
+      where_field(&SubscribeConfig::where,
+                  "only events for which this condition holds; a gate is not asked about others"),
   };
 }
 

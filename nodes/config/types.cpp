@@ -62,7 +62,7 @@ bool operator==(const NodeConfig& a, const NodeConfig& b) {
   return a.node == b.node && a.heartbeat == b.heartbeat && a.dispatch == b.dispatch && a.retry == b.retry &&
          a.publish == b.publish && a.journal == b.journal && a.spool == b.spool &&
          std::ranges::equal(a.topics, b.topics, same_rule) && a.agents == b.agents &&
-         a.security == b.security && a.log == b.log;
+         a.middleware == b.middleware && a.security == b.security && a.log == b.log;
 }
 
 std::string to_string(const ConfigProblem& problem) {

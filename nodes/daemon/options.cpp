@@ -59,6 +59,22 @@ std::string spool_meaning(const SpoolConfig& spool) {
   return text;
 }
 
+MiddlewareSpec::Settings step_settings(const MiddlewareConfig& step) {
+  switch (step.step) {
+    case MiddlewareKind::Where: return WhereStep{*step.where};
+    case MiddlewareKind::Validate: return ValidateStep{};
+    case MiddlewareKind::Expire: return ExpireStep{step.after};
+    case MiddlewareKind::Deduplicate: return DeduplicateStep{step.window, step.window_for, step.by};
+    case MiddlewareKind::Limit:
+      return LimitStep{step.rate, step.burst.value_or(std::max(step.rate, 1.0)), step.by, step.buckets};
+    case MiddlewareKind::Sample: return SampleStep{step.share, step.by};
+    case MiddlewareKind::Redact: return RedactStep{Redaction::create(step.fields, step.with).value()};
+    case MiddlewareKind::Upcast: return UpcastStep{};
+    case MiddlewareKind::Zstd: return ZstdStep{step.min_bytes};
+  }
+  LEGION_UNREACHABLE();
+}
+
 }  // namespace
 
 NodeHostOptions node_options(const NodeConfig& config, std::string version) {
@@ -75,6 +91,14 @@ NodeHostOptions node_options(const NodeConfig& config, std::string version) {
   options.policy = PolicyTable(policy_rules(config));
   options.workers = config.dispatch.workers;
   options.remote_defaults = spec_of(config.dispatch.mailbox, config.retry);
+  for (const MiddlewareConfig& step : config.middleware) {
+    using On = MiddlewareSpec::On;
+    options.middleware.push_back({.name = step.name,
+                                  .on = step.on == MiddlewarePlace::Publish ? On::Publish : On::Dispatch,
+                                  .type = step.type,
+                                  .agents = step.agents,
+                                  .settings = step_settings(step)});
+  }
   for (const Priority lane : all_priorities) {
     options.queue_capacity[lane_index(lane)] = config.publish.queue[lane_index(lane)];
   }
@@ -116,7 +140,7 @@ std::vector<SubscriptionOptions> subscription_options(const AgentConfig& agent) 
   std::vector<SubscriptionOptions> all;
   for (const SubscribeConfig& subscribe : agent.subscribe) {
     SubscriptionOptions options;
-    options.spec = {subscribe.type, subscribe.tier};
+    options.spec = {subscribe.type, subscribe.tier, subscribe.where};
     if (subscribe.durable) options.durable = DurableOptions{*subscribe.durable, subscription_start(subscribe.start)};
     using Replays = SubscriptionOptions::Replays;
     options.replays = subscribe.replay ? Replays::Yes : Replays::No;

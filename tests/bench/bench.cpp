@@ -23,10 +23,11 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 17> benches{{
+constexpr std::array<Bench, 18> benches{{
     {"frame_codec", frame_codec},
     {"json", json},
     {"typed_event", typed_event},
+    {"where", where},
     {"local_dispatch", local_dispatch},
     {"typed_handler", typed_handler},
     {"mesh_throughput", mesh_throughput},

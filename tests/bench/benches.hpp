@@ -13,6 +13,8 @@ Result<void> frame_codec(const Effort& effort);
 Result<void> json(const Effort& effort);
 /// Typed events beside the same fields read and written by hand: their codec, their check, and both through a frame.
 Result<void> typed_event(const Effort& effort);
+/// ns for a condition on one event, beside reading the same fields by hand.
+Result<void> where(const Effort& effort);
 /// Events/s and idle latency from a publisher to a handler of the same node, beside PUSH/PULL of raw libzmq within one
 /// process.
 Result<void> local_dispatch(const Effort& effort);

@@ -93,7 +93,8 @@ class EventOutlet {
       case PublishStatus::TooBig:
       case PublishStatus::Invalid:
       case PublishStatus::Refused:
-      case PublishStatus::Closed: return Sent::Failed;
+      case PublishStatus::Closed:
+      case PublishStatus::Filtered: return Sent::Failed;
     }
     return Sent::Failed;
   }

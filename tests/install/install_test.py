@@ -15,14 +15,15 @@ CONSUMER = Path(__file__).resolve().parent / "consumer"
 
 HEADERS = {
     *(
-        "agent async context event handler in_process json node plugin publisher statistics testing types version"
+        "agent async context event handler in_process json middleware node plugin publisher statistics testing types version"
     ).split(),
     *("base/" + name for name in "bytes error ids limits log time".split()),
+    *("core/" + name for name in "middleware middleware_spec".split()),
     *(
         "event/" + name
         for name in (
-            "data_map event event_type json msgpack_reader msgpack_writer outcome policy priority publish schema "
-            "subscription_start typed typed_codec typed_fields types"
+            "data_map event event_type json msgpack_reader msgpack_writer outcome policy priority publish redact schema "
+            "subscription_start typed typed_codec typed_fields types where"
         ).split()
     ),
     *("event/types/" + name for name in "market risk strategy system trade".split()),

@@ -29,22 +29,22 @@ _ERROR_BYTES_MAX = 1000
 _handling: contextvars.ContextVar[Event | None] = contextvars.ContextVar("legion_handling", default=None)
 
 
-def on(type: str, *, tier: str = "normal", durable: str = "", start: str = "now", replay: bool = False,
-       thread: bool = False) -> Callable[[F], F]:
+def on(type: str, *, tier: str = "normal", where: str = "", durable: str = "", start: str = "now",
+       replay: bool = False, thread: bool = False) -> Callable[[F], F]:
     """Makes a method of a Consumer the handler of a subscription.
 
     `type` is an event type (trade.approved or TRADE_APPROVED), a family ("trade.") or "*". `tier` "critical" makes it a
-    gate. `durable` is a name, unique in the mesh, under which the spools remember how far it got; `start` says where it
-    begins when none knows it yet (now, beginning, an RFC 3339 time, an event id). `replay`: takes replays into the mesh
-    too. `thread`: a plain function is called on a thread of a pool, for work that blocks; otherwise on the event loop.
+    gate. `where` is a condition on the event (`data.size > 10 and key == "BTC"`), which the node asks. `durable` is a
+    name, unique in the mesh, under which the spools remember how far it got; `start` says where it begins when none knows
+    it yet (now, beginning, an RFC 3339 time, an event id). `replay`: takes replays into the mesh too. `thread`: a plain function is called on a thread of a pool, for work that blocks; otherwise on the event loop.
     """
     if tier not in PRIORITIES:
         raise ConfigurationError(f"@on({type!r}): tier {tier!r} is none of {PRIORITIES}")
 
     def mark(function: F) -> F:
         marks = getattr(function, "__legion_on__", [])
-        function.__legion_on__ = [*marks, {"type": type, "tier": tier, "durable": durable, "start": start,
-                                           "replay": replay, "thread": thread}]  # type: ignore[attr-defined]
+        function.__legion_on__ = [*marks, {"type": type, "tier": tier, "where": where, "durable": durable,
+                                           "start": start, "replay": replay, "thread": thread}]  # type: ignore[attr-defined]
         return function
     return mark
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import publisher as _publisher
 from .consumer import Consumer, _handling, _text, canonical_type
-from .errors import ConnectionLost, PublishError, Reject, Stop
+from .errors import ConfigurationError, ConnectionLost, PublishError, Reject, Stop
 from .events import PRIORITIES, Event, Outcome
 from .publisher import Published
 from .settings import Settings
@@ -54,7 +54,11 @@ class MemoryBus:
         self._busy = False
 
     def add(self, consumer: Consumer) -> Consumer:
-        """From now on it gets what its handlers are subscribed to, and publishes here."""
+        """From now on it gets what its handlers are subscribed to, and publishes here. Conditions (`where`) are the
+        node's to ask: a consumer that has some is refused, rather than given what it did not ask for."""
+        for type_, (wanted, _) in consumer._handlers.items():
+            if wanted["where"]:
+                raise ConfigurationError(f"{consumer.name}: where of {type_!r}: a bus in memory asks no conditions")
         consumer.publisher = self.publisher(source=f"memory/{consumer.name}")
         self._consumers.append(consumer)
         return consumer

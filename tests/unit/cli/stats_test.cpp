@@ -65,6 +65,20 @@ TEST(Stats, ShowsJournalsLinksTheSpoolAndDurableSubscriptionsWhereThereAreSome) 
   EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "--by", "durable", "-j"}).out)["durable"][0]["name"], "orders");
 }
 
+TEST(Stats, ShowsTheStepsOfMiddlewareWhereThereAreSome) {
+  FakeWorld world;
+  world.nodes["127.0.0.1:7400"].answer_json("stats", R"({"node":"alpha","incarnation":7,"middleware":[
+    {"name":"no-tests","step":"where","on":"publish","type":"*","seen":30,"changed":0,"filtered":12,"limited":0,
+     "expired":0,"rejected":0}]})");
+  const std::string out = run(world, {"stats"}).out;
+  EXPECT_THAT(out, HasSubstr("FILTERED"));
+  EXPECT_THAT(out, HasSubstr("no-tests  publish  *"));
+  EXPECT_EQ(run(world, {"stats", "--by", "middleware", "-o", "csv"}).out,
+            "node,incarnation,name,step,on,type,seen,changed,filtered,limited,expired,rejected\n"
+            "alpha,7,no-tests,where,publish,*,30,0,12,0,0,0\n");
+  EXPECT_EQ(nlohmann::json::parse(run(world, {"stats", "--by", "middleware", "-j"}).out)["middleware"][0]["seen"], 30);
+}
+
 TEST(Stats, SectionsThatANodeHasNotAreLeftOut) {
   FakeWorld world;
   world.nodes["127.0.0.1:7400"].answer_json("stats", R"({"node":"alpha","journal":null,"spool":null,"durable":[]})");

@@ -28,7 +28,6 @@ TEST_P(AgentMistake, IsReportedWithItsPlace) {
 const std::string exec = "name = \"a\"\nexec = [\"prog\"]\n";
 const std::string feed = "name = \"a\"\nbuiltin = \"feed\"\n";
 const std::string subscribed = "[[agent.subscribe]]\ntype = \"demo.\"\n";
-const std::string later = ": this version has no filtered and no grouped subscriptions; remove the key";
 const std::string nowhere =
     "[[agent.subscribe]] of [[agent]] \"a\" durable: this mesh has no spool that could remember \"d\": [[topic]] \"*\" says "
     "spools = 0, nothing else asks for one, and there is no [spool]";
@@ -113,10 +112,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "node.toml:9: [[agent.subscribe]] of [[agent]] \"a\" type: \"demo.\" is subscribed twice"},
         Mistake{"SingleBrackets", exec + "[agent.subscribe]\ntype = \"demo.\"",
                 "node.toml:6: [[agent]] \"a\" subscribe: expected [[agent.subscribe]] tables, at most 256"},
-        Mistake{"WhereOfLater", exec + subscribed + "where = \"x\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" where" + later},
+        Mistake{"WhereIsNoText", exec + subscribed + "where = 5",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" where: expected a condition such as \"data.price > "
+                "100\", found the integer 5"},
+        Mistake{"WhereThatDoesNotParse", exec + subscribed + "where = \"data.price >\"",
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" where: 1:13: expected a field or a value, found the "
+                "end"},
         Mistake{"GroupOfLater", exec + subscribed + "group = \"x\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" group" + later}),
+                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" group: this version has no grouped subscriptions; "
+                "remove the key"}),
     [](const auto& mistake) { return mistake.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(

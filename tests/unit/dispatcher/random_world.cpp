@@ -12,6 +12,18 @@ void require(bool holds, const std::string& rule) {
   if (!holds) throw std::logic_error(rule);
 }
 
+/// A condition, and what the checkers know of it.
+struct Condition {
+  const char* text;
+  bool (*holds)(const EventSpec& event);
+};
+constexpr std::array<Condition, 4> conditions{{
+    {"key == 'x'", [](const EventSpec& event) { return event.key == "x"; }},
+    {"not key == 'x'", [](const EventSpec& event) { return event.key != "x"; }},
+    {"exists(key)", [](const EventSpec& event) { return !event.key.empty(); }},
+    {"data is not null", [](const EventSpec&) { return false; }},
+}};
+
 }  // namespace
 
 RandomWorld::RandomWorld(std::uint64_t seed, Weather weather) : random_(seed), weather_(weather), dispatcher_(seed) {
@@ -40,7 +52,10 @@ RandomWorld::RandomWorld(std::uint64_t seed, Weather weather) : random_(seed), w
   for (std::size_t s = 0; s < subscription_count; ++s) {
     agent_of_.push_back(static_cast<std::uint32_t>(random_.below(agent_count)));
     tier_of_.push_back(static_cast<Priority>(random_.below(4)));
-    dispatcher_.add_subscription({agent_of_.back()}, {Filter{}, tier_of_.back()});
+    condition_of_.push_back(random_.chance(0.4) ? std::optional(random_.below(conditions.size())) : std::nullopt);
+    SubscriptionSpec spec{Filter{}, tier_of_.back()};
+    if (const auto& one = condition_of_.back()) spec.where = Where::parse(conditions[*one].text).value();
+    dispatcher_.add_subscription({agent_of_.back()}, std::move(spec));
   }
   for (std::size_t s = 0, count = 1 + random_.below(4); s < count; ++s) {
     Stream stream{static_cast<Priority>(random_.below(4)), {}};
@@ -52,6 +67,13 @@ RandomWorld::RandomWorld(std::uint64_t seed, Weather weather) : random_(seed), w
   published_.resize(subscription_count);
   delivered_.resize(subscription_count);
   dead_.resize(subscription_count);
+  unwanted_.resize(subscription_count);
+}
+
+/// What does not decode is nobody's to judge.
+bool RandomWorld::is_wanted(std::uint32_t subscription, const EventSpec& event) const {
+  const auto& one = condition_of_[subscription];
+  return !one || event.bytes == broken || conditions[*one].holds(event);
 }
 
 void RandomWorld::step(std::uint64_t choice) {
@@ -123,8 +145,10 @@ void RandomWorld::offer(Rng& random) {
       const std::uint32_t id = route.subscription.value;
       Delivery& delivery = event.deliveries[id];
       delivery.booked = first + n >= route.booked_from;
-      if (tier_of_[id] == Priority::Critical) event.gates.insert(id);
+      const bool wanted = is_wanted(id, event.spec);
+      if (tier_of_[id] == Priority::Critical && wanted) event.gates.insert(id);
       if (delivery.booked) ++published_[id];
+      if (delivery.booked && !wanted) ++unwanted_[id];
     }
     offered_.push_back(std::move(event));
   }
@@ -185,6 +209,8 @@ void RandomWorld::on_task(const Task& task) {
     require(event.stream == event_of(task, 0).stream, "a run over two streams");
     require(task.lane == streams_[event.stream].lane, "wrong lane");
     require(task.attempt == delivery.attempts + 1, "attempts are not counted one by one");
+    require(gets_runs(task.agent) || is_wanted(id, event.spec), "handed over what its condition says no to");
+    require(gets_runs(task.agent) || !task.where, "a condition left for who gets no runs");
     require(tier_of_[id] == Priority::Critical || event.gates == event.gates_done, "a gate leaked");
   }
   const auto in_hand = std::ranges::count_if(running_, [&](const Running& other) {
@@ -267,9 +293,12 @@ void RandomWorld::report(std::size_t chosen, Rng* random) {
   std::vector<Answered> answers;
   OutcomeKind kind = OutcomeKind::Done;
   while (answers.size() < most && (kind == OutcomeKind::Done || kind == OutcomeKind::Stop ||
-                                   kind == OutcomeKind::Expired || kind == OutcomeKind::Undecodable)) {
+                                   kind == OutcomeKind::Expired || kind == OutcomeKind::Undecodable ||
+                                   kind == OutcomeKind::FilteredWhere)) {
     const auto k = static_cast<std::uint32_t>(answers.size());
-    const auto fate = fate_before_handling(*task.event(k), now_);
+    const auto fate = fate_before_handling(*task.event(k), now_, task.where);
+    require((fate == OutcomeKind::FilteredWhere) == !is_wanted(task.subscription.value, event_of(task, k).spec),
+            "the task's condition is not that of its subscription");
     kind = fate ? *fate : random != nullptr && random->chance(0.7) ? OutcomeKind::Done : draw_kind(random);
     if (!fate) on_given(task, k);
     on_ended(task, k, kind);
@@ -315,6 +344,9 @@ void RandomWorld::on_ended(const Task& task, std::uint32_t k, OutcomeKind kind) 
     case OutcomeKind::Undecodable: break;  // counted with its letter
     case OutcomeKind::Unfit:  // the same, and it was not given to the handler after all
     case OutcomeKind::UnknownVersion: --delivery.attempts; break;
+    case OutcomeKind::FilteredWhere: break;
+    case OutcomeKind::FilteredDuplicate:
+    case OutcomeKind::FilteredLimited: require(false, "filtered by what is not there");
   }
   delivery.over = true;
   const auto domain = domain_of(task, event);
@@ -367,6 +399,8 @@ void RandomWorld::check() {
     require(books.balance() == 0, "books out of balance");
     require(books.delivered == delivered_[id], "delivered is not what was answered done");
     require(books.dead == dead_[id], "dead is not what was rejected, exhausted or undecodable");
+    require(books.filtered.where <= unwanted_[id], "filtered what its condition says yes to");
+    require(books.filtered.duplicate + books.filtered.limited == 0, "filtered by what is not there");
     if (weather_ == Weather::Calm) require(books.lost_total() == 0, "lost without a reason");
   }
   if (++steps_ % 16 == 0) check_bounds();

@@ -75,6 +75,7 @@ class RandomWorld {
   std::optional<Domain> domain_of(const Task& task, const Offered& event) const;
   Offered& event_of(const Task& task, std::uint32_t k) { return offered_[task.sequence(k) - 1]; }
   Delivery& delivery_of(const Task& task, std::uint32_t k);
+  bool is_wanted(std::uint32_t subscription, const EventSpec& event) const;
   void check();
   void check_letters();
   void check_bounds();
@@ -87,13 +88,14 @@ class RandomWorld {
   std::vector<bool> up_;
   std::vector<std::uint32_t> agent_of_;  ///< by subscription
   std::vector<Priority> tier_of_;
+  std::vector<std::optional<std::size_t>> condition_of_;  ///< by subscription: its `where`, if it has one
   std::vector<Stream> streams_;
   std::vector<Offered> offered_;
   std::vector<Running> running_;
   std::vector<TaskId> old_tasks_;
   std::map<Domain, DeliveryName> open_;  ///< the delivery that holds a domain
   std::map<std::pair<std::uint32_t, Domain>, std::uint64_t> last_first_;  ///< last event first handed over
-  std::vector<std::uint64_t> published_, delivered_, dead_;  ///< booked, by subscription
+  std::vector<std::uint64_t> published_, delivered_, dead_, unwanted_;  ///< booked, by subscription
   std::uint64_t steps_ = 0;
 };
 

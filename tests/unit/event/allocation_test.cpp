@@ -8,6 +8,7 @@
 
 #include <legion/event/frame.hpp>
 #include <legion/event/types.hpp>
+#include <legion/event/where.hpp>
 
 #include "samples.hpp"
 #include "support/allocations.hpp"
@@ -67,6 +68,21 @@ TEST(Allocation, TheCounterCounts) {
   // A copy of the bytes, the frame, its views.
   EXPECT_EQ(allocations_of([bytes = frame_of({plain_event()})] { (void)(*Frame::decode(Bytes(bytes)))->events(); }),
             3u * rounds);
+}
+
+TEST(Allocation, AskingAConditionCostsNone) {
+  if (!test::allocations_are_counted) GTEST_SKIP();
+  const auto where = Where::parse("data.price in (1.5, 2) and key prefix 'k' and not data.legs[0].name matches '*a?' "
+                                  "and ext.shop contains 'x' or type != data.price or time > expires_at");
+  ASSERT_TRUE(where.has_value());
+  const WhereField field = WhereField::parse("data.price").value();
+  const FramePtr frame = Frame::decode(frame_of({full_event()})).value();
+  const EventView& event = frame->events()[0];
+  EXPECT_EQ(allocations_of([&] {
+              (void)where->matches(event);
+              (void)field.hash_of(event);
+            }),
+            0u);
 }
 
 TEST(Allocation, AReceivedFrameCostsNoneOnceThePoolIsWarm) {

@@ -44,7 +44,7 @@ struct HandlerId {
 class EmbeddedAgent {
  public:
   /// `filter`: a type ("trade.approved" or "TRADE_APPROVED"), a family ("trade.") or "*". Several handlers may take the
-  /// same events. Errors: InvalidArgument (filter, durable), Refused (a gate, a durable subscription or an agent
+  /// same events. Errors: InvalidArgument (filter, where, durable), Refused (a gate, a durable subscription or an agent
   /// without a coroutine getting its first one, when the node has started), Closed.
   Result<HandlerId> on(std::string_view filter, Handler handler, HandlerOptions options = {}) const;
   /// The struct says which type.

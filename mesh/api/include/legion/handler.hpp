@@ -125,6 +125,9 @@ struct HandlerOptions {
   /// Handlers of one event run by tier. Tier Critical makes it a gate: no lower tier of this node sees an event before
   /// every gate that matches it answered done.
   Priority tier = Priority::Normal;
+  /// Not empty: only events for which this condition holds (`data.size > 10 and key == "BTC"`; docs/protocol.md,
+  /// "Conditions"). A gate is not asked about the others.
+  std::string where{};
   /// Not empty: a durable subscription of this name (1 to 64 of a-z, 0-9 and -), unique in the mesh. It loses nothing
   /// that a spool has, and goes on where it was after a restart.
   std::string durable{};

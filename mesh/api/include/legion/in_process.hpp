@@ -15,6 +15,7 @@ class MemoryMesh;
 
 struct InProcessOptions {
   std::vector<TopicRule> topics{};  ///< as NodeOptions::topics
+  std::vector<MiddlewareSpec> middleware{};  ///< of every node, each with steps of its own
   std::array<std::size_t, 4> queue{8192, 8192, 8192, 8192};  ///< events waiting to be taken, by lane and node
   LogSink log{};                    ///< where lines go; empty: nowhere
 };
@@ -30,7 +31,8 @@ class InProcessMesh {
  public:
   explicit InProcessMesh(InProcessOptions options = {});
 
-  /// Events published while a node is not started reach it not. Errors: InvalidArgument (the name, or it is taken).
+  /// Events published while a node is not started reach it not. Errors: InvalidArgument (the name, or it is taken;
+  /// the middleware).
   Result<Node> add_node(std::string name, std::size_t workers = 2);
 
  private:

@@ -13,6 +13,7 @@
 #include <legion/agent.hpp>
 #include <legion/base/log.hpp>
 #include <legion/event/policy.hpp>
+#include <legion/middleware.hpp>
 #include <legion/publisher.hpp>
 #include <legion/statistics.hpp>
 
@@ -29,6 +30,7 @@ struct NodeOptions {
   /// At most 80 bytes.
   std::filesystem::path state_dir{};
   std::vector<TopicRule> topics{};  ///< as [[topic]] in TOML; the same on all nodes of a mesh
+  std::vector<MiddlewareSpec> middleware{};  ///< as [[middleware]] in TOML, and steps of the program's own
   /// No: this mesh has no spool. Nothing is kept for one, and confirmed types count as captured.
   enum class Spools : std::uint8_t { Expected, None } spools = Spools::Expected;
   Duration heartbeat_interval = std::chrono::seconds(1);

@@ -86,7 +86,8 @@ class Outgoing {
 /// publish_with_retry(). Ordering: what one thread publishes of one type, lane and shard is delivered in that order.
 /// Ownership: may outlive its node; everything is then answered with Closed.
 /// Errors: PublishResult says why an event was not taken: WouldBlock (the lane's queue or the confirmed journal is
-/// full), TooBig, Invalid and Refused (naming the member), Closed. What was taken is sent.
+/// full), TooBig, Invalid and Refused (naming the member), Filtered (by a middleware step, on purpose), Closed. What was
+/// taken is sent.
 class Publisher {
  public:
   /// Absent members are filled in: source, time (now), priority and expiry by the policy of the type.

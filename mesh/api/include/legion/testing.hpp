@@ -16,6 +16,7 @@ namespace legion {
 struct TestMeshOptions {
   WallTime start{1'767'225'600'000'000'000};  ///< what the clock shows to begin with: 2026-01-01
   std::vector<TopicRule> topics{};            ///< as NodeOptions::topics
+  std::vector<MiddlewareSpec> middleware{};   ///< of every node, each with steps of its own; by the clock of this mesh
   /// Held: events of confirmed types wait for TestMesh::confirm(), and those that are delivered after the confirm are
   /// delivered then.
   enum class Confirms : std::uint8_t { AtOnce, Held } confirms = Confirms::AtOnce;
@@ -46,7 +47,7 @@ class TestMesh {
   TestMesh(const TestMesh&) = delete;
   TestMesh& operator=(const TestMesh&) = delete;
 
-  /// Errors: InvalidArgument (the name, or it is taken). To be started as any node.
+  /// Errors: InvalidArgument (the name, or it is taken; the middleware). To be started as any node.
   Result<Node> add_node(std::string name);
 
   /// Handles what there is to handle at this moment, and what comes of it. How many times handlers were called.
