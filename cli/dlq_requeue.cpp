@@ -49,15 +49,42 @@ Result<NodeConnection*> Requeue::node_of(const std::string& name) {
 }
 
 Requeue::Outcome Requeue::requeue(const LetterRecord& letter) {
-  if (auto why = reason_to_skip(letter); !why.empty()) return {"skipped", std::move(why)};
   const std::string name = letter.agent.substr(0, letter.agent.find('/'));
+  const bool is_of_group = letter.subscription.contains('/');  // NAME/SHARE: somebody else may have the share now
+  const bool may_be_left = is_of_group && letter.state == LetterState::Requeued && !node_of(name);
+  if (auto why = reason_to_skip(letter); !why.empty() && !may_be_left) return {"skipped", std::move(why)};
   const auto node = node_of(name);
+  if (!node && is_of_group) return requeue_at_holder(letter, name, node.error());
   if (!node) return {"failed", node.error().message};
   if (dry_run_ == DryRun::Yes) return {"would_requeue", ""};
   const auto answer = (*node)->call("requeue", params_of(letter, requeues_max_), session_.options().timeout);
   if (answer) return {"requeued", ""};
-  if (is_of_the_node(answer.error().code)) nodes_.insert_or_assign(name, std::unexpected(answer.error()));
+  if (is_of_the_node(answer.error().code)) {
+    nodes_.insert_or_assign(name, std::unexpected(answer.error()));
+    if (is_of_group && answer.error().code == ErrorCode::Unreachable) {
+      return requeue_at_holder(letter, name, answer.error());
+    }
+  }
   return {"failed", answer.error().message};
+}
+
+/// Whoever holds the share takes the letter; all others say that they do not. `why`: the node of the letter is not there.
+Requeue::Outcome Requeue::requeue_at_holder(const LetterRecord& letter, const std::string& gone, const Error& why) {
+  if (!roster_) roster_ = session_.roster();
+  if (!*roster_) return {"failed", roster_->error().message};
+  const std::string nobody = why.message + ", and nobody has its share " + letter.subscription;
+  std::string refusal = nobody;
+  for (const Member& member : **roster_) {
+    if (member.name == gone || member.state != MemberState::Alive) continue;
+    const auto node = node_of(member.name);
+    if (!node) continue;
+    if (dry_run_ == DryRun::Yes) return {"would_requeue", "at whoever has share " + letter.subscription};
+    const auto answer = (*node)->call("requeue", params_of(letter, requeues_max_), session_.options().timeout);
+    if (answer) return {"requeued", "at " + member.name};
+    const bool is_no = answer.error().code == ErrorCode::Refused || answer.error().code == ErrorCode::WouldBlock;
+    if (is_no) refusal = member.name + ": " + answer.error().message;
+  }
+  return {"failed", refusal};
 }
 
 }  // namespace legion::cli

@@ -16,7 +16,8 @@ namespace legion::cli {
 
 enum class DryRun : std::uint8_t { No, Yes };
 
-/// Calls `requeue` at the node of the agent of each letter. A node that cannot be reached is tried once.
+/// Calls `requeue` at the node of the agent of each letter; of a share of a group whose node is gone, at whoever holds the
+/// share now. A node that cannot be reached is tried once.
 /// Thread: the command's. Bounds: one connection a node.
 class Requeue {
  public:
@@ -31,6 +32,7 @@ class Requeue {
   Outcome requeue(const LetterRecord& letter);
 
  private:
+  Outcome requeue_at_holder(const LetterRecord& letter, const std::string& gone, const Error& why);
   std::string reason_to_skip(const LetterRecord& letter) const;
   Result<NodeConnection*> node_of(const std::string& name);
   Result<std::unique_ptr<NodeConnection>> open(const std::string& name);

@@ -7,12 +7,14 @@
 #include <legion/cli/flags.hpp>
 #include <legion/cli/map_writer.hpp>
 #include <legion/cli/moments.hpp>
+#include <legion/cli/pending_groups.hpp>
 #include <legion/cli/pending_rows.hpp>
 #include <legion/cli/printable.hpp>
 #include <legion/cli/repeat.hpp>
 #include <legion/cli/row_output.hpp>
 #include <legion/cli/spool_choice.hpp>
 #include <legion/cli/verb.hpp>
+#include <legion/event/share.hpp>
 
 namespace legion::cli {
 namespace {
@@ -33,6 +35,7 @@ class Pending : public Verb {
     add_text(app, "--to", to_, "WHERE", "reset: now, beginning, a time, 5m (ago), or an event id");
     add_text(app, "--stream", stream_, "STREAM", "skip: this stream only, as ls shows it (default: all that are stalled)");
     add_count(app, "--through", through_, "skip: with --stream, everything up to this sequence (default: the gap it waits at)");
+    add_text(app, "--group", group_, "NAME", "ls: the shares of this group and its members, as its home knows them");
     add_text(app, "--spool", spool_, "NAME", "ask this spool (default: one that answers)");
     app.add_flag("--require", require_, "exit with 66 when there is no durable subscription");
     add_duration(app, "--watch", repeat_.interval, "look again every DURATION (1s when none is given)");
@@ -55,10 +58,15 @@ class Pending : public Verb {
                            (meant ? "; did you mean '" + *meant + "'?" : "; there are ls, rm, reset and skip"));
     }
     if (changes() && name_.empty()) return session.usage("pending " + action_ + ": a NAME is needed; pending lists them");
-    if (!name_.empty() && !is_subscription_name(name_)) {
+    if (!name_.empty() && !is_cursor_name(name_)) {
       return session.usage("pending: '" + name_ + "' cannot name a durable subscription");
     }
     if (changes() && (repeat_.interval || repeat_.count)) return session.usage("--watch and --count go with ls");
+    if (changes() && !group_.empty()) return session.usage("--group goes with ls");
+    if (!group_.empty() && (!name_.empty() || !is_group_name(group_))) {
+      return session.usage(name_.empty() ? "--group: '" + group_ + "' cannot name a group"
+                                         : "--group goes without a NAME");
+    }
     if (repeat_.count && !repeat_.interval) return session.usage("--count goes with --watch");
     if ((action_ == "reset") != !to_.empty()) {
       return session.usage(to_.empty() ? "pending reset: say --to now, beginning, a time or an event id"
@@ -130,15 +138,27 @@ class Pending : public Verb {
     if (!silent) return session.fail(silent.error());
     const auto spool = ask_spool(session, found);
     JsonTree rows = found.rows();
-    if (!name_.empty()) {
+    if (!name_.empty() || !group_.empty()) {
       JsonTree chosen = JsonTree::array();
       for (JsonTree& row : rows) {
-        if (text_of(row, "name") == name_) chosen.push_back(std::move(row));
+        const std::string name = text_of(row, "name");
+        const bool is_wanted = group_.empty() ? name == name_ : group_of(name) == group_;
+        if (is_wanted) chosen.push_back(std::move(row));
       }
       rows = std::move(chosen);
     }
+    JsonTree groups = JsonTree::array();
+    if (!group_.empty()) {
+      auto told = groups_of(session, group_, rows);
+      if (!told) return session.fail(told.error());
+      groups = std::move(*told);
+      if (session.output() == Output::Json || session.output() == Output::Jsonl) rows = groups;
+    }
     if (repeat_.interval && session.output() == Output::Table) begin_screen(session, turn);
-    if (!print_rows(session, rows, csv_)) print_table(session, rows);
+    if (!print_rows(session, rows, csv_)) {
+      print_table(session, rows);
+      print_groups(session, groups);
+    }
     session.out().flush();
     if (!spool && rows.empty()) return session.fail(spool.error());
     if (!spool) session.warn("only what the nodes say is shown: " + spool.error().message);
@@ -259,6 +279,7 @@ class Pending : public Verb {
   std::string to_;
   std::string stream_;
   std::optional<std::uint64_t> through_;
+  std::string group_;
   std::string spool_;
   bool require_ = false;
   RepeatOptions repeat_;

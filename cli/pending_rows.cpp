@@ -6,6 +6,7 @@
 #include <legion/base/units.hpp>
 #include <legion/cli/moments.hpp>
 #include <legion/event/frame.hpp>
+#include <legion/event/share.hpp>
 
 namespace legion::cli {
 namespace {
@@ -73,6 +74,7 @@ Result<void> PendingRows::add_node(const std::string& node, const JsonTree& answ
     const std::string state = text_of(subscription, "phase");
     if (state == "removed") continue;
     JsonTree& row = rows_.try_emplace(name, empty_row(name)).first->second;
+    if (state == "standby" && is_consumed(row)) continue;  // another member of the group has it
     if (state == "refused") {  // another node has it
       if (!is_consumed(row)) row["trouble"] = node + ": " + text_of(subscription, "trouble");
       continue;
@@ -131,10 +133,11 @@ Result<void> PendingRows::add_spool(SpoolQueries& spool, WallTime now) {
     if (is_consumed(row)) continue;
     row["generation"] = std::to_string(cursor.generation.counter) + '@' + cursor.generation.node;
     row["filter"] = cursor.filter;
-    const auto filter = Filter::parse(cursor.filter);
-    if (!filter) continue;
-    const auto tails = spool.tails(*filter);
+    const auto about = CursorFilter::parse(cursor.filter);
+    if (!about) continue;
+    auto tails = spool.tails(about->filter);
     if (!tails) return std::unexpected(tails.error());
+    std::erase_if(*tails, [&](const StreamTail& tail) { return !about->matches(tail.stream); });
     const Behind open = behind(cursor, *tails);
     row["pending"] = open.events;
     const auto age = oldest_age(spool, open.next, now);

@@ -135,6 +135,7 @@ Result<void> SpoolQueries::change_subscription(BytesView params) {
   return reply ? Result<void>{} : std::unexpected(reply.error());
 }
 
+Result<std::vector<GroupHome::View>> SpoolQueries::groups() { return ask(spool_question::groups()); }
 Result<SpoolInfo> SpoolQueries::info() { return ask(spool_question::info()); }
 Result<VerifyReport> SpoolQueries::verify(StoreReader::Depth depth) { return ask(spool_question::verify(depth)); }
 Result<std::uint64_t> SpoolQueries::backup(const std::string& path) { return ask(spool_question::backup(path)); }

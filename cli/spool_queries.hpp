@@ -13,6 +13,7 @@
 #include <legion/cli/spool_ask.hpp>
 #include <legion/runtime/spool_asker_questions.hpp>
 #include <legion/runtime/spool_queries.hpp>
+#include <legion/runtime/spool_queries_group.hpp>
 
 namespace legion::cli {
 
@@ -50,6 +51,8 @@ class SpoolQueries {
   /// A change to a durable subscription whose consumer is away.
   Result<void> change_subscription(BytesView params);
   Result<SpoolInfo> info();
+  /// Those it is the home of.
+  Result<std::vector<GroupHome::View>> groups();
   Result<VerifyReport> verify(StoreReader::Depth depth);
   /// To a path on the spool's host. Returns the bytes written.
   Result<std::uint64_t> backup(const std::string& path);

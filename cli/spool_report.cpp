@@ -54,6 +54,7 @@ JsonTree info_json(const std::string& name, const SpoolInfo& info) {
           {"quarantined", info.figures.quarantined},
           {"bytes_on_disk", info.figures.bytes_on_disk},
           {"dead_letters", info.figures.dead_letters},
+          {"stale_cursors", info.figures.stale_cursors},
           {"oldest", time_json(info.figures.oldest)},
           {"newest", time_json(info.figures.newest)},
           {"next_commit", info.figures.next_commit},

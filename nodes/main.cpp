@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
@@ -111,9 +113,40 @@ void wait_for_end(legion::NodeHost& node, int signals, const legion::LogSink& lo
   }
 }
 
+/// The names of durable subscriptions, and whose each is: those of the configuration are there first.
+using DurableNames = std::map<std::string, std::string>;
+
+DurableNames configured_names(const legion::NodeConfig& config) {
+  DurableNames names;
+  for (const legion::AgentConfig& agent : config.agents) {
+    for (const legion::SubscriptionOptions& one : legion::subscription_options(agent)) {
+      if (one.durable) names.emplace(one.durable->name, agent.name);
+    }
+  }
+  return names;
+}
+
+/// What the checks of the configuration say of names in TOML, for those that a plugin asks for by itself.
+legion::Result<void> check_names(const legion::NodeConfig& config, const std::string& plugin,
+                                 const std::vector<legion::SubscriptionOptions>& wanted, DurableNames& names) {
+  for (const legion::SubscriptionOptions& one : wanted) {
+    if (!one.durable) continue;
+    const std::string title =
+        "the plugin's handler of " + one.spec.filter.text() + ": durable = \"" + one.durable->name + "\"";
+    if (!legion::expects_spools(config)) {
+      return legion::fail(legion::ErrorCode::Configuration, title + ": this mesh has no spool that could remember it");
+    }
+    const auto [first, is_new] = names.emplace(one.durable->name, plugin);
+    if (is_new) continue;
+    return legion::fail(legion::ErrorCode::Configuration,
+                        title + " is already the name of one of agent " + first->second);
+  }
+  return {};
+}
+
 /// A plugin may say by itself what it subscribes to.
 legion::Result<void> add_agent(legion::NodeHost& node, const legion::NodeConfig& config,
-                               const legion::AgentConfig& agent) {
+                               const legion::AgentConfig& agent, DurableNames& names) {
   auto made = legion::make_agent(agent, config.node.name);
   if (!made) return std::unexpected(made.error());
   legion::AgentSpec spec = legion::agent_spec(agent);
@@ -121,8 +154,12 @@ legion::Result<void> add_agent(legion::NodeHost& node, const legion::NodeConfig&
   legion::PluginAgent* plugin = nullptr;
   if (const auto* host = std::get_if<legion::PluginConfig>(&agent.host)) {
     plugin = static_cast<legion::PluginAgent*>(made->get());
+    const bool own = subscriptions.empty();
     auto wanted = plugin->subscriptions(std::move(subscriptions));
     if (!wanted) return std::unexpected(wanted.error());
+    if (own) {
+      if (auto checked = check_names(config, agent.name, *wanted, names); !checked) return checked;
+    }
     subscriptions = std::move(*wanted);
     const bool waits = plugin->answers() == legion::Agent::Answers::Later;
     if (waits && host->handler_timeout > legion::Duration{0}) spec.handler_timeout = host->handler_timeout;
@@ -142,13 +179,14 @@ int run(const legion::NodeConfig& config, int signals, const legion::LogSink& lo
   log(legion::LogLevel::Info, "legion-node " + std::string(legion::product_version()) + ", node " + config.node.name +
                                   ", config " + legion::config_digest(config) + "; " + legion::confirm_meaning(config));
   for (const auto& note : config.notes) log(legion::LogLevel::Warn, note);
+  DurableNames names = configured_names(config);
   for (const legion::AgentConfig& agent : config.agents) {
     if (const auto* remote = std::get_if<legion::RemoteConfig>(&agent.host)) {
       (*node)->add_remote_agent(legion::agent_spec(agent), legion::remote_options(*remote),
                                 legion::subscription_options(agent));
       continue;
     }
-    if (const auto added = add_agent(**node, config, agent); !added) {
+    if (const auto added = add_agent(**node, config, agent, names); !added) {
       log(legion::LogLevel::Error, "agent " + agent.name + ": " + added.error().message);
       return exit_code_of(added.error());
     }

@@ -1,6 +1,7 @@
 #include <legion/api/backend.hpp>
 
 #include <algorithm>
+#include <set>
 
 #include <legion/base/ids.hpp>
 
@@ -50,9 +51,42 @@ Result<std::shared_ptr<HandlerTable>> AgentTables::add(std::string_view name, Ag
   return tables_.emplace_back(std::make_shared<HandlerTable>(node_, std::string(name), options, target_, log_));
 }
 
+Result<void> AgentTables::remove(std::string_view name) {
+  std::shared_ptr<HandlerTable> table;
+  for (const auto& one : all()) {
+    if (one->name() == name) table = one;
+  }
+  if (!table) return fail(ErrorCode::NotFound, "there is no agent " + std::string(name.substr(0, 80)));
+  if (auto left = table->leave(); !left) return left;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase(tables_, table);
+  }
+  table->end();
+  return {};
+}
+
+Result<void> AgentTables::check_durables() const {
+  std::set<std::string> names;
+  for (const auto& table : all()) {
+    for (const std::string& durable : table->durables()) {
+      if (names.insert(durable).second) continue;
+      return fail(ErrorCode::InvalidArgument,
+                  "agent " + table->name() + ": durable = \"" + durable + "\" is taken by a handler of another agent");
+    }
+  }
+  return {};
+}
+
 std::vector<std::shared_ptr<HandlerTable>> AgentTables::all() const {
   const std::lock_guard lock(mutex_);
   return tables_;
+}
+
+bool AgentTables::may_stop() const {
+  if (std::ranges::none_of(all(), [](const auto& table) { return table->is_calling(); })) return true;
+  if (log_) log_(LogLevel::Error, "stop() inside a handler of node " + node_ + " would wait for itself: not stopped");
+  return false;
 }
 
 void AgentTables::end() {

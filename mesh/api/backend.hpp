@@ -21,6 +21,7 @@ class Backend {
 
   virtual const std::string& name() const = 0;
   virtual Result<EmbeddedAgent> add_agent(std::string_view name, AgentOptions options) = 0;
+  virtual Result<void> remove_agent(std::string_view name) = 0;
   virtual const std::shared_ptr<PublishTarget>& target() const = 0;
   virtual Result<void> start() = 0;
   virtual bool is_open() const = 0;
@@ -39,10 +40,16 @@ class AgentTables {
 
   /// Errors: as Node::add_agent(), but for whether agents may still come.
   Result<std::shared_ptr<HandlerTable>> add(std::string_view name, AgentOptions options);
+  /// The agent leaves its node, its handlers are destroyed. Errors: NotFound, and as HandlerTable::leave().
+  Result<void> remove(std::string_view name);
   const std::shared_ptr<PublishTarget>& target() const { return target_; }
   std::vector<std::shared_ptr<HandlerTable>> all() const;
+  /// Whether no two handlers want a durable subscription of one name. Errors: InvalidArgument.
+  Result<void> check_durables() const;
   /// Destroys the handlers of all.
   void end();
+  /// Whether the node may be stopped on this thread; if not, that is in the log.
+  bool may_stop() const;
 
   Statistics statistics(const DispatcherStats& dispatch, const Intake& intake) const;
 

@@ -12,6 +12,8 @@ const HandlerSlot*& innermost() {
 
 }  // namespace
 
+const HandlerSlot* HandlerSlot::current() { return innermost(); }
+
 HandlerSlot::HandlerSlot(HandlerId given, Filter wanted, Handler handler, HandlerOptions opts)
     : number(given),
       filter(std::move(wanted)),
@@ -39,15 +41,19 @@ HandlerSlot::Entered::Entered(HandlerSlot& slot) : slot_(slot), outer_(innermost
 HandlerSlot::Entered::~Entered() {
   innermost() = outer_;
   if (slot_.inside_.fetch_sub(1) != 1 || !slot_.removed_.load()) return;
-  slot_.release_once();
+  if (slot_.left_to_handlers_.load()) slot_.release_once();
   slot_.inside_.notify_all();
 }
 
 void HandlerSlot::remove() {
+  if (innermost() == nullptr) {
+    removed_.store(true);
+    for (std::uint32_t inside = inside_.load(); inside != 0; inside = inside_.load()) inside_.wait(inside);
+    return release_once();
+  }
+  left_to_handlers_.store(true);
   removed_.store(true);
-  if (innermost() == this) return;  // it is released when it has returned
-  for (std::uint32_t inside = inside_.load(); inside != 0; inside = inside_.load()) inside_.wait(inside);
-  release_once();
+  if (inside_.load() == 0) release_once();
 }
 
 void HandlerSlot::release_once() {

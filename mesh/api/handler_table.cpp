@@ -137,18 +137,27 @@ Result<void> HandlerTable::check(const Filter& filter, const HandlerOptions& opt
 Result<HandlerId> HandlerTable::add(std::string_view filter, Handler handler, HandlerOptions options) {
   const auto parsed = Filter::parse(filter);
   if (!parsed) return fail(parsed.error().code, "agent " + name_ + ": " + parsed.error().message);
+  std::shared_ptr<HandlerSlot> slot;  // outlives the locks: what it holds may call back when it goes
+  const std::lock_guard changing(change_mutex_);
+  Phase phase{};
+  {
+    const std::lock_guard lock(mutex_);
+    phase = phase_;
+    if (phase != Phase::Building) {
+      if (auto may = check_late(parsed->text(), handler, options); !may) return std::unexpected(may.error());
+    }
+    if (auto checked = check(*parsed, options); !checked) return std::unexpected(checked.error());
+    slot = std::make_shared<HandlerSlot>(HandlerId{next_number_++}, *parsed, std::move(handler), std::move(options));
+    slots_.push_back(slot);
+  }
+  Result<void> done{};
+  if (phase == Phase::Waiting) done = begin_now(*running_);
+  if (phase == Phase::Begun) done = subscribe(slot);
+  if (done) return slot->number;
   const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::Building) {
-    if (auto may = check_late(parsed->text(), handler, options); !may) return std::unexpected(may.error());
-  }
-  if (auto checked = check(*parsed, options); !checked) return std::unexpected(checked.error());
-  const HandlerId number{next_number_++};
-  const auto slot = std::make_shared<HandlerSlot>(number, *parsed, std::move(handler), std::move(options));
-  if (phase_ == Phase::Attached) {
-    if (auto subscribed = subscribe(*slot); !subscribed) return std::unexpected(subscribed.error());
-  }
-  slots_.push_back(slot);
-  return number;
+  std::erase(slots_, slot);
+  return fail(done.error().code,
+              "agent " + name_ + ", handler of " + slot->filter.text() + ": " + done.error().message);
 }
 
 Result<void> HandlerTable::check_late(const std::string& filter, const Handler& handler,
@@ -156,13 +165,18 @@ Result<void> HandlerTable::check_late(const std::string& filter, const Handler& 
   const std::string title = "agent " + name_ + ", handler of " + filter + ": ";
   if (phase_ == Phase::Over) return fail(ErrorCode::Closed, title + "its node has stopped");
   if (phase_ == Phase::Fixed) {
-    return fail(ErrorCode::Refused, title + "handlers of a node on the network are added before start()");
+    return fail(ErrorCode::Refused, title + "handlers of a plugin are added when it is set up");
   }
   if (options.tier == Priority::Critical) {
     return fail(ErrorCode::Refused, title + "a gate is added before start(), so that nothing passes it by");
   }
-  if (handler.coroutine && answers_at_once()) {
-    return fail(ErrorCode::Refused, title + "the first coroutine of an agent is added before start()");
+  if (!options.durable.empty()) {
+    return fail(ErrorCode::Refused, title + "durable = \"" + options.durable +
+                                        "\" is added before start(): what is in hands has to be known after a crash");
+  }
+  if (phase_ == Phase::Begun && handler.coroutine && answers_at_once()) {
+    return fail(ErrorCode::Refused, title + "the first coroutine of an agent whose other handlers are functions is "
+                                            "added before start(); another agent may have it");
   }
   return {};
 }
@@ -170,19 +184,33 @@ Result<void> HandlerTable::check_late(const std::string& filter, const Handler& 
 Result<void> HandlerTable::remove(HandlerId handler) {
   std::shared_ptr<HandlerSlot> slot;
   {
-    const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find_if(slots_, [&](const auto& one) { return one->number == handler; });
-    if (found == slots_.end()) {
-      return fail(ErrorCode::NotFound, "agent " + name_ + " has no handler " + std::to_string(handler.value));
+    const std::lock_guard changing(change_mutex_);
+    std::vector<SubscriptionId> subscriptions;
+    RunningNode* node = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::ranges::find_if(slots_, [&](const auto& one) { return one->number == handler; });
+      if (found == slots_.end()) {
+        return fail(ErrorCode::NotFound, "agent " + name_ + " has no handler " + std::to_string(handler.value));
+      }
+      if (durable_.contains(found->get())) {
+        return fail(ErrorCode::Refused, "agent " + name_ + ", handler of " + (*found)->filter.text() +
+                                            ": a durable subscription stays until the node stops, for what nobody "
+                                            "handles must not count as done");
+      }
+      slot = *found;
+      slots_.erase(found);
+      if (phase_ != Phase::Building) removed_.push_back(slot);
+      node = running_;
+      for (const auto& [subscription, of] : subscribed_) {
+        if (of == slot.get()) subscriptions.push_back(subscription);
+      }
     }
-    slot = *found;
-    slots_.erase(found);
-    if (phase_ != Phase::Building) removed_.push_back(slot);
-    for (const auto& [subscription, of] : subscribed_) {
-      if (of == slot.get() && running_ != nullptr) running_->close(subscription);
+    for (const SubscriptionId subscription : subscriptions) {
+      if (node != nullptr) node->unsubscribe(subscription);
     }
   }
-  slot->remove();
+  slot->remove();  // without a lock: it waits for handlers
   return {};
 }
 
@@ -247,22 +275,25 @@ std::vector<SubscriptionOptions> HandlerTable::freeze() {
   for (const auto& slot : slots_) {
     subscriptions.push_back(slot->subscription());
     chosen_.push_back(slot.get());
+    if (!slot->options.durable.empty()) durable_.insert(slot.get());
   }
   return subscriptions;
 }
 
-Result<void> HandlerTable::freeze_for(const std::vector<Filter>& subscriptions) {
+Result<void> HandlerTable::freeze_for(const std::vector<SubscriptionOptions>& subscriptions) {
   const std::lock_guard lock(mutex_);
   phase_ = Phase::Fixed;
   settle_answers();
-  for (const Filter& wanted : subscriptions) {
+  for (const SubscriptionOptions& subscription : subscriptions) {
+    const Filter& wanted = subscription.spec.filter;
     HandlerSlot* best = nullptr;
     for (const auto& slot : slots_) {
       if (!is_covered(wanted, slot->filter)) continue;
       if (best == nullptr || is_covered(slot->filter, best->filter)) best = slot.get();
     }
     if (best == nullptr) return fail(ErrorCode::Configuration, "no handler takes all of " + wanted.text());
-    chosen_.push_back(best);
+    chosen_.insert(chosen_.end(), subscription.group ? subscription.group->shares : 1, best);  // numbered by share
+    if (subscription.durable) durable_.insert(best);
   }
   return {};
 }
@@ -285,28 +316,72 @@ void HandlerTable::bind(SubscriptionId first) {
   }
 }
 
-void HandlerTable::prepare() {
-  const std::lock_guard lock(mutex_);
-  settle_answers();
+Result<void> HandlerTable::begin(RunningNode& node) {
+  const std::lock_guard changing(change_mutex_);
+  return begin_now(node);
 }
 
-Result<void> HandlerTable::attach(RunningNode& node, AgentId agent) {
+void HandlerTable::begin_with_first(RunningNode& node) {
+  const std::lock_guard changing(change_mutex_);
+  const std::lock_guard lock(mutex_);
+  if (phase_ != Phase::Building) return;
+  phase_ = Phase::Waiting;
+  running_ = &node;
+}
+
+Result<void> HandlerTable::begin_now(RunningNode& node) {
+  std::vector<std::shared_ptr<HandlerSlot>> slots;
+  std::vector<SubscriptionOptions> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::Building && phase_ != Phase::Waiting) return {};
+    settle_answers();
+    slots = slots_;
+    for (const auto& slot : slots) wanted.push_back(slot->subscription());
+  }
+  const auto agent =
+      node.begin(shared_from_this(), std::move(wanted), [&](SubscriptionId first) { number(first, slots); });
+  if (!agent) return std::unexpected(agent.error());
   const std::lock_guard lock(mutex_);
   running_ = &node;
-  agent_ = agent;
-  phase_ = Phase::Attached;
-  for (const auto& slot : slots_) {
-    if (auto subscribed = subscribe(*slot); !subscribed) return subscribed;
-  }
+  agent_ = *agent;
+  phase_ = Phase::Begun;
   return {};
 }
 
-Result<void> HandlerTable::subscribe(HandlerSlot& slot) {
-  const auto subscription = running_->add_subscription(agent_, slot.subscription());
-  if (!subscription) return fail(subscription.error().code, "agent " + name_ + ": " + subscription.error().message);
-  index_.set(*subscription, &slot);
-  subscribed_.emplace_back(*subscription, &slot);
-  running_->open(*subscription);
+Result<void> HandlerTable::subscribe(const std::shared_ptr<HandlerSlot>& slot) {
+  return running_->subscribe(agent_, slot->subscription(), [&](SubscriptionId first) { number(first, {slot}); });
+}
+
+/// On a thread of the node.
+void HandlerTable::number(SubscriptionId first, const std::vector<std::shared_ptr<HandlerSlot>>& slots) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& slot : slots) {
+    index_.set(first, slot.get());
+    subscribed_.emplace_back(first, slot.get());
+    if (!slot->options.durable.empty()) durable_.insert(slot.get());
+    ++first.value;
+  }
+}
+
+Result<void> HandlerTable::leave() {
+  const std::lock_guard changing(change_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::Begun) return {};
+    const auto stays = [&](const auto& slot) {
+      return durable_.contains(slot.get()) || slot->options.tier == Priority::Critical;
+    };
+    for (const auto* slots : {&slots_, &removed_}) {
+      const auto found = std::ranges::find_if(*slots, stays);
+      if (found == slots->end()) continue;
+      return fail(ErrorCode::Refused, "agent " + name_ + ", handler of " + (*found)->filter.text() +
+                                          ": an agent with a gate or a durable subscription stays until its node "
+                                          "stops");
+    }
+    phase_ = Phase::Over;
+  }
+  running_->remove(agent_);
   return {};
 }
 
@@ -334,12 +409,21 @@ void HandlerTable::end() {
   disconnect();
   std::vector<std::shared_ptr<HandlerSlot>> ended;
   {
+    const std::lock_guard changing(change_mutex_);  // nobody is with the node any more
     const std::lock_guard lock(mutex_);
     phase_ = Phase::Over;
     running_ = nullptr;
     ended = slots_;
   }
   for (const auto& slot : ended) slot->remove();
+}
+
+bool HandlerTable::is_calling() const {
+  const HandlerSlot* current = HandlerSlot::current();
+  if (current == nullptr) return false;
+  const std::lock_guard lock(mutex_);
+  const auto is_it = [&](const auto& slot) { return slot.get() == current; };
+  return std::ranges::any_of(slots_, is_it) || std::ranges::any_of(removed_, is_it);
 }
 
 std::optional<HandlerTable::Known> HandlerTable::known(SubscriptionId subscription) const {

@@ -4,10 +4,12 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,9 +52,12 @@ class HandlerSlot {
     bool entered_;
   };
 
-  /// Returns once nobody is in it, unless this thread is.
+  /// Returns once nobody is in it. On a thread that is in a handler, this or another, it does not wait: two handlers
+  /// that remove each other would wait for ever. The function then goes with the last who leaves.
   void remove();
   bool removed() const { return removed_.load(std::memory_order_acquire); }
+  /// The innermost of the handlers that this thread is in; null: none.
+  static const HandlerSlot* current();
   SubscriptionOptions subscription() const;
   /// Between enter and leave.
   const std::shared_ptr<Handler>& function() const { return function_; }
@@ -67,6 +72,7 @@ class HandlerSlot {
 
   std::atomic<std::uint32_t> inside_{0};
   std::atomic<bool> removed_{false};
+  std::atomic<bool> left_to_handlers_{false};  // to give the function up; else whoever removes it does
   std::atomic<bool> released_{false};
   std::shared_ptr<Handler> function_;  // shared with coroutines under way
 };
@@ -87,16 +93,23 @@ class SlotIndex {
   std::array<std::atomic<Chunk*>, subscriptions_max / chunk_size> chunks_{};
 };
 
-/// The node of a table, where handlers may come and go while it runs. Thread: any.
+/// The node of a table, where handlers may come and go while it runs. Thread: any, that of a handler too. It is asked
+/// without a lock that a handler or its own threads may need.
 class RunningNode {
  public:
+  /// Told, once and before any event is handed over, the number of the first subscription; the others follow it.
+  using Numbered = std::function<void(SubscriptionId first)>;
+
   virtual ~RunningNode() = default;
-  /// A number for a subscription that gets nothing yet. Errors: Refused.
-  virtual Result<SubscriptionId> add_subscription(AgentId agent, const SubscriptionOptions& wanted) = 0;
-  /// From the next event on.
-  virtual void open(SubscriptionId subscription) = 0;
-  /// Gets nothing more that is published from now on.
-  virtual void close(SubscriptionId subscription) = 0;
+  /// An agent that gets what it wants from now on, or from the start of the node. Errors: those of EmbeddedAgent::on()
+  /// that only the node knows of; then there is no agent.
+  virtual Result<AgentId> begin(std::shared_ptr<HandlerTable> table, std::vector<SubscriptionOptions> wanted,
+                                const Numbered& numbered) = 0;
+  virtual Result<void> subscribe(AgentId agent, SubscriptionOptions wanted, const Numbered& numbered) = 0;
+  /// It gets nothing more that arrives from now on.
+  virtual void unsubscribe(SubscriptionId subscription) = 0;
+  /// What the agent holds is lost.
+  virtual void remove(AgentId agent) = 0;
 };
 
 /// Thread: any, except where a function says otherwise. Errors: as EmbeddedAgent.
@@ -124,21 +137,26 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
   std::vector<SubscriptionOptions> freeze();
   /// The same where somebody else says what is subscribed to: each goes to the handler with the narrowest filter that
   /// covers it. Errors: Configuration naming a filter that none covers.
-  Result<void> freeze_for(const std::vector<Filter>& subscriptions);
+  Result<void> freeze_for(const std::vector<SubscriptionOptions>& subscriptions);
   /// After freeze_for(): the filters of handlers that get nothing.
   std::vector<std::string> unused() const;
   /// After freeze() or freeze_for(): the number of the first subscription; the others follow it.
   void bind(SubscriptionId first);
-  /// Instead of freeze() and bind(), in this order: settles answers_at_once() and spec() ...
-  void prepare();
-  /// ... and, once the node knows the agent, subscribes the handlers that are there, and later ones when they come.
-  /// Errors: those of the node.
-  Result<void> attach(RunningNode& node, AgentId agent);
+  /// Instead of freeze() and bind(), of a node where handlers come and go: those that are there are subscribed, later
+  /// ones when they come. `node` is there until end(). Idempotent. Errors: those of the node.
+  Result<void> begin(RunningNode& node);
+  /// The same once there is a first handler, which decides whether the agent answers at once.
+  void begin_with_first(RunningNode& node);
+  /// The agent goes: end() is to follow. Errors: Refused naming the handler, of a node that has begun, when one is
+  /// durable or a gate.
+  Result<void> leave();
   bool answers_at_once() const { return answers_ == Agent::Answers::AtOnce; }
   void start(AgentServices& services);
   void disconnect();
   /// Destroys the handlers. Nothing is delivered any more.
   void end();
+  /// Whether this thread is in one of its handlers.
+  bool is_calling() const;
   /// On a worker. As Agent::deliver().
   std::optional<Outcome> deliver(const Delivery& delivery);
   struct Known {
@@ -152,10 +170,13 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
   const std::shared_ptr<AnswerLine>& shared_line() const { return line_; }
 
  private:
-  enum class Phase : std::uint8_t { Building, Fixed, Attached, Over };
+  /// Waiting: for the first handler, of a node that runs. Begun: the node knows the agent, and handlers come and go.
+  enum class Phase : std::uint8_t { Building, Fixed, Waiting, Begun, Over };
   Result<void> check(const Filter& filter, const HandlerOptions& options) const;
   Result<void> check_late(const std::string& filter, const Handler& handler, const HandlerOptions& options) const;
-  Result<void> subscribe(HandlerSlot& slot);
+  Result<void> begin_now(RunningNode& node);
+  Result<void> subscribe(const std::shared_ptr<HandlerSlot>& slot);
+  void number(SubscriptionId first, const std::vector<std::shared_ptr<HandlerSlot>>& slots);
   void settle_answers();
 
   const std::string node_;
@@ -165,7 +186,10 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
   const LogSink log_;
   const std::shared_ptr<AnswerLine> line_ = std::make_shared<AnswerLine>();  // shared with answers that are due
 
-  mutable std::mutex mutex_;  // guards what follows, up to the next comment
+  // Held while handlers come, go or end, also while the node is asked for that; taken before mutex_.
+  std::mutex change_mutex_;
+
+  mutable std::mutex mutex_;  // guards what follows, up to the next comment; no node is asked under it
   Phase phase_ = Phase::Building;
   std::uint32_t next_number_ = 1;
   AgentServices* services_ = nullptr;
@@ -175,8 +199,9 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
   std::vector<std::shared_ptr<HandlerSlot>> slots_;  // that were not removed
   std::vector<std::shared_ptr<HandlerSlot>> removed_;  // whose number the node still knows
   std::vector<HandlerSlot*> chosen_;  // by freeze() and freeze_for(), in the order of the subscriptions
+  std::set<const HandlerSlot*> durable_;  // that have a durable subscription, whoever asked for it
   std::vector<std::pair<SubscriptionId, HandlerSlot*>> subscribed_;
-  RunningNode* running_ = nullptr;
+  RunningNode* running_ = nullptr;  // this and the next change under both locks
   AgentId agent_;
 
   SlotIndex index_;

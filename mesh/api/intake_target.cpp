@@ -5,6 +5,7 @@
 namespace legion {
 
 PublishResult IntakeTarget::publish(const Event& event, std::string_view as, PublishOptions options) {
+  guard_callbacks(options, log_);
   const WallTime time = event.time.ns == 0 ? read_wall_clock() : event.time;
   return intake_->publish(event, as, PublishedBy::Agent, options.priority_from, askers_of(options), time);
 }

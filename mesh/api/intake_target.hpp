@@ -13,7 +13,7 @@ namespace legion {
 /// By the clocks of the machine.
 class IntakeTarget final : public PublishTarget {
  public:
-  explicit IntakeTarget(std::shared_ptr<Intake> intake) : intake_(std::move(intake)) {}
+  IntakeTarget(std::shared_ptr<Intake> intake, LogSink log) : intake_(std::move(intake)), log_(std::move(log)) {}
 
   PublishResult publish(const Event& event, std::string_view as, PublishOptions options) override;
   Waited wait(Duration time) override;
@@ -23,6 +23,7 @@ class IntakeTarget final : public PublishTarget {
 
  private:
   const std::shared_ptr<Intake> intake_;  // shared with the node, which may be gone before
+  const LogSink log_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool closed_ = false;  // guarded by mutex_

@@ -62,6 +62,13 @@ void MemoryDispatch::agent_down(AgentId agent, std::string_view error) {
   changed();
 }
 
+void MemoryDispatch::remove_agent(AgentId agent, std::string_view error) {
+  const std::lock_guard lock(mutex_);
+  dispatcher_.on_agent_down(clock_(), agent, error);
+  dispatcher_.on_agent_removed(clock_(), agent, error);
+  changed();
+}
+
 void MemoryDispatch::start(std::size_t workers) {
   for (std::size_t i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
 }
@@ -120,7 +127,9 @@ bool MemoryDispatch::hand_over_next(std::unique_lock<std::mutex>& lock) {
     dispatcher_.on_answers(clock_(), task->id, answered, std::move(last));
   } else {
     EventPtr event = task->event();
-    auto outcome = steps != nullptr ? gone_through(*steps, *task, event, clock_()) : std::nullopt;
+    std::optional<Outcome> outcome;
+    if (guard_ != nullptr) outcome = guard_->run_of(task->frame->header()).refusal_of(*event);
+    if (!outcome && steps != nullptr) outcome = gone_through(*steps, *task, event, clock_());
     if (!outcome) outcome = agent.deliver({task->id, task->subscription, std::move(event), task->attempt});
     lock.lock();
     if (outcome) dispatcher_.on_outcome(clock_(), task->id, std::move(*outcome));
@@ -133,18 +142,23 @@ Outcome MemoryDispatch::handle_run(Agent& agent, const Task& task, const Dispatc
                                    std::vector<Answered>& answered) {
   Outcome outcome = Outcome::done();
   Now before = clock_();
+  std::optional<SchemaGuard::Run> schemas;
+  if (guard_ != nullptr) schemas = guard_->run_of(task.frame->header());
   for (std::uint32_t k = 0; k < task.count; ++k) {
     EventPtr event = task.event(k);
     if (const auto fate = fate_before_handling(*event, before, task.where)) {
       answered.push_back({.kind = *fate});
       continue;
     }
+    if (auto refusal = schemas ? schemas->refusal_of(*event) : std::nullopt) {
+      answered.push_back({.kind = refusal->kind});
+      return std::move(*refusal);
+    }
     auto answer = steps != nullptr ? gone_through(*steps, task, event, before) : std::nullopt;
     if (answer && !is_handled(answer->kind)) {
       answered.push_back({.kind = answer->kind});
       if (answer->error.empty()) continue;
-      outcome = std::move(*answer);  // whose text is told with the last one
-      break;
+      return std::move(*answer);  // whose text is told with the last one
     }
     if (!answer) answer = agent.deliver({task_of(task, k), task.subscription, event, task.attempt});
     const Now after = clock_();

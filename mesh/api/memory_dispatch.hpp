@@ -15,6 +15,7 @@
 #include <legion/core/dispatcher.hpp>
 #include <legion/runtime/agent.hpp>
 #include <legion/runtime/middleware_chains.hpp>
+#include <legion/runtime/schema_guard.hpp>
 
 namespace legion {
 
@@ -25,6 +26,10 @@ class MemoryDispatch {
   MemoryDispatch(std::function<Now()> clock, std::uint64_t seed);
   ~MemoryDispatch();
 
+  /// Before the first agent: events are compared with what their types declare before they are handed over. `guard`
+  /// outlives this.
+  void watch(const SchemaGuard& guard) { guard_ = &guard; }
+
   /// `agent` outlives this.
   AgentId add_agent(AgentSpec spec, Agent* agent);
   /// `chain`: the steps before its handler, or null.
@@ -34,6 +39,7 @@ class MemoryDispatch {
   void complete(TaskId task, Outcome outcome);
   void agent_up(AgentId agent);
   void agent_down(AgentId agent, std::string_view error);
+  void remove_agent(AgentId agent, std::string_view error);
 
   void start(std::size_t workers);
   /// What is in hands is finished first. Idempotent.
@@ -58,6 +64,7 @@ class MemoryDispatch {
   void changed();
 
   const std::function<Now()> clock_;
+  const SchemaGuard* guard_ = nullptr;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   Dispatcher dispatcher_;

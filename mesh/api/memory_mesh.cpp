@@ -7,29 +7,14 @@
 #include <legion/base/assert.hpp>
 #include <legion/base/ids.hpp>
 #include <legion/base/threads.hpp>
-#include <legion/event/msgpack_writer.hpp>
+#include <legion/runtime/latch.hpp>
+#include <legion/runtime/letter_words.hpp>
 
 namespace legion {
 
 namespace {
 
 constexpr std::size_t events_per_take = 1024;
-
-Bytes letter_data(const std::string& id, const Death& death) {
-  MsgpackWriter data;
-  data.map(5);
-  data.str("event");
-  data.str(id);
-  data.str("agent");
-  data.str(death.agent);
-  data.str("reason");
-  data.str(to_string(death.reason));
-  data.str("attempts");
-  data.uint(death.attempts);
-  data.str("error");
-  data.str(death.error);
-  return data.take();
-}
 
 std::string stream_of(const FrameHeader& header) {
   std::string name(header.origin);
@@ -235,19 +220,24 @@ bool MemoryMesh::run_callbacks() {
   return !callbacks.empty();
 }
 
+void MemoryMesh::finish_callbacks() {
+  if (!executor_) return;
+  const auto done = std::make_shared<Latch>();  // with the executor
+  executor_->post([done] { done->set(); });
+  while (!done->wait(1s)) {
+  }
+}
+
 // --- dead letters
 // -----------------------------------------------------------------------------------------------------
 
 void MemoryMesh::on_letters(MemoryNode& node, std::vector<DeadLetter> letters) {
   for (DeadLetter& letter : letters) {
-    const std::string id = letter.event->id_string();
-    node.log(LogLevel::Error, "dead letter: " + id + " for " + letter.death.agent + " after " +
-                                  std::to_string(letter.death.attempts) + " attempts (" +
-                                  std::string(to_string(letter.death.reason)) + "): " + letter.death.error);
+    node.log(LogLevel::Error, line_of(letter));
     if (letter.event->type != "system.dead_letter") {
       Event event;
       event.type = "system.dead_letter";
-      event.data = letter_data(id, letter.death);
+      event.data = data_of(letter);
       node.intake().publish(event, "!node", PublishedBy::Node, PublishOptions::PriorityFrom::Policy, {},
                             options_.clock().wall);
     }

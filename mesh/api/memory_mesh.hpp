@@ -15,6 +15,7 @@
 #include <legion/core/dispatcher_types.hpp>
 #include <legion/event/frame_pool.hpp>
 #include <legion/event/policy.hpp>
+#include <legion/event/schema.hpp>
 #include <legion/runtime/executor.hpp>
 #include <legion/runtime/intake.hpp>
 
@@ -36,6 +37,7 @@ class MemoryMesh {
     enum class History : bool { Forgotten, Kept } history = History::Forgotten;
     std::vector<TopicRule> topics{};
     std::vector<MiddlewareSpec> middleware{};
+    std::vector<EventSchema> types{};  ///< declared besides the built-in ones
     Intake::Capacity queue{8192, 8192, 8192, 8192};
     std::uint64_t journal_bytes = 64ull << 20;  ///< what unconfirmed events may take per node
     std::uint64_t seed = 1;
@@ -77,6 +79,8 @@ class MemoryMesh {
   bool turn();
   /// By hand: what is to be called back. Whether there was anything.
   bool run_callbacks();
+  /// With threads: returns once everything that was to be called back by now has been. Not from a callback.
+  void finish_callbacks();
 
   /// Of Confirms::Held: settles what waits, oldest first. How many events.
   std::size_t settle(Confirm::Status status);

@@ -1,8 +1,8 @@
 #include <legion/api/memory_node.hpp>
 
 #include <algorithm>
-#include <limits>
 
+#include <legion/api/schemas.hpp>
 #include <legion/base/assert.hpp>
 
 namespace legion {
@@ -20,10 +20,11 @@ constexpr Duration drain_look = 1ms;
 // -----------------------------------------------------------------------------------------------------
 
 MemoryTarget::MemoryTarget(std::shared_ptr<Intake> intake, std::function<Now()> clock,
-                           std::function<bool(Duration)> pass)
-    : intake_(std::move(intake)), clock_(std::move(clock)), pass_(std::move(pass)) {}
+                           std::function<bool(Duration)> pass, LogSink log)
+    : intake_(std::move(intake)), clock_(std::move(clock)), pass_(std::move(pass)), log_(std::move(log)) {}
 
 PublishResult MemoryTarget::publish(const Event& event, std::string_view as, PublishOptions options) {
+  if (!pass_) guard_callbacks(options, log_);
   const WallTime time = event.time.ns == 0 ? clock_().wall : event.time;
   return intake_->publish(event, as, PublishedBy::Agent, options.priority_from, askers_of(options), time);
 }
@@ -92,29 +93,39 @@ Result<std::unique_ptr<Backend>> MemoryNode::create(std::shared_ptr<MemoryMesh> 
   if (const auto checked = check_middleware(mesh->options().middleware); !checked) {
     return std::unexpected(checked.error());
   }
+  const auto schemas = schemas_of(mesh->options().types);
+  if (!schemas) return std::unexpected(schemas.error());
   const auto incarnation = mesh->claim(options.name);
   if (!incarnation) return std::unexpected(incarnation.error());
-  return std::unique_ptr<Backend>(new MemoryNode(std::move(mesh), std::move(options), *incarnation));
+  return std::unique_ptr<Backend>(new MemoryNode(std::move(mesh), std::move(options), *incarnation, *schemas));
 }
 
-MemoryNode::MemoryNode(std::shared_ptr<MemoryMesh> mesh, Options options, Incarnation incarnation)
+MemoryNode::MemoryNode(std::shared_ptr<MemoryMesh> mesh, Options options, Incarnation incarnation,
+                       const SchemaTable& schemas)
     : mesh_(std::move(mesh)),
       options_(std::move(options)),
-      middleware_(std::make_shared<MiddlewareChains>(
-          mesh_->options().middleware, hooks_of(std::make_shared<const SchemaTable>(SchemaTable::built_in())))),
+      schemas_(std::make_shared<const SchemaGuard>(
+          options_.name, schemas, PolicyTable(mesh_->options().topics),
+          [sink = mesh_->options().log, name = options_.name](LogLevel level, std::string_view text) {
+            if (sink) sink(level, name + ": " + std::string(text));
+          })),
+      middleware_(std::make_shared<MiddlewareChains>(mesh_->options().middleware,
+                                                     hooks_of(std::make_shared<const SchemaTable>(schemas)))),
       intake_(std::make_shared<Intake>(options_.name, PolicyTable(mesh_->options().topics), mesh_->options().queue,
                                        mesh_->options().journal_bytes,
                                        [signal = mesh_->signal()] { signal->raise(); })),
-      memory_target_(std::make_shared<MemoryTarget>(intake_, mesh_->options().clock, options_.pass)),
+      memory_target_(std::make_shared<MemoryTarget>(intake_, mesh_->options().clock, options_.pass, mesh_->options().log)),
       egress_({options_.name, incarnation}, {}),
       dispatch_(mesh_->options().clock, mesh_->options().seed + incarnation),
       agents_(options_.name, memory_target_, mesh_->options().log) {
+  intake_->watch(schemas_);
   intake_->set_middleware(middleware_, mesh_->options().clock);
+  dispatch_.watch(*schemas_);
   dispatch_.on_letters = [this](std::vector<DeadLetter> letters) { mesh_->on_letters(*this, std::move(letters)); };
 }
 
 MemoryNode::~MemoryNode() {
-  stop();
+  end();
   mesh_->release(options_.name);
 }
 
@@ -123,33 +134,21 @@ void MemoryNode::log(LogLevel level, std::string_view text) const {
 }
 
 Result<EmbeddedAgent> MemoryNode::add_agent(std::string_view name, AgentOptions options) {
+  const std::lock_guard lock(start_mutex_);
   if (phase_ == Phase::Stopped) return fail(ErrorCode::Closed, "the node has stopped");
   auto table = agents_.add(name, options);
   if (!table) return std::unexpected(table.error());
-  if (phase_ == Phase::Started) {
-    if (auto begun = begin(**table); !begun) return std::unexpected(begun.error());
-  }
+  if (phase_ == Phase::Started) (*table)->begin_with_first(*this);
   return EmbeddedAgent(std::move(*table));
 }
 
-Result<void> MemoryNode::begin(HandlerTable& table) {
-  table.prepare();
-  auto made = std::make_unique<Services>(*this, table.shared_from_this());
-  Services& services = *made;
-  {
-    const std::lock_guard lock(mutex_);
-    services_.push_back(std::move(made));
-  }
-  if (auto attached = table.attach(*this, services.id()); !attached) return attached;
-  table.start(services);
-  return {};
-}
-
 Result<void> MemoryNode::start() {
+  const std::lock_guard lock(start_mutex_);
   if (phase_ != Phase::Building) return fail(ErrorCode::Refused, "the node was started before");
+  if (auto checked = agents_.check_durables(); !checked) return checked;
   // All gates are there before the first event of any agent.
   for (const auto& table : agents_.all()) {
-    if (auto begun = begin(*table); !begun) return begun;
+    if (auto begun = table->begin(*this); !begun) return begun;
   }
   phase_ = Phase::Started;
   if (mesh_->options().runs == MemoryMesh::Runs::ByThreads) dispatch_.start(std::max<std::size_t>(options_.workers, 1));
@@ -158,38 +157,76 @@ Result<void> MemoryNode::start() {
   return {};
 }
 
-Result<SubscriptionId> MemoryNode::add_subscription(AgentId agent, const SubscriptionOptions& wanted) {
-  if (wanted.durable && wanted.durable->start.kind != SubscriptionStart::Kind::Now) {
-    return fail(ErrorCode::Refused,
-                "durable = \"" + wanted.durable->name + "\": a mesh in memory has no past to start from; start now");
-  }
-  const std::lock_guard lock(mutex_);
-  if (subscriptions_.size() >= SlotIndex::subscriptions_max) {
-    return fail(ErrorCode::Refused, "this node has had 16384 handlers, and numbers are not used again");
-  }
-  const auto of = std::ranges::find_if(services_, [&](const auto& one) { return one->id() == agent; });
-  const std::string& agent_name = (*of)->table().name();
-  const SubscriptionId subscription =
-      dispatch_.add_subscription(agent, wanted.spec, middleware_->for_subscription(agent_name, wanted.spec.tier));
-  LEGION_ASSERT(subscription.value == subscriptions_.size());
-  subscriptions_.push_back({wanted.spec.filter});
-  return subscription;
-}
+// --- handlers that come and go ----------------------------------------------------------------------------------------
 
-void MemoryNode::open(SubscriptionId subscription) {
+Result<AgentId> MemoryNode::begin(std::shared_ptr<HandlerTable> table, std::vector<SubscriptionOptions> wanted,
+                                  const Numbered& numbered) {
+  if (auto room = check_room(wanted.size()); !room) return std::unexpected(room.error());
+  for (const SubscriptionOptions& one : wanted) {
+    if (!one.durable || one.durable->start.kind == SubscriptionStart::Kind::Now) continue;
+    return fail(ErrorCode::Refused, "agent " + table->name() + ", handler of " + one.spec.filter.text() +
+                                        ": durable = \"" + one.durable->name +
+                                        "\": a mesh in memory has no past to start from; start now");
+  }
+  auto made = std::make_unique<Services>(*this, table);
+  Services& services = *made;
   {
     const std::lock_guard lock(mutex_);
-    subscriptions_[subscription.value].state = Subscribed::State::Open;
+    services_.push_back(std::move(made));
+  }
+  open(services.id(), wanted, numbered);
+  table->start(services);
+  return services.id();
+}
+
+Result<void> MemoryNode::subscribe(AgentId agent, SubscriptionOptions wanted, const Numbered& numbered) {
+  if (auto room = check_room(1); !room) return room;
+  open(agent, {std::move(wanted)}, numbered);
+  return {};
+}
+
+Result<void> MemoryNode::check_room(std::size_t more) const {
+  const std::lock_guard lock(mutex_);
+  if (subscriptions_.size() + more <= SlotIndex::subscriptions_max) return {};
+  return fail(ErrorCode::Refused, "node " + options_.name + " has had " + std::to_string(subscriptions_.size()) +
+                                      " handlers, of " + std::to_string(SlotIndex::subscriptions_max) +
+                                      " that it can have; numbers are not used again");
+}
+
+void MemoryNode::open(AgentId agent, const std::vector<SubscriptionOptions>& wanted, const Numbered& numbered) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto of = std::ranges::find_if(services_, [&](const auto& known) { return known->id() == agent; });
+    const std::string& agent_name = (*of)->table().name();
+    const SubscriptionId first{static_cast<std::uint32_t>(subscriptions_.size())};
+    for (const SubscriptionOptions& one : wanted) {
+      auto chain = middleware_->for_subscription(agent_name, one.spec.tier);
+      const SubscriptionId subscription = dispatch_.add_subscription(agent, one.spec, std::move(chain));
+      LEGION_ASSERT(subscription.value == subscriptions_.size());
+      subscriptions_.push_back({.filter = one.spec.filter, .agent = agent});
+    }
+    numbered(first);
   }
   mesh_->routes_changed();
 }
 
-void MemoryNode::close(SubscriptionId subscription) {
+void MemoryNode::unsubscribe(SubscriptionId subscription) {
   {
     const std::lock_guard lock(mutex_);
     subscriptions_[subscription.value].state = Subscribed::State::Closed;
   }
   mesh_->routes_changed();
+}
+
+void MemoryNode::remove(AgentId agent) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (Subscribed& one : subscriptions_) {
+      if (one.agent == agent) one.state = Subscribed::State::Closed;
+    }
+  }
+  mesh_->routes_changed();
+  dispatch_.remove_agent(agent, "the agent was removed");
 }
 
 std::vector<Route> MemoryNode::routes(std::string_view type) const {
@@ -217,8 +254,13 @@ bool MemoryNode::drain() {
   return true;
 }
 
-bool MemoryNode::stop() {
-  if (phase_.exchange(Phase::Stopped) != Phase::Started) {
+bool MemoryNode::end() {
+  Phase before{};
+  {
+    const std::lock_guard lock(start_mutex_);
+    before = phase_.exchange(Phase::Stopped);
+  }
+  if (before != Phase::Started) {
     intake_->close();
     intake_->give_up();
     agents_.end();
@@ -232,6 +274,7 @@ bool MemoryNode::stop() {
   dispatch_.close();
   agents_.end();
   intake_->give_up();
+  mesh_->finish_callbacks();  // afterwards nothing of the program is called any more
   return handled_all;
 }
 

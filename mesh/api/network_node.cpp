@@ -1,7 +1,8 @@
 #include <legion/api/network_node.hpp>
 
-#include <set>
+#include <utility>
 
+#include <legion/api/schemas.hpp>
 #include <legion/base/units.hpp>
 #include <legion/base/version.hpp>
 
@@ -76,6 +77,9 @@ Result<NodeHostOptions> host_options(const NodeOptions& options) {
     return fail(checked.error().code, "NodeOptions::" + checked.error().message);
   }
   host.middleware = options.middleware;
+  auto schemas = schemas_of(options.types);
+  if (!schemas) return fail(schemas.error().code, "NodeOptions::" + schemas.error().message);
+  host.schemas = std::move(*schemas);
   host.workers = options.workers;
   host.queue_capacity = options.queue;
   host.journal.confirmed_bytes = options.confirmed_journal_bytes;
@@ -85,9 +89,10 @@ Result<NodeHostOptions> host_options(const NodeOptions& options) {
 
 }  // namespace
 
-NetworkNode::NetworkNode(std::string name, std::unique_ptr<NodeHost> host, std::shared_ptr<IntakeTarget> target,
+NetworkNode::NetworkNode(NodeOptions options, std::unique_ptr<NodeHost> host, std::shared_ptr<IntakeTarget> target,
                          LogSink log)
-    : name_(std::move(name)),
+    : name_(std::move(options.name)),
+      spools_(options.spools),
       intake_target_(std::move(target)),
       agents_(name_, intake_target_, std::move(log)),
       host_(std::move(host)) {}
@@ -98,51 +103,80 @@ Result<std::unique_ptr<Backend>> NetworkNode::create(NodeOptions options) {
   LogSink log = options.log ? std::move(options.log) : [](LogLevel, std::string_view) {};
   auto host = NodeHost::create(std::move(*host_opts), log);
   if (!host) return std::unexpected(host.error());
-  auto target = std::make_shared<IntakeTarget>((*host)->intake());
+  auto target = std::make_shared<IntakeTarget>((*host)->intake(), log);
   return std::unique_ptr<Backend>(
-      new NetworkNode(std::move(options.name), std::move(*host), std::move(target), std::move(log)));
+      new NetworkNode(std::move(options), std::move(*host), std::move(target), std::move(log)));
 }
 
 Result<EmbeddedAgent> NetworkNode::add_agent(std::string_view name, AgentOptions options) {
+  const std::lock_guard lock(start_mutex_);
   if (phase_ == Phase::Stopped) return fail(ErrorCode::Closed, "the node has stopped");
-  if (phase_ == Phase::Started) {
-    return fail(ErrorCode::Refused,
-                "agent " + std::string(name) + ": agents of a node on the network are added before start()");
-  }
   auto table = agents_.add(name, options);
   if (!table) return std::unexpected(table.error());
+  if (phase_ == Phase::Started) (*table)->begin_with_first(*this);
   return EmbeddedAgent(std::move(*table));
 }
 
 Result<void> NetworkNode::check_durables() const {
-  std::set<std::string> names;
-  for (const auto& table : agents_.all()) {
-    for (const std::string& durable : table->durables()) {
-      if (names.insert(durable).second) continue;
-      return fail(ErrorCode::InvalidArgument,
-                  "agent " + table->name() + ": durable = \"" + durable + "\" is taken by a handler of another agent");
+  if (spools_ == NodeOptions::Spools::None) {
+    for (const auto& table : agents_.all()) {
+      if (table->durables().empty()) continue;
+      return fail(ErrorCode::InvalidArgument, "agent " + table->name() + ": durable = \"" + table->durables().front() +
+                                                  "\": NodeOptions::spools says that this mesh has no spool that could "
+                                                  "remember it");
     }
   }
-  return {};
+  return agents_.check_durables();
 }
 
 Result<void> NetworkNode::start() {
+  const std::lock_guard lock(start_mutex_);
   if (phase_ != Phase::Building) return fail(ErrorCode::Refused, "the node was started before");
   if (auto checked = check_durables(); !checked) return checked;
   for (const auto& table : agents_.all()) {
-    std::vector<SubscriptionOptions> subscriptions = table->freeze();
-    table->bind(
-        host_->add_agent(table->spec(), "embedded", std::make_unique<EmbeddedHost>(table), std::move(subscriptions)));
+    if (auto begun = table->begin(*this); !begun) return begun;
   }
   host_->start();
   phase_ = Phase::Started;
   return {};
 }
 
+// --- handlers that come and go
+// ----------------------------------------------------------------------------------------
+
+/// From start(), which holds the lock. Later ones come once there is a loop.
+Result<AgentId> NetworkNode::begin(std::shared_ptr<HandlerTable> table, std::vector<SubscriptionOptions> wanted,
+                                   const Numbered& numbered) {
+  AgentSpec spec = table->spec();
+  return host_->add_agent_now(std::move(spec), "embedded", std::make_unique<EmbeddedHost>(std::move(table)),
+                              std::move(wanted), numbered);
+}
+
+/// A handler that comes during start() waits for the end of that.
+void NetworkNode::wait_for_start() { const std::lock_guard lock(start_mutex_); }
+
+Result<void> NetworkNode::subscribe(AgentId agent, SubscriptionOptions wanted, const Numbered& numbered) {
+  wait_for_start();
+  return host_->add_subscription_now(agent, std::move(wanted), numbered);
+}
+
+void NetworkNode::unsubscribe(SubscriptionId subscription) {
+  wait_for_start();
+  host_->end_subscription_now(subscription);
+}
+
+void NetworkNode::remove(AgentId agent) {
+  wait_for_start();
+  host_->remove_agent(agent);
+}
+
 bool NetworkNode::is_open() const { return host_->status().publishing_open.load(std::memory_order_acquire); }
 
-bool NetworkNode::stop() {
-  phase_ = Phase::Stopped;
+bool NetworkNode::end() {
+  {
+    const std::lock_guard lock(start_mutex_);
+    phase_ = Phase::Stopped;
+  }
   intake_target_->close();
   const bool handled_all = host_->shutdown();
   host_->intake()->close();

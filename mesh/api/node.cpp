@@ -20,6 +20,12 @@ Result<EmbeddedAgent> Node::add_agent(std::string_view name, AgentOptions option
   return backend_->add_agent(name, options);
 }
 
+Result<void> Node::remove_agent(std::string_view name) {
+  auto removed = backend_->remove_agent(name);
+  if (removed && main_ && main_->name() == name) main_.reset();
+  return removed;
+}
+
 Result<HandlerId> Node::on(std::string_view filter, Handler handler, HandlerOptions options) {
   if (!main_) {
     auto added = add_agent("main");

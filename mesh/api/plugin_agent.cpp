@@ -14,12 +14,14 @@ class ServicesTarget final : public PublishTarget {
   void connect(AgentServices* services) {
     const std::lock_guard lock(mutex_);
     services_ = services;
+    if (services != nullptr) log_ = [services](LogLevel level, std::string_view text) { services->log(level, text); };
   }
 
   PublishResult publish(const Event& event, std::string_view, PublishOptions options) override {
     const std::shared_lock lock(mutex_);
-    if (services_ != nullptr) return services_->publish(event, std::move(options));
-    return {PublishStatus::Closed, "the agent does not run"};
+    if (services_ == nullptr) return {PublishStatus::Closed, "the agent does not run"};
+    guard_callbacks(options, log_);
+    return services_->publish(event, std::move(options));
   }
   /// A plugin has no thread of its own that could wait for long: the next attempt follows at once.
   Waited wait(Duration) override { return Waited::Closed; }
@@ -31,6 +33,7 @@ class ServicesTarget final : public PublishTarget {
  private:
   mutable std::shared_mutex mutex_;
   AgentServices* services_ = nullptr;
+  LogSink log_{};  // of the services, which outlive every callback
 };
 
 PluginAgent::PluginAgent(Options options, std::shared_ptr<ServicesTarget> target)
@@ -57,9 +60,7 @@ Result<std::vector<SubscriptionOptions>> PluginAgent::subscriptions(std::vector<
     if (!own.empty()) return own;
     return fail(ErrorCode::Configuration, options_.library.string() + ": the plugin added no handler");
   }
-  std::vector<Filter> filters;
-  for (const SubscriptionOptions& one : configured) filters.push_back(one.spec.filter);
-  if (auto chosen = table_->freeze_for(filters); !chosen) {
+  if (auto chosen = table_->freeze_for(configured); !chosen) {
     return fail(ErrorCode::Configuration, options_.library.string() + ": " + chosen.error().message);
   }
   return configured;

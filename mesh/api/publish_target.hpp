@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include <legion/base/log.hpp>
 #include <legion/base/time.hpp>
 #include <legion/event/event.hpp>
 #include <legion/event/publish.hpp>
@@ -21,5 +22,8 @@ class PublishTarget {
   virtual Waited wait(Duration time) = 0;
   virtual Now now() const = 0;
 };
+
+/// What a callback throws ends in the log from now on, and not the program.
+void guard_callbacks(PublishOptions& options, const LogSink& log);
 
 }  // namespace legion

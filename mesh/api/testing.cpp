@@ -18,6 +18,7 @@ struct TestMesh::State {
             .history = MemoryMesh::Options::History::Kept,
             .topics = std::move(options.topics),
             .middleware = std::move(options.middleware),
+            .types = std::move(options.types),
             .queue = options.queue,
             .seed = options.seed,
             .clock = [this] { return now; }})) {}

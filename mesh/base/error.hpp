@@ -33,7 +33,7 @@ std::string_view to_string(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::Internal;
-  std::string message;  ///< one sentence for a person; names the file, line, key or address where there is one
+  std::string message{};  ///< one sentence for a person; names the file, line, key or address where there is one
 };
 
 template <class T>

@@ -29,7 +29,7 @@ struct BootId {
 
 /// Who numbered an event: a node name in one of its lives.
 struct Origin {
-  std::string node;
+  std::string node{};
   Incarnation incarnation = 0;
   friend auto operator<=>(const Origin&, const Origin&) = default;
 };

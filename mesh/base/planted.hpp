@@ -25,6 +25,8 @@ enum class Bug {
   ConfirmedByOneStore,
   HeldEventGoesLive,
   InHandsForgotten,
+  DeadMembersShareWaits,
+  ShareMovesUnderWay,
 };
 extern Bug chosen;
 

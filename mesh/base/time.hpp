@@ -29,8 +29,8 @@ struct WallTime {
 
 /// Both clocks, read once per turn by whoever owns the thread and handed down.
 struct Now {
-  SteadyTime steady;
-  WallTime wall;
+  SteadyTime steady{};
+  WallTime wall{};
 };
 
 }  // namespace legion

@@ -14,6 +14,7 @@ std::string_view to_string(DurablePhase phase) {
     case DurablePhase::Active: return "active";
     case DurablePhase::Refused: return "refused";
     case DurablePhase::Removed: return "removed";
+    case DurablePhase::Standby: return "standby";
   }
   LEGION_UNREACHABLE();
 }
@@ -28,7 +29,7 @@ void DurableSubscriptions::add_handler(DurableHandler handler) {
   LEGION_ASSERT(handler.subscription.value == state.handlers.size());
   durable::Subscription* sub = nullptr;
   if (!handler.durable.empty()) {
-    LEGION_ASSERT(is_subscription_name(handler.durable) && state.find(handler.durable) == nullptr);
+    LEGION_ASSERT(is_cursor_name(handler.durable) && state.find(handler.durable) == nullptr);
     sub = &state.subs.emplace_back();
     sub->spec = handler;
     sub->number = static_cast<std::uint32_t>(state.subs.size() - 1);
@@ -36,6 +37,7 @@ void DurableSubscriptions::add_handler(DurableHandler handler) {
     // Added later than the spools: each is asked for its cursor, and for letters that were being requeued.
     sub->spools.resize(state.spools.size());
     for (auto& letters : state.letters_of) letters = {};
+    if (sub->is_leased()) state.stand_by(*sub, {});
   }
   state.sub_of_handler.push_back(sub);
   state.handlers.push_back(std::move(handler));
@@ -57,7 +59,9 @@ std::optional<StreamKey> DurableSubscriptions::on_frame(Now now, SubscriptionId 
   state_->now = now;
   durable::Subscription* sub = state_->sub_of(subscription);
   LEGION_ASSERT(sub != nullptr);
+  if (sub->spec.share && !sub->spec.share->takes(frame->header().shard)) return std::nullopt;
   if (sub->phase != DurablePhase::Active || skip >= frame->header().event_count) return std::nullopt;
+  if (sub->is_closing()) return std::nullopt;  // whoever has it next reads it from a spool
   return state_->take_frame(*sub, frame, skip, hint);
 }
 
@@ -65,7 +69,7 @@ void DurableSubscriptions::on_tail(Now now, const StreamId& stream, std::uint64_
   state_->now = now;
   if (next > durable::highest_sequence) return;  // nobody publishes that many
   for (durable::Subscription& sub : state_->subs) {
-    if (sub.phase != DurablePhase::Active || !sub.spec.filter.matches(stream.type)) continue;
+    if (sub.phase != DurablePhase::Active || !sub.takes(stream)) continue;
     if (!sub.streams.contains(stream) && !state_->config.is_journalled(stream.type)) continue;
     durable::Stream& found = state_->stream_of(sub, stream, no_stream);
     if (found.kept == durable::Stream::Kept::Yes) {
@@ -205,8 +209,11 @@ void DurableSubscriptions::State::tick(Subscription& sub) {
     case DurablePhase::Refused: seek(sub); return;
     case DurablePhase::Creating: work_on_creation(sub); return;
     case DurablePhase::Removed: return;
+    case DurablePhase::Standby: begin_lease(sub); return;
     case DurablePhase::Active: break;
   }
+  work_on_release(sub);
+  if (sub.phase != DurablePhase::Active) return;
   keep_claims(sub);
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) ask_cursor(sub, spool);
   ask_tails(sub);

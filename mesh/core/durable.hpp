@@ -76,6 +76,16 @@ class DurableSubscriptions {
   /// Letters of plain deliveries: recorded while a spool is known.
   void on_plain_letters(Now now, std::vector<DeadLetter> letters);
 
+  // --- shares of a group ---------------------------------------------------------------------------------------------
+  /// A share may work, under a cursor generation with this counter. Higher than any it had before.
+  void on_lease(Now now, SubscriptionId subscription, std::uint64_t epoch);
+  /// Nothing more is offered of it; ShareReleased follows once what is under way is over and recorded.
+  void on_lease_revoked(Now now, SubscriptionId subscription);
+  /// Why a share is in standby, for operators.
+  void on_no_lease(SubscriptionId subscription, const std::string& why);
+  /// Somebody else has it: what is under way ends as it does and counts for nothing.
+  void on_lease_lost(Now now, SubscriptionId subscription);
+
   void on_tick(Now now);
   /// Nothing is offered any more; cursors are written until the end.
   void begin_drain(Now now);

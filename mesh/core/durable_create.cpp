@@ -98,7 +98,7 @@ void DurableSubscriptions::State::ask_scan(Subscription& sub) {
 void DurableSubscriptions::State::take_scan(Subscription& sub, const ScanAnswer& answer) {
   Creation& creation = *sub.creation;
   for (const FramePtr& frame : answer.frames) {
-    if (frame->header().is_tail_marker() || !sub.spec.filter.matches(frame->header().type)) continue;
+    if (frame->header().is_tail_marker() || !sub.takes(frame->header().type, frame->header().shard)) continue;
     const StreamId id = durable::StreamIdView(frame->header()).owned();
     if (creation.first.contains(id)) continue;
     if (const auto first = first_wanted(*frame, creation.start)) creation.first.emplace(id, *first);
@@ -111,19 +111,19 @@ void DurableSubscriptions::State::take_scan(Subscription& sub, const ScanAnswer&
 std::vector<StreamCursor> DurableSubscriptions::State::first_positions(const Subscription& sub) const {
   const Creation& creation = *sub.creation;
   std::map<StreamId, StreamCursor> positions;
-  const auto old_filter = Filter::parse(creation.before.filter);
+  const auto old_filter = CursorFilter::parse(creation.before.filter);
   const bool had_one = creation.before.generation.counter > 0 && old_filter.has_value();
   for (const auto& [id, next] : creation.tails) {
-    if (had_one && old_filter->matches(id.type)) continue;  // begins where it was, or at its beginning
+    if (had_one && old_filter->matches(id)) continue;  // begins where it was, or at its beginning
     const auto wanted = creation.first.find(id);
     const std::uint64_t first = wanted != creation.first.end() ? wanted->second : next;
     positions.emplace(id, StreamCursor{id, first - 1, {}});
   }
   for (const auto& [id, first] : creation.first) {
-    if (!had_one || !old_filter->matches(id.type)) positions.try_emplace(id, StreamCursor{id, first - 1, {}});
+    if (!had_one || !old_filter->matches(id)) positions.try_emplace(id, StreamCursor{id, first - 1, {}});
   }
   for (const StreamCursor& cursor : creation.before.streams) {
-    if (sub.spec.filter.matches(cursor.stream.type)) positions.insert_or_assign(cursor.stream, cursor);
+    if (sub.takes(cursor.stream)) positions.insert_or_assign(cursor.stream, cursor);
   }
   std::vector<StreamCursor> out;
   for (auto& [id, cursor] : positions) {
@@ -137,6 +137,7 @@ void DurableSubscriptions::State::finish_creation(Subscription& sub) {
   creation.scan = Creation::Scan::Done;
   creation.streams = first_positions(sub);
   sub.generation = {std::max(sub.loaded.generation.counter, sub.generation.counter) + 1, config.node};
+  if (sub.lease) sub.generation.counter = std::max(sub.generation.counter, sub.lease->epoch);
   sub.trouble = "waits until its beginning is recorded";
   creation.written = write_streams(sub, CursorRecord::Form::Whole, creation.streams, Written::Kind::Beginning);
 }
@@ -194,7 +195,7 @@ void DurableSubscriptions::State::take_tails(Subscription& sub, const Query& que
   SpoolView& view = sub.spools[query.spool];
   if (view.tails != SpoolView::Tails::Asked) return;
   for (const StoredTail& tail : tails) {
-    if (!sub.spec.filter.matches(tail.stream.type) || tail.next == 0 || tail.next > highest_sequence) continue;
+    if (!sub.takes(tail.stream) || tail.next == 0 || tail.next > highest_sequence) continue;
     if (sub.phase == DurablePhase::Creating) {
       std::uint64_t& next = sub.creation->tails[tail.stream];
       next = std::max(next, tail.next);

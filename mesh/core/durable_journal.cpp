@@ -63,7 +63,7 @@ void DurableSubscriptions::State::write_whole(Subscription& sub) {
 RecordToken DurableSubscriptions::State::write_cursor(Subscription& sub, CursorRecord::Form form,
                                                       std::vector<StreamCursor> streams, Written::Kind kind) {
   if (kind == Written::Kind::Cursor) ++sub.cursors_out;
-  return write(CursorRecord{sub.spec.durable, sub.generation, sub.spec.filter.text(), form, std::move(streams)},
+  return write(CursorRecord{sub.spec.durable, sub.generation, sub.cursor_filter(), form, std::move(streams)},
                {.kind = kind, .subscription = sub.number});
 }
 
@@ -127,6 +127,7 @@ void DurableSubscriptions::State::take_letter(const DeadLetter& letter) {
     requeues.at(slots[letter.durable].letter).death = death_of(letter);
     return;
   }
+  if (is_of_lost_lease(letter)) return;
   LetterRecord record =
       letter_record(handlers[letter.subscription.value], *letter.frame, letter.index, death_of(letter));
   if (Subscription* sub = sub_of(letter.subscription)) {
@@ -169,7 +170,10 @@ void DurableSubscriptions::State::on_written(RecordToken token) {
     written_bytes -= entry.mapped().bytes;
     after_written(entry.key(), entry.mapped());
   }
-  for (Subscription& sub : subs) use_room(sub);
+  for (Subscription& sub : subs) {
+    use_room(sub);
+    work_on_release(sub);
+  }
   offer_requeues();
 }
 

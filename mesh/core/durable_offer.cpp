@@ -140,7 +140,7 @@ void DurableSubscriptions::State::hold(Subscription& sub, Stream& stream, const 
 }
 
 void DurableSubscriptions::State::pump(Subscription& sub, Stream& stream) {
-  if (sub.phase != DurablePhase::Active || intake == Intake::Draining) return;
+  if (sub.phase != DurablePhase::Active || intake == Intake::Draining || sub.is_closing()) return;
   while (offer_next(sub, stream)) {
   }
   want_repair(sub, stream);
@@ -265,7 +265,7 @@ void DurableSubscriptions::State::wait_for_room(Subscription& sub, Stream& strea
 
 /// Streams that wait for room take turns.
 void DurableSubscriptions::State::use_room(Subscription& sub) {
-  if (sub.phase != DurablePhase::Active || !may_offer()) return;
+  if (sub.phase != DurablePhase::Active || !may_offer() || sub.is_closing()) return;
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) {
     auto& queue = sub.room_queue[lane];
     for (std::size_t left = queue.size(); left > 0 && lane_room(sub, lane) >= least_room(sub, lane); --left) {
@@ -326,6 +326,7 @@ void DurableSubscriptions::on_reports(Now now, DurableReports reports) {
   for (durable::Subscription& sub : state.subs) {
     state.use_room(sub);
     state.write_cursors(sub, State::When::Due);
+    state.work_on_release(sub);
   }
   if (state.probation == State::Probation::Yes) state.watch_suspects();
   state.offer_requeues();

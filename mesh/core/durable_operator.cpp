@@ -51,6 +51,8 @@ void DurableSubscriptions::State::answer(RequestId request, Result<std::string> 
 void DurableSubscriptions::State::reset(Subscription& sub, RequestId request, DurableStart start) {
   switch (sub.phase) {
     case DurablePhase::Refused: return answer(request, fail(ErrorCode::Refused, "another node has it: " + sub.trouble));
+    case DurablePhase::Standby:
+      return answer(request, fail(ErrorCode::Refused, "this member of the group does not have it"));
     case DurablePhase::Waiting:
     case DurablePhase::Loading:
     case DurablePhase::Removed:
@@ -96,6 +98,7 @@ void DurableSubscriptions::State::skip(Subscription& sub, RequestId request, con
 }
 
 void DurableSubscriptions::State::remove(Subscription& sub, RequestId request) {
+  if (sub.is_leased()) return answer(request, fail(ErrorCode::Refused, "its group has members: stop them first"));
   if (sub.phase == DurablePhase::Refused || sub.phase == DurablePhase::Removed) {
     return answer(request, fail(ErrorCode::Refused, "it is " + std::string(to_string(sub.phase))));
   }
@@ -103,7 +106,7 @@ void DurableSubscriptions::State::remove(Subscription& sub, RequestId request) {
     return answer(request, fail(ErrorCode::WouldBlock, "it has not begun yet: " + sub.trouble));
   }
   give_up_streams(sub);
-  write(CursorRecord{sub.spec.durable, sub.generation, sub.spec.filter.text(), CursorRecord::Form::Removed, {}},
+  write(CursorRecord{sub.spec.durable, sub.generation, sub.cursor_filter(), CursorRecord::Form::Removed, {}},
         {.kind = Written::Kind::Told, .letter = sub.spec.durable + " is removed", .request = request});
   give_back_name(sub);
 }
@@ -127,6 +130,7 @@ DurableFigures DurableSubscriptions::State::figures_of(const Subscription& sub, 
                          .phase = sub.phase,
                          .trouble = sub.trouble,
                          .generation = sub.generation,
+                         .share = sub.spec.share,
                          .held_bytes = sub.held_bytes,
                          .lost = sub.lost,
                          .letters = sub.letters,

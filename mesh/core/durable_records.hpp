@@ -143,6 +143,14 @@ struct Creation {
   std::vector<RequestId> requests;        ///< operators that wait for it
 };
 
+/// What a share works under.
+struct Lease {
+  std::uint64_t epoch = 0;
+  /// Closing: what was under way is over, and what was written up to `final` has to be confirmed and on the home.
+  enum class Stage : std::uint8_t { Held, Revoked, Closing } stage = Stage::Held;
+  RecordToken final = 0;
+};
+
 struct Subscription {
   DurableHandler spec;
   std::uint32_t number = 0;
@@ -160,6 +168,8 @@ struct Subscription {
   std::optional<DurableStart> reset_to;   ///< instead of the cursor that is found
   std::vector<RequestId> reset_requests;
   std::optional<Creation> creation;
+  std::optional<Lease> lease;             ///< of a share
+  std::string last_holder;                ///< of a share: whose cursor it went on from
 
   std::array<std::uint64_t, limits::lane_count> under_way{};
   std::uint64_t held_bytes = 0;
@@ -179,6 +189,15 @@ struct Subscription {
   /// what it gave up before it was offered; and what came back from the dispatcher.
   std::uint64_t published = 0, completed = 0;
   std::uint64_t lost = 0, died_unhanded = 0, letters = 0, repaired = 0;
+
+  bool takes(std::string_view type, std::uint8_t shard) const {
+    return (!spec.share || spec.share->takes(shard)) && spec.filter.matches(type);
+  }
+  bool takes(const StreamId& stream) const { return takes(stream.type, stream.shard); }
+  bool is_leased() const { return spec.share && spec.role == DurableHandler::Role::Consumer; }
+  /// Nothing more is offered of it.
+  bool is_closing() const { return lease && lease->stage != Lease::Stage::Held; }
+  std::string cursor_filter() const { return CursorFilter{spec.filter, spec.share}.text(); }
 };
 
 /// A letter on its second (third..) way.

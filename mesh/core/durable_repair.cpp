@@ -9,7 +9,7 @@ namespace legion {
 /// Asks for what this stream lacks, or notes that it does.
 void DurableSubscriptions::State::want_repair(Subscription& sub, Stream& stream) {
   if (stream.repair != Stream::Repair::Idle || stream.kept == Stream::Kept::No) return;
-  if (sub.phase != DurablePhase::Active || intake == Intake::Draining) return;
+  if (sub.phase != DurablePhase::Active || intake == Intake::Draining || sub.is_closing()) return;
   sub.lacking.erase(stream.key);
   const std::uint64_t first = stream.held.run_end(stream.next);
   if (first >= stream.known) return;

@@ -59,7 +59,9 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
   if (const auto found = ended.find(key); found != ended.end() && holds_over(found->second, letter) && !LEGION_PLANTED(RequeueHandledTwice)) {
     letter = found->second;  // what came here is older than what this node knows
   }
-  if (letter.state != LetterState::Dead) {
+  // Of a member of a group that is gone while it was on its way: whoever has the share now begins again.
+  const bool is_left_behind = letter.state == LetterState::Requeued && !letter.agent.starts_with(config.node + "/");
+  if (letter.state != LetterState::Dead && !is_left_behind) {
     return answer(request, fail(ErrorCode::Refused, "it is " + std::string(to_string(letter.state))));
   }
   if (letter.requeues >= config.max_requeues) {
@@ -71,7 +73,9 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
   }
   auto frame = frame_of(letter);
   if (!frame) return answer(request, std::unexpected(frame.error()));
-  const auto handler = target_of(letter, (*frame)->header());
+  auto handler = target_of(letter, (*frame)->header());
+  if (is_left_behind) handler.reset();  // of an agent of that node only it knows what is under way
+  if (!handler) handler = holder_of(letter, (*frame)->header());
   if (!handler) {
     return answer(request, fail(ErrorCode::NotFound, "no subscription of " + letter.agent + " on this node takes it"));
   }
@@ -103,6 +107,16 @@ std::optional<std::uint32_t> DurableSubscriptions::State::target_of(const Letter
     if (!found) found = handler.subscription.value;
   }
   return found;
+}
+
+/// Of a member of a group that is not this one: the share that died there, if it is held here now.
+std::optional<std::uint32_t> DurableSubscriptions::State::holder_of(const LetterRecord& letter,
+                                                                    const FrameHeader& header) const {
+  for (const Subscription& sub : subs) {
+    if (!sub.is_leased() || sub.spec.durable != letter.subscription || sub.phase != DurablePhase::Active) continue;
+    if (sub.spec.filter.matches(original_type(header.type))) return sub.spec.subscription.value;
+  }
+  return std::nullopt;
 }
 
 durable::Requeue& DurableSubscriptions::State::begin_requeue(LetterRecord letter, FramePtr frame,

@@ -29,6 +29,7 @@ void DurableSubscriptions::State::seek(Subscription& sub) {
 /// Asked again while it is held, too: after a pause of this process somebody else may have it, and no connection has
 /// ended to tell.
 void DurableSubscriptions::State::keep_claims(Subscription& sub) {
+  if (sub.is_leased()) return;
   const auto number = sub.number;
   for (std::uint32_t spool = 0; spool < spools.size(); ++spool) {
     SpoolView& view = sub.spools[spool];
@@ -42,7 +43,8 @@ void DurableSubscriptions::State::keep_claims(Subscription& sub) {
 void DurableSubscriptions::State::ask_cursor(Subscription& sub, std::uint32_t spool) {
   SpoolView& view = sub.spools[spool];
   const bool may_ask = spools[spool].is_reachable() && now.steady >= view.load_not_before;
-  if (!may_ask || view.claim != SpoolView::Claim::Granted || view.load != SpoolView::Load::No) return;
+  const bool may_read = view.claim == SpoolView::Claim::Granted || sub.is_leased();
+  if (!may_ask || !may_read || view.load != SpoolView::Load::No) return;
   view.load = SpoolView::Load::Asked;
   ask(spool, {.subscription = sub.number, .kind = Query::Kind::Cursor}, AskCursor{sub.spec.durable});
 }
@@ -51,7 +53,11 @@ void DurableSubscriptions::State::take_cursor(const Query& query, std::optional<
                                               std::vector<AttemptRecord> attempts) {
   Subscription& sub = subs[query.subscription];
   sub.spools[query.spool].load = SpoolView::Load::Done;
-  if (sub.phase == DurablePhase::Active) return supersede(sub, merged);
+  if (sub.phase == DurablePhase::Standby) return;  // asked under a lease that is over
+  if (sub.phase == DurablePhase::Active) {
+    supersede(sub, merged);
+    return check_final_cursor(sub, query.spool, merged);
+  }
   if (merged) {
     ask_before_it_begins(sub);  // it is not new after all
     merged->subscription = sub.spec.durable;
@@ -84,6 +90,7 @@ void DurableSubscriptions::State::supersede(Subscription& sub, const std::option
 
 void DurableSubscriptions::State::outrank(Subscription& sub, const CursorGeneration& other) {
   if (other <= sub.generation) return;
+  if (sub.is_leased()) return give_way(sub, other);
   log(DurableLog::Level::Warning, "durable subscription " + sub.spec.durable +
                                       ": a spool has a cursor of a later generation (" + std::to_string(other.counter) +
                                       "@" + other.node + "); the one in force replaces it");
@@ -119,6 +126,10 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   const bool any =
       std::ranges::any_of(sub.spools, [](const SpoolView& view) { return view.load == SpoolView::Load::Done; });
   if (!any) return;
+  if (sub.is_leased() && !has_cursor_of_home(sub)) {
+    sub.trouble = "waits for its home " + sub.spec.home + " to say where it was";
+    return;
+  }
   const bool is_known_cursor = sub.loaded.generation.counter > 0;
   // A cursor that is found is behind at worst. A subscription that only seems to be new would leave events out, and
   // what is written under an old generation counts for nothing.
@@ -133,6 +144,7 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
   sub.waits_since.reset();
   sub.refusal.clear();
   if (sub.spec.role == DurableHandler::Role::StandIn) return decide_stand_in(sub);
+  if (sub.is_leased() && is_known_cursor) return go_on_with_share(sub);
   if (sub.reset_to) return create(sub, *std::exchange(sub.reset_to, std::nullopt), {});
   if (sub.loaded.form == CursorRecord::Form::Whole && is_known_cursor) {
     if (sub.loaded.filter == sub.spec.filter.text()) return activate(sub);
@@ -144,13 +156,14 @@ void DurableSubscriptions::State::decide_beginning(Subscription& sub) {
 
 /// Takes the cursor as it is, also one whose beginning was cut short.
 void DurableSubscriptions::State::decide_stand_in(Subscription& sub) {
-  const auto filter = Filter::parse(sub.loaded.filter);
-  if (sub.loaded.generation.counter == 0 || sub.loaded.form == CursorRecord::Form::Removed || !filter) {
+  const auto about = CursorFilter::parse(sub.loaded.filter);
+  if (sub.loaded.generation.counter == 0 || sub.loaded.form == CursorRecord::Form::Removed || !about) {
     give_back_name(sub);
     sub.trouble = "no spool has its cursor";
     return;
   }
-  sub.spec.filter = *filter;
+  sub.spec.filter = about->filter;
+  sub.spec.share = about->share;
   if (sub.reset_to) return create(sub, *std::exchange(sub.reset_to, std::nullopt), {});
   activate(sub);
 }
@@ -222,7 +235,7 @@ void DurableSubscriptions::State::activate(Subscription& sub) {
   sub.generation = sub.loaded.generation;
   sub.written_at = now.steady;
   for (StreamCursor& cursor : sub.loaded.streams) {
-    if (!sub.spec.filter.matches(cursor.stream.type) || sub.streams.contains(cursor.stream)) continue;
+    if (!sub.takes(cursor.stream) || sub.streams.contains(cursor.stream)) continue;
     Stream& stream = add_stream(sub, cursor.stream);
     stream.progress = durable::Progress(cursor.done, std::move(cursor.ahead));
     stream.next = cursor.done + 1;
@@ -233,6 +246,10 @@ void DurableSubscriptions::State::activate(Subscription& sub) {
   sub.loaded.streams.clear();
   want_all_tails(sub);
   take_up_attempts(sub);
+  if (sub.is_leased() && suspects > 0 && probation == Probation::No) {
+    probation = Probation::Yes;  // of a share that comes back later than the rest
+    probation_since = now.steady;
+  }
   log(DurableLog::Level::Info, "durable subscription " + sub.spec.durable + " goes on with generation " +
                                    std::to_string(sub.generation.counter) + "@" + sub.generation.node + ", " +
                                    std::to_string(sub.streams.size()) + " streams");
@@ -246,7 +263,7 @@ void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
   const auto entry_of = [&](const EventId& id) -> Again* {
     const StreamId stream_id{{id.node, id.incarnation}, id.lane, id.type, id.shard};
     const bool is_kept = config.is_journalled(id.type) || sub.streams.contains(stream_id);
-    if (!is_kept || !sub.spec.filter.matches(id.type) || id.sequence > highest_sequence) return nullptr;
+    if (!is_kept || !sub.takes(stream_id) || id.sequence > highest_sequence) return nullptr;
     Stream& stream = stream_of(sub, stream_id, no_stream);
     if (stream.progress.contains(id.sequence)) return nullptr;
     know(sub, stream, id.sequence + 1);
@@ -255,7 +272,7 @@ void DurableSubscriptions::State::take_up_attempts(Subscription& sub) {
   for (const auto& [event, record] : sub.attempts) {
     const auto id = EventId::parse(event);
     Again* again = id ? entry_of(*id) : nullptr;
-    if (again != nullptr) again->so_far = {attempts_made(record.attempts), record.error, record.first, record.last};
+    if (again != nullptr) again->so_far = {attempts_made(sub, record.attempts), record.error, record.first, record.last};
   }
   sub.attempts.clear();
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {

@@ -59,6 +59,17 @@ struct DurableSubscriptions::State {
   void take_up_attempts(Subscription& sub);
   void take_up_entry(const InFlightEntry& entry, Earlier& so_far) const;
   std::uint32_t attempts_made(std::uint32_t recorded) const;
+  std::uint32_t attempts_made(const Subscription& sub, std::uint32_t recorded) const;
+
+  // durable_share.cpp: leases of shares
+  void begin_lease(Subscription& sub);
+  bool has_cursor_of_home(const Subscription& sub) const;
+  void go_on_with_share(Subscription& sub);
+  void stand_by(Subscription& sub, std::string why);
+  void give_way(Subscription& sub, const CursorGeneration& other);
+  void work_on_release(Subscription& sub);
+  void check_final_cursor(Subscription& sub, std::uint32_t spool, const std::optional<CursorRecord>& merged);
+  bool is_of_lost_lease(const DeadLetter& letter) const;
 
   // durable_create.cpp: where a new cursor begins, and what spools have of the streams
   void create(Subscription& sub, DurableStart start, CursorRecord before);
@@ -113,6 +124,7 @@ struct DurableSubscriptions::State {
   void watch_suspects();
   void give_up_entries();
   bool is_sought(const InFlightEntry& entry) const;
+  bool may_be_sought(const InFlightEntry& entry) const;
   bool is_taken_up_gate(const InFlightEntry& entry) const;
   void take_up_gates(const InFlightEntry& entry, GateAttempts& gates) const;
   std::optional<LetterDeath> death_before(const DurableHandler& handler, const Earlier& so_far,
@@ -169,6 +181,7 @@ struct DurableSubscriptions::State {
   void requeue(RequestId request, LetterRecord letter);
   Result<FramePtr> frame_of(const LetterRecord& letter) const;
   std::optional<std::uint32_t> target_of(const LetterRecord& letter, const FrameHeader& header) const;
+  std::optional<std::uint32_t> holder_of(const LetterRecord& letter, const FrameHeader& header) const;
   Requeue& begin_requeue(LetterRecord letter, FramePtr frame, std::uint32_t handler);
   void write_requeued(Requeue& requeue, TaskId permit);
   void on_requeued_written(const Written& about);

@@ -62,7 +62,7 @@ void DurableSubscriptions::State::watch_suspects() {
 void DurableSubscriptions::State::give_up_entries() {
   if (in_flight.empty() || !all_letters_loaded()) return;
   std::erase_if(in_flight, [&](const InFlightEntry& entry) {
-    if (is_sought(entry)) return false;
+    if (is_sought(entry) || may_be_sought(entry)) return false;
     if (!is_taken_up_gate(entry)) effects.push_back(InFlightOver{entry.agent, event_of(entry).to_string(), entry.path});
     return true;
   });
@@ -74,8 +74,18 @@ bool DurableSubscriptions::State::is_sought(const InFlightEntry& entry) const {
   const bool is_gate = entry.path.role == InFlightPath::Role::Gate;
   return std::ranges::any_of(subs, [&](const Subscription& sub) {
     if (!is_gate && sub.spec.durable != entry.subscription) return false;
+    if (sub.phase == DurablePhase::Standby) return false;
     return sub.phase != DurablePhase::Active && sub.phase != DurablePhase::Removed;
   });
+}
+
+/// By a share that has no lease now, so that nothing waits for it.
+bool DurableSubscriptions::State::may_be_sought(const InFlightEntry& entry) const {
+  return entry.path.round == 0 && std::ranges::any_of(subs, [&](const Subscription& sub) {
+           const bool is_for_it =
+               entry.path.role == InFlightPath::Role::Gate || entry.subscription == sub.spec.durable;
+           return sub.phase == DurablePhase::Standby && is_for_it && sub.takes(entry.stream);
+         });
 }
 
 /// Whether an event that is not over counts its attempts: the next hand-over to the gate replaces it.

@@ -16,6 +16,7 @@
 #include <legion/core/dispatcher_types.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/journal.hpp>
+#include <legion/event/share.hpp>
 #include <legion/event/spool_record.hpp>
 
 namespace legion {
@@ -51,6 +52,9 @@ struct DurableHandler {
   /// StandIn: of a durable subscription whose consumer is away, for as long as an operator's change takes. Its filter
   /// is the one its cursor names; a name without a cursor ends in phase Removed.
   enum class Role : std::uint8_t { Consumer, StandIn } role = Role::Consumer;
+  /// Of a group: it works under leases (on_lease()) instead of claims, and takes only streams of these shards.
+  std::optional<Share> share{};
+  std::string home{};  ///< of a group: the spool its leases come from; it waits for what that one has
 };
 
 /// A spool of the roster or of the configuration.
@@ -217,8 +221,15 @@ struct DurableLog {
   enum class Level : std::uint8_t { Info, Warning, Error } level = Level::Info;
   std::string text;
 };
+/// A share is back in standby: after a revoke its final cursor is on its home; or `seen`, the epoch of a cursor found
+/// that is not below this one, forbids it to go on under it.
+struct ShareReleased {
+  SubscriptionId subscription{};
+  std::uint64_t epoch = 0;
+  std::uint64_t seen = 0;
+};
 using DurableEffect = std::variant<DurableOffer, PermitRetry, SpoolQuery, WriteRecord, LostForGood, StallChanged,
-                                   InFlightOver, RequestAnswer, DurableLog>;
+                                   InFlightOver, RequestAnswer, DurableLog, ShareReleased>;
 
 // --- figures -------------------------------------------------------------------------------------------------------
 
@@ -229,6 +240,7 @@ enum class DurablePhase : std::uint8_t {
   Active,
   Refused,  ///< another node has the name
   Removed,  ///< by an operator
+  Standby,  ///< a share without a lease
 };
 std::string_view to_string(DurablePhase phase);  ///< "waiting", "loading", ..
 
@@ -247,6 +259,7 @@ struct DurableFigures {
   DurablePhase phase = DurablePhase::Waiting;
   std::string trouble{};  ///< of Waiting, Loading and Refused: what for, by whom
   CursorGeneration generation{};
+  std::optional<Share> share{};
   std::uint64_t pending = 0;
   std::uint64_t under_way = 0;
   std::uint64_t held_bytes = 0;  ///< frames held here, not yet offered

@@ -57,7 +57,7 @@ struct TopicPolicy {
   Deliver deliver = Deliver::Live;
   std::uint8_t spools = 0;
   std::uint8_t shards = 1;
-  std::optional<Duration> ttl;       ///< expires_at = time + ttl where the event states none
+  std::optional<Duration> ttl{};     ///< expires_at = time + ttl where the event states none
   std::size_t max_bytes = 256 * 1024;
   SchemaCheck schema = SchemaCheck::Warn;
   UnknownVersion unknown_version = UnknownVersion::Accept;
@@ -66,16 +66,16 @@ struct TopicPolicy {
 
 /// One `[[topic]]` of the configuration: only what is set overrides.
 struct TopicRule {
-  Filter prefix;
-  std::optional<Priority> priority;
-  std::optional<Durability> durability;
-  std::optional<Deliver> deliver;
-  std::optional<std::uint8_t> spools;
-  std::optional<std::uint8_t> shards;
-  std::optional<Duration> ttl;
-  std::optional<std::size_t> max_bytes;
-  std::optional<SchemaCheck> schema;
-  std::optional<UnknownVersion> unknown_version;
+  Filter prefix{};
+  std::optional<Priority> priority{};
+  std::optional<Durability> durability{};
+  std::optional<Deliver> deliver{};
+  std::optional<std::uint8_t> spools{};
+  std::optional<std::uint8_t> shards{};
+  std::optional<Duration> ttl{};
+  std::optional<std::size_t> max_bytes{};
+  std::optional<SchemaCheck> schema{};
+  std::optional<UnknownVersion> unknown_version{};
 };
 
 /// Catalog defaults overlaid with the rules, shortest prefix first, so the longest match decides each key.

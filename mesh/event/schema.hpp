@@ -40,11 +40,11 @@ enum class FieldPresence : std::uint8_t {
 
 /// One field of the data. Everything it refers to has to outlive it.
 struct FieldInfo {
-  std::string_view name;
+  std::string_view name{};
   DataKind kind = DataKind::String;
   FieldPresence presence = FieldPresence::Required;
-  std::string_view docs;               ///< unit or meaning, one line
-  std::span<const FieldInfo> fields;   ///< of kind Map and MapList
+  std::string_view docs{};             ///< unit or meaning, one line
+  std::span<const FieldInfo> fields{};   ///< of kind Map and MapList
 };
 
 /// One step between versions: changes data of version `from` into data of version `from + 1`. What it does not touch is
@@ -57,11 +57,11 @@ struct Upcast {
 /// The declaration of an event type. Everything it refers to has to outlive it; of a struct it lives as long as the
 /// program (schema_of() in typed.hpp).
 struct EventSchema {
-  std::string_view type;
+  std::string_view type{};
   std::uint32_t version = 1;
-  std::string_view docs;
-  std::span<const FieldInfo> fields;  ///< in the order they are best written in
-  std::span<const Upcast> upcasts;
+  std::string_view docs{};
+  std::span<const FieldInfo> fields{};  ///< in the order they are best written in
+  std::span<const Upcast> upcasts{};
 
   friend bool same_declaration(const EventSchema& a, const EventSchema& b) {
     return a.type == b.type && a.version == b.version && a.fields.data() == b.fields.data();

@@ -8,6 +8,7 @@
 #include <legion/base/text.hpp>
 #include <legion/event/event_type.hpp>
 #include <legion/event/msgpack_reader.hpp>
+#include <legion/event/share.hpp>
 
 namespace legion {
 namespace {
@@ -69,7 +70,7 @@ Result<void> read_event_id(MsgpackReader& in, std::string& text) {
 
 Result<void> read_subscription(MsgpackReader& in, std::string& text) {
   if (auto read = read_text(in, "sub", limits::subscription_name_bytes_max, text); !read) return read;
-  return text.empty() || is_subscription_name(text) ? Result<void>{} : bad("sub", "not the name of a subscription");
+  return text.empty() || is_cursor_name(text) ? Result<void>{} : bad("sub", "not the name of a subscription");
 }
 
 /// `on_key(key)` reads the value of a member it knows; nothing: it knows none of that name, which is skipped.
@@ -98,7 +99,7 @@ Result<void> read_generation(MsgpackReader& in, CursorGeneration& generation) {
 
 Result<void> read_filter(MsgpackReader& in, std::string& text) {
   if (auto read = read_text(in, "filter", limits::wire_type_bytes_max, text); !read) return read;
-  const auto filter = Filter::parse(text);
+  const auto filter = CursorFilter::parse(text);
   return filter && filter->text() == text ? Result<void>{} : bad("filter", "not a filter");
 }
 

@@ -17,7 +17,7 @@ struct SubscriptionStart {
   };
   Kind kind = Kind::Now;
   WallTime time{};
-  EventId event;
+  EventId event{};
 };
 
 }  // namespace legion

@@ -117,6 +117,11 @@ void DurableHost::disconnect(Now now, const std::string& name) {
   tell_spools(now);
 }
 
+SpoolAsker* DurableHost::asker(const std::string& spool) {
+  const auto found = spools_.find(spool);
+  return found == spools_.end() ? nullptr : found->second.asker.get();
+}
+
 void DurableHost::on_mark(const std::string& name, std::uint64_t mark) {
   const auto found = spools_.find(name);
   if (found == spools_.end() || found->second.known.mark == mark) return;
@@ -212,6 +217,9 @@ void DurableHost::carry_out(Now now, DurableEffect& any) {
                    call(std::move(answer.answer));
                  },
                  [&](const DurableLog& line) { setup_.log(level_of(line.level), line.text); },
+                 [&](const ShareReleased& released) {
+                   if (on_released) on_released(now, released);
+                 },
              },
              any);
 }

@@ -63,6 +63,13 @@ class DurableHost {
   /// Carries out what the subscriptions decided.
   void carry_out(Now now);
 
+  /// A share of a group is in standby again.
+  std::function<void(Now, const ShareReleased&)> on_released;
+  /// Of a spool that is connected; else null.
+  SpoolAsker* asker(const std::string& spool);
+  /// Of the turn.
+  Now now() const { return now_; }
+
   /// Called with every letter of a durable delivery, before it is recorded.
   std::function<void(const DeadLetter&)> on_letter;
 

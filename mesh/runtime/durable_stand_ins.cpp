@@ -97,7 +97,8 @@ class DurableStandIns::StandIn {
         return end_with(now, fail(ErrorCode::NotFound, "no durable subscription is named " + change_.name));
       case DurablePhase::Waiting:
       case DurablePhase::Loading:
-      case DurablePhase::Creating: return;
+      case DurablePhase::Creating:
+      case DurablePhase::Standby: return;
       case DurablePhase::Active: break;
     }
     switch (change_.action) {

@@ -22,7 +22,7 @@ AgentSnapshot HostedAgent::snapshot() const {
 void HostedAgent::start() { agent_->start(*this); }
 
 void HostedAgent::stop(Duration grace) {
-  if (std::exchange(stopped_, true)) return;
+  if (stopped_.exchange(true)) return;
   stopping_.store(true, std::memory_order_release);
   agent_->stop(grace);
 }

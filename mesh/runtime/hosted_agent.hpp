@@ -19,7 +19,7 @@ struct NodeStatus {
   std::atomic<bool> publishing_open{false};
 };
 
-/// Thread: the services from any thread; start() and stop() from the node's owner.
+/// Thread: the services from any thread; start() from the node's owner, or on the loop's thread once there is one.
 class HostedAgent final : public AgentServices {
  public:
   /// The references outlive the agent.
@@ -40,8 +40,13 @@ class HostedAgent final : public AgentServices {
   std::string state() const;
   AgentSnapshot snapshot() const;
 
+  /// On the loop's thread once there is a loop.
+  enum class Place : std::uint8_t { Here, Removed };
+  Place place() const { return place_; }
+  void set_removed() { place_ = Place::Removed; }
+
   void start();
-  /// Idempotent.
+  /// Idempotent; of several threads one stops it.
   void stop(Duration grace);
 
   PublishResult publish(const Event& event, PublishOptions options) override;
@@ -65,7 +70,8 @@ class HostedAgent final : public AgentServices {
   std::unique_ptr<Agent> agent_;
   AgentId id_;
   std::atomic<bool> stopping_{false};
-  bool stopped_ = false;
+  std::atomic<bool> stopped_{false};
+  Place place_ = Place::Here;
   mutable std::mutex mutex_;  // guards what follows
   std::string state_ = "starting";
   NamedCounts counters_;

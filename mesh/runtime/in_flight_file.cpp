@@ -20,6 +20,7 @@
 #include <legion/base/assert.hpp>
 #include <legion/base/planted.hpp>
 #include <legion/event/event_type.hpp>
+#include <legion/event/share.hpp>
 #include <legion/event/spool_record.hpp>
 #include <legion/runtime/open_file.hpp>
 
@@ -65,7 +66,7 @@ struct Header {
 };
 
 bool is_owner_name(std::string_view name) {
-  return name.starts_with('/') ? is_node_name(name.substr(1)) : is_subscription_name(name);
+  return name.starts_with('/') ? is_node_name(name.substr(1)) : is_cursor_name(name);
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ void Inbound::route(const Wanted& wanted) {
   if (wanted.tier == Priority::Critical) gates_.push_back({wanted.subscription, wanted.filter});
 }
 
-void Inbound::unroute(SubscriptionId subscription) {
+Inbound::Was Inbound::unroute(SubscriptionId subscription) {
   Numbers& numbers = numbers_[subscription.value];
+  if (std::ranges::find(numbers.over, numbers.live) != numbers.over.end()) return Was::Over;
   const auto end = [&](LedgerSubscription number) {
     ledger_.remove_subscription(number);
     dispatcher_of_[number].reset();
@@ -32,6 +33,8 @@ void Inbound::unroute(SubscriptionId subscription) {
   end(numbers.live);
   if (numbers.replays) end(*numbers.replays);
   numbers.replays.reset();
+  std::erase_if(gates_, [&](const Gate& gate) { return gate.subscription == subscription; });
+  return Was::Routed;
 }
 
 void Inbound::route_again(const Wanted& wanted) {

@@ -28,9 +28,10 @@ class Inbound {
   };
   /// Books of a dispatcher subscription are kept under the ledger's numbers from now on.
   void route(const Wanted& wanted);
-  /// Nothing goes to this subscription any more; its books stay as they are. Not of gates and durable ones.
-  void unroute(SubscriptionId subscription);
-  /// One that was unrouted: its books go on from the next event of each stream.
+  /// Nothing goes to this subscription any more; its books stay as they are. Not of durable ones.
+  enum class Was : std::uint8_t { Routed, Over };
+  Was unroute(SubscriptionId subscription);
+  /// One that was unrouted and is no gate: its books go on from the next event of each stream.
   void route_again(const Wanted& wanted);
   /// A frame the ledger has judged, from a link or from this node itself. Its events are not looked at here.
   void on_frame(Now now, const FramePtr& frame, const FrameVerdict& verdict);

@@ -23,6 +23,7 @@ bool LocalReplay::has_subscriber(std::string_view agent) const {
 std::vector<SubscriptionId> LocalReplay::takers(std::string_view agent, std::string_view type) const {
   std::vector<SubscriptionId> found;
   for (const DurableHandler& handler : handlers_) {
+    if (handler.share && handler.share->index != 0) continue;  // one of a group is enough
     if (handler.agent == agent && handler.filter.matches(type)) found.push_back(handler.subscription);
   }
   return found;

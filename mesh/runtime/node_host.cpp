@@ -31,6 +31,32 @@ DurableStart durable_start(const SubscriptionStart& start) {
   LEGION_UNREACHABLE();
 }
 
+/// Events of one share under way at once, so that what is revoked is soon over.
+constexpr std::size_t share_capacity_max = 64;
+
+/// A subscription of a group is as many as it has shares, one after the other.
+std::vector<SubscriptionOptions> shares_of(std::vector<SubscriptionOptions> subscriptions) {
+  std::vector<SubscriptionOptions> all;
+  for (SubscriptionOptions& subscription : subscriptions) {
+    const std::uint32_t count = subscription.group ? subscription.group->shares : 1;
+    for (std::uint32_t index = 0; index < count; ++index) {
+      SubscriptionOptions& one = all.emplace_back(subscription);
+      if (one.group) one.durable = DurableOptions{share_name(one.group->name, index), one.group->start};
+    }
+  }
+  return all;
+}
+
+void make_share(DurableHandler& handler, const GroupOptions& group) {
+  const std::string& name = handler.durable;
+  const auto index = static_cast<std::uint32_t>(std::stoul(name.substr(name.find('/') + 1)));
+  handler.share = Share{index, group.shares};
+  handler.home = group.home;
+  for (std::size_t& capacity : handler.capacity) {
+    capacity = std::clamp<std::size_t>(capacity / group.shares, 1, share_capacity_max);
+  }
+}
+
 /// Events whose failure is noted beside what is in hands: until their next hand-over, or the record of their end.
 constexpr std::size_t failed_in_flight_max = 4096;
 
@@ -192,6 +218,8 @@ Result<std::unique_ptr<NodeHost>> NodeHost::create(NodeHostOptions options, LogS
   if (store) {
     SpoolService::Options service;
     service.writer.retention = state->options.spool->retention;
+    service.node = state->options.name;
+    service.group_grace = state->options.membership.dead_after + 2 * group_renewal_every;
     auto spool = SpoolService::start(
         std::move(store), *state->sockets.spool, service,
         {.is_gone = [state = state.get()](const Origin& origin) { return state->loop && state->loop->is_gone(origin); },
@@ -236,7 +264,7 @@ std::vector<SubscriptionId> NodeHost::register_subscriptions(State& state, Agent
   handler.max_attempts = std::max(spec.retry.max_attempts, 1u);
   for (std::size_t lane = 0; lane < limits::lane_count; ++lane) handler.capacity[lane] = spec.lanes[lane].capacity;
   std::vector<SubscriptionId> numbers;
-  for (SubscriptionOptions& subscription : subscriptions) {
+  for (SubscriptionOptions& subscription : shares_of(std::move(subscriptions))) {
     const SubscriptionSpec& wanted = subscription.spec;
     DurableHandler& told = state.handlers.emplace_back(handler);
     told.subscription = {static_cast<std::uint32_t>(state.filters.size())};
@@ -246,6 +274,7 @@ std::vector<SubscriptionId> NodeHost::register_subscriptions(State& state, Agent
       told.durable = subscription.durable->name;
       told.start = durable_start(subscription.durable->start);
     }
+    if (subscription.group) make_share(told, *subscription.group);
     state.filters.push_back(wanted.filter);
     const bool takes_replays = subscription.replays == SubscriptionOptions::Replays::Yes;
     state.replays.push_back(takes_replays ? std::optional(wanted.filter.of_replays()) : std::nullopt);
@@ -271,27 +300,72 @@ SubscriptionId NodeHost::add_agent(AgentSpec spec, std::string kind, std::unique
   return first;
 }
 
+/// Before start() here, afterwards on the loop's thread. `task` says what became of it. Errors: Closed.
+Result<void> NodeHost::change_agents(State& state, const std::function<Result<void>()>& task) {
+  if (!state.loop) return task();
+  Result<void> done = fail(ErrorCode::Closed, "the node has stopped");
+  state.loop->run_on_loop(
+      [&] {
+        done = state.loop->is_open_to_agents();
+        if (done) done = task();
+      },
+      NodeLoop::Last::No);
+  return done;
+}
+
+/// Numbers of `wanted`, and their beginning where there is a loop.
+void NodeHost::begin_subscriptions(State& state, AgentId agent, std::vector<SubscriptionOptions> wanted,
+                                   const Numbered& numbered) {
+  const std::size_t first = state.filters.size();
+  register_subscriptions(state, agent, std::move(wanted));
+  if (numbered) numbered({static_cast<std::uint32_t>(first)});
+  if (state.loop) state.loop->begin_subscriptions(first);
+}
+
+Result<void> NodeHost::check_name(const State& state, const std::string& name) {
+  const auto has_it = [&](const auto& one) { return one->place() == HostedAgent::Place::Here && one->name() == name; };
+  if (!std::ranges::any_of(state.agents, has_it)) return {};
+  return fail(ErrorCode::NameTaken, "node " + state.options.name + " has an agent " + name + " already");
+}
+
+Result<void> NodeHost::check_room(const State& state, std::size_t more) {
+  if (state.filters.size() + more <= subscriptions_max) return {};
+  return fail(ErrorCode::Refused, "node " + state.options.name + " has had " + std::to_string(state.filters.size()) +
+                                      " subscriptions, of " + std::to_string(subscriptions_max) +
+                                      " that it can have; numbers are not used again");
+}
+
 Result<AgentId> NodeHost::add_agent_now(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
-                                    std::vector<SubscriptionOptions> subscriptions) {
-  LEGION_ASSERT(state_->loop);
-  Result<AgentId> added = fail(ErrorCode::Closed, "the node has stopped");
-  const auto task = [&] {
-    if (const auto takes = state_->loop->takes_agents(); !takes) {
-      added = std::unexpected(takes.error());
-      return;
-    }
-    const std::size_t first = state_->filters.size();
-    added = register_agent(*state_, std::move(spec), std::move(kind), std::move(agent));
-    register_subscriptions(*state_, *added, std::move(subscriptions));
-    state_->loop->begin_subscriptions(first);
-    state_->agents.back()->start();
-  };
-  state_->loop->run_on_loop(task, NodeLoop::Last::No);
+                                        std::vector<SubscriptionOptions> subscriptions, const Numbered& numbered) {
+  State& state = *state_;
+  AgentId added;
+  const auto done = change_agents(state, [&]() -> Result<void> {
+    if (const auto is_free = check_name(state, spec.name); !is_free) return is_free;
+    if (const auto room = check_room(state, subscriptions.size()); !room) return room;
+    added = register_agent(state, std::move(spec), std::move(kind), std::move(agent));
+    begin_subscriptions(state, added, std::move(subscriptions), numbered);
+    if (state.loop) state.agents[added.value]->start();
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
   return added;
 }
 
+Result<void> NodeHost::add_subscription_now(AgentId agent, SubscriptionOptions subscription, const Numbered& numbered) {
+  return change_agents(*state_, [&]() -> Result<void> {
+    if (const auto room = check_room(*state_, 1); !room) return room;
+    begin_subscriptions(*state_, agent, {std::move(subscription)}, numbered);
+    return {};
+  });
+}
+
+void NodeHost::end_subscription_now(SubscriptionId subscription) {
+  if (!state_->loop) return;
+  state_->loop->run_on_loop([&] { state_->loop->end_subscription(subscription); }, NodeLoop::Last::No);
+}
+
 void NodeHost::remove_agent(AgentId agent) {
-  LEGION_ASSERT(state_->loop);
+  if (!state_->loop) return;
   HostedAgent* hosted = nullptr;
   state_->loop->run_on_loop(
       [&] {
@@ -300,6 +374,7 @@ void NodeHost::remove_agent(AgentId agent) {
         }
         state_->pool.remove_agent(agent, "the agent was removed");
         hosted = state_->agents[agent.value].get();
+        hosted->set_removed();
       },
       NodeLoop::Last::No);
   if (hosted != nullptr) hosted->stop(agent_grace_min);
@@ -310,9 +385,7 @@ RemoteGrowth NodeHost::remote_growth(State& state) {
   return {
       .add = [&state](AgentSpec spec, std::unique_ptr<Agent> agent) -> Result<AgentId> {
         if (const auto takes = state.loop->takes_agents(); !takes) return std::unexpected(takes.error());
-        if (std::ranges::any_of(state.agents, [&](const auto& one) { return one->name() == spec.name; })) {
-          return fail(ErrorCode::NameTaken, "node " + state.options.name + " has an agent " + spec.name + " already");
-        }
+        if (const auto is_free = check_name(state, spec.name); !is_free) return std::unexpected(is_free.error());
         const AgentId id = register_agent(state, std::move(spec), "remote", std::move(agent));
         state.agents[id.value]->start();
         return id;

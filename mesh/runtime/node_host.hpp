@@ -69,14 +69,27 @@ class NodeHost {
   /// Before start(). An agent outside the process, which its clients find under spec.name.
   void add_remote_agent(AgentSpec spec, RemoteOptions remote, std::vector<SubscriptionOptions> subscriptions);
 
-  /// The same after start(), from any thread but the loop's and those of handlers: returns once its subscriptions are on
-  /// their way to all peers. Errors: WouldBlock (the node is starting), Closed. Gates are for before start(): an event
-  /// that is under way would not be offered to them.
+  /// Told the number of the first of the subscriptions that were added, which follow each other, before an event is
+  /// handed over; after start() on the loop's thread.
+  using Numbered = std::function<void(SubscriptionId first)>;
+
+  /// The same at any time: before start() from the owner, then from any thread but the loop's; not at the same time as
+  /// start(). Returns once its subscriptions are on their way to all peers, or begin with the node's streams where it
+  /// has none yet. After start() neither gates (an event that is under way would not be offered to them) nor durable
+  /// subscriptions (it would not be known after a crash what was in hands). Errors: NameTaken (by another agent),
+  /// Refused (there were subscriptions_max), Closed.
   Result<AgentId> add_agent_now(AgentSpec spec, std::string kind, std::unique_ptr<Agent> agent,
-                                std::vector<SubscriptionOptions> subscriptions);
-  /// After start(), of an agent without gates and durable subscriptions: nothing is handed to it any more, what it holds
-  /// is lost(shutdown), it is stopped. Its figures stay.
+                                std::vector<SubscriptionOptions> subscriptions, const Numbered& numbered = {});
+  /// One more subscription of an agent. Thread, errors and what is not possible: as add_agent_now().
+  Result<void> add_subscription_now(AgentId agent, SubscriptionOptions subscription, const Numbered& numbered);
+  /// Nothing that arrives from now on goes to it, and peers are asked for it no more; what the agent holds of it is still
+  /// handed over. Not of durable ones. Its figures stay. Before start(): does nothing. Thread: as add_agent_now().
+  void end_subscription_now(SubscriptionId subscription);
+  /// Of an agent without gates and durable subscriptions: nothing is handed to it any more, what it holds is
+  /// lost(shutdown), it is stopped and shown no more; the figures of its subscriptions stay. Before start(): does
+  /// nothing. Thread: as add_agent_now().
   void remove_agent(AgentId agent);
+  static constexpr std::size_t subscriptions_max = 16384;  ///< that come at any time; numbers are not used again
 
   void start();
   /// Becomes readable once the node wants to end by itself (fenced, name in use); then exit() says why.
@@ -101,6 +114,11 @@ class NodeHost {
   static std::vector<SubscriptionId> register_subscriptions(State& state, AgentId id,
                                                             std::vector<SubscriptionOptions> subscriptions);
   static RemoteGrowth remote_growth(State& state);
+  static Result<void> change_agents(State& state, const std::function<Result<void>()>& task);
+  static Result<void> check_room(const State& state, std::size_t more);
+  static Result<void> check_name(const State& state, const std::string& name);
+  static void begin_subscriptions(State& state, AgentId agent, std::vector<SubscriptionOptions> wanted,
+                                  const Numbered& numbered);
   explicit NodeHost(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

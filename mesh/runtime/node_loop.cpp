@@ -2,8 +2,8 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/base/threads.hpp>
-#include <legion/event/msgpack_writer.hpp>
 #include <legion/runtime/clock.hpp>
+#include <legion/runtime/letter_words.hpp>
 
 namespace legion {
 
@@ -111,7 +111,10 @@ void NodeLoop::run_tasks() {
 bool NodeLoop::quiesce(Duration limit) {
   post([this] {
     quiesce_ = true;
-    if (streams_) streams_->durable.subscriptions().begin_drain(now_);
+    if (streams_) {
+      streams_->durable.subscriptions().begin_drain(now_);
+      streams_->groups.leave(now_);
+    }
     if (!streams_ || !std::exchange(listening_, false)) return;
     for (const Filter& filter : setup_.filters) streams_->reader->unsubscribe(filter);
     for (const auto& replays : setup_.replays) {
@@ -205,6 +208,7 @@ void NodeLoop::turn() {
     if (streams_) {
       streams_->journal.on_tick(now_);
       tell_of_marks();
+      streams_->groups.on_tick(now_);
       streams_->durable.on_tick(now_);
       streams_->stand_ins.on_tick(now_);
     }
@@ -221,6 +225,8 @@ void NodeLoop::open_durable(Now now) {
   DurableHost& durable = streams_->durable;
   for (const DurableHandler& handler : setup_.handlers) durable.subscriptions().add_handler(handler);
   if (setup_.in_flight) durable.subscriptions().on_start_in_flight(*std::exchange(setup_.in_flight, std::nullopt));
+  streams_->groups.open(
+      durable, GroupHost::memberships(setup_.handlers, durable.setup().self, setup_.boot), setup_.log);
   durable.on_letter = [this](const DeadLetter& letter) { report_letter(letter); };
   streams_->journal.on_durable = [this](Now at, const Journal::Durable& what) {
     if (what.journal != JournalKind::Confirmed || what.spools != 1) return;
@@ -377,27 +383,11 @@ void NodeLoop::report_letters() {
 }
 
 void NodeLoop::report_letter(const DeadLetter& letter) {
-  const std::string reason(to_string(letter.death.reason));
-  ++dead_letters_[reason];
-  const std::string id = letter.event->id_string();
+  ++dead_letters_[std::string(to_string(letter.death.reason))];
   if (!letters_logged_.allow(now_.steady)) return;  // the counters have them all
-  setup_.log(LogLevel::Error, "dead letter: " + id + " for " + letter.death.agent + " after " +
-                                  std::to_string(letter.death.attempts) + " attempts (" + reason +
-                                  "): " + letter.death.error);
+  setup_.log(LogLevel::Error, line_of(letter));
   if (letter.event->type == "system.dead_letter") return;  // no letter about a letter
-  MsgpackWriter data;
-  data.map(5);
-  data.str("event");
-  data.str(id);
-  data.str("agent");
-  data.str(letter.death.agent);
-  data.str("reason");
-  data.str(reason);
-  data.str("attempts");
-  data.uint(letter.death.attempts);
-  data.str("error");
-  data.str(letter.death.error);
-  publish_own(now_, "system.dead_letter", data.take());
+  publish_own(now_, "system.dead_letter", data_of(letter));
 }
 
 void NodeLoop::on_own_frame(Now now, UnnumberedFrame& own) {

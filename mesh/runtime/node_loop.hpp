@@ -23,6 +23,7 @@
 #include <legion/runtime/durable_control.hpp>
 #include <legion/runtime/durable_host.hpp>
 #include <legion/runtime/durable_stand_ins.hpp>
+#include <legion/runtime/group_host.hpp>
 #include <legion/runtime/hosted_agent.hpp>
 #include <legion/runtime/inbound.hpp>
 #include <legion/runtime/journal_pump.hpp>
@@ -86,15 +87,18 @@ class NodeLoop {
   void stop();
 
   // --- agents that come and go, on the loop's thread ------------------------------------------------------------------
-  /// Agents and subscriptions may be added: not before the node has its streams, not while it stops.
+  /// Agents and subscriptions may be added: not while it stops. Errors: Closed.
+  Result<void> is_open_to_agents() const;
+  /// The same for those who have nothing to wait for: not before the node has its streams. Errors: WouldBlock, Closed.
   Result<void> takes_agents() const;
-  /// What was added to the lists of Setup from here on begins.
+  /// What was added to the lists of Setup from here on begins: now, or with the node's streams.
   void begin_subscriptions(std::size_t first);
-  /// Not of gates and durable ones; what is held for them is the dispatcher's affair.
+  /// Not of durable ones; what is held for it is the dispatcher's affair. Idempotent.
   void end_subscription(SubscriptionId subscription);
-  /// One that was ended.
+  /// One that was ended and is no gate.
   void begin_again(SubscriptionId subscription);
-  /// From any other thread: `task` has run, or the loop has ended. From then on takes_agents() says no with `Last::Yes`.
+  /// From any other thread: `task` has run, or the loop has ended and it never will. From then on is_open_to_agents()
+  /// says no with `Last::Yes`.
   enum class Last : std::uint8_t { No, Yes };
   void run_on_loop(std::function<void()> task, Last last);
 
@@ -111,6 +115,7 @@ class NodeLoop {
     Inbound inbound;
     JournalPump journal;
     Outbound outbound;
+    GroupHost groups;  // before `durable`, as it says
     DurableHost durable;
     DurableStandIns stand_ins;
     LocalReplay replay;
@@ -189,6 +194,7 @@ class NodeLoop {
   std::size_t wake_token_;
 
   std::vector<Member> waiting_peers_;  // to connect once there are streams
+  std::vector<SubscriptionId> ended_early_;  // before there were streams
   std::vector<std::pair<SyncTopic, Priority>> waiting_syncs_;  // to answer once there are streams
   std::map<std::string, std::uint8_t> synced_lanes_;  // receiver -> bit per lane answered
   struct Heard {

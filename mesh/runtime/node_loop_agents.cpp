@@ -1,12 +1,17 @@
 // Agents and subscriptions that come and go while the loop runs.
+#include <legion/base/assert.hpp>
 #include <legion/runtime/node_loop.hpp>
 
 namespace legion {
 
-Result<void> NodeLoop::takes_agents() const {
-  if (!streams_) return fail(ErrorCode::WouldBlock, "the node is starting");
+Result<void> NodeLoop::is_open_to_agents() const {
   if (quiesce_ || closed_to_agents_ || fenced_) return fail(ErrorCode::Closed, "the node is stopping");
   return {};
+}
+
+Result<void> NodeLoop::takes_agents() const {
+  if (!streams_) return fail(ErrorCode::WouldBlock, "the node is starting");
+  return is_open_to_agents();
 }
 
 void NodeLoop::route(std::size_t subscription) {
@@ -19,7 +24,9 @@ void NodeLoop::route(std::size_t subscription) {
 }
 
 void NodeLoop::begin_subscriptions(std::size_t first) {
+  if (!streams_) return;  // open_streams() begins all
   for (std::size_t i = first; i < setup_.filters.size(); ++i) {
+    LEGION_ASSERT(!setup_.handlers[i].share);  // members of groups are there from the start
     streams_->durable.subscriptions().add_handler(setup_.handlers[i]);
     if (!setup_.handlers[i].durable.empty() && !streams_->inbound.ask_durable) watch_durable();
     route(i);
@@ -29,7 +36,8 @@ void NodeLoop::begin_subscriptions(std::size_t first) {
 }
 
 void NodeLoop::end_subscription(SubscriptionId subscription) {
-  streams_->inbound.unroute(subscription);
+  if (!streams_) return ended_early_.push_back(subscription);
+  if (streams_->inbound.unroute(subscription) == Inbound::Was::Over) return;
   streams_->reader->unsubscribe(setup_.filters[subscription.value]);
   const auto& replays = setup_.replays[subscription.value];
   if (replays) streams_->reader->unsubscribe(*replays);
@@ -47,14 +55,23 @@ void NodeLoop::begin_again(SubscriptionId subscription) {
 }
 
 void NodeLoop::run_on_loop(std::function<void()> task, Last last) {
-  const auto done = std::make_shared<Latch>();  // the loop may run it after this has given up
-  post([this, task = std::move(task), last, done] {
-    if (task) task();
+  struct Order {
+    std::mutex mutex;  // held while the task runs: it may refer to what lies on the caller's stack
+    std::function<void()> task;
+    Latch done;
+  };
+  const auto order = std::make_shared<Order>();  // the loop may come to it after this has given up
+  order->task = std::move(task);
+  post([this, last, order] {
+    const std::lock_guard lock(order->mutex);
+    if (order->task) order->task();
     if (last == Last::Yes) closed_to_agents_ = true;
-    done->set();
+    order->done.set();
   });
-  while (!stopping_.load(std::memory_order_acquire) && !done->wait(100ms)) {
+  while (!stopping_.load(std::memory_order_acquire) && !order->done.wait(100ms)) {
   }
+  const std::lock_guard lock(order->mutex);
+  order->task = nullptr;
 }
 
 }  // namespace legion

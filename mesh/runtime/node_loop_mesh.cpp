@@ -185,6 +185,7 @@ void NodeLoop::open_streams(Now now, Incarnation incarnation) {
   open_durable(now);
   // Everything is subscribed before the first link is made, so no baseline has to wait for a subscription.
   for (std::size_t i = 0; i < setup_.filters.size(); ++i) route(i);
+  for (const SubscriptionId subscription : std::exchange(ended_early_, {})) end_subscription(subscription);
   streams_->ledger.add_subscription(heartbeat_filter());
   streams_->reader->subscribe(heartbeat_filter());
   // Programs of this host may have subscribed already: they reconnect faster than a node joins.
@@ -236,7 +237,7 @@ bool NodeLoop::durable_settled(Now now) {
     streams_->durable.subscriptions().close(now);
     streams_->durable.carry_out(now);
   }
-  return streams_->durable.settled() || !streams_->journal.knows_spools();
+  return (streams_->durable.settled() && streams_->groups.settled()) || !streams_->journal.knows_spools();
 }
 
 /// What is appended is sent, and what the spools have said takes effect.
@@ -445,7 +446,9 @@ void NodeLoop::publish_heartbeat(Now now, bool leaving) {
     heartbeat.spool = StoreMark{
         .store = setup_.spool->id(), .mark = setup_.spool->store_mark(), .frozen = setup_.spool->frozen().has_value()};
   }
-  for (const auto& agent : setup_.agents) heartbeat.agents.emplace_back(agent->name(), agent->state());
+  for (const auto& agent : setup_.agents) {
+    if (agent->place() == HostedAgent::Place::Here) heartbeat.agents.emplace_back(agent->name(), agent->state());
+  }
   Books sum;
   for (const Books& books : books_before_dispatch()) sum += books;
   setup_.pool.inspect([&](const Dispatcher& dispatcher) {

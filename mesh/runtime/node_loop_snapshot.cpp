@@ -41,7 +41,13 @@ NodeSnapshot NodeLoop::snapshot(Now now) const {
     figures.published = streams_->outbound.egress().sent(lane);
     figures.in = streams_->ledger.totals(lane);
   }
-  for (const auto& agent : setup_.agents) snapshot.agents.push_back(agent->snapshot());
+  std::vector<AgentStats> dispatched;  // of the agents that are shown: those that were removed are in both lists
+  for (std::size_t i = 0; i < setup_.agents.size(); ++i) {
+    if (setup_.agents[i]->place() == HostedAgent::Place::Removed) continue;
+    snapshot.agents.push_back(setup_.agents[i]->snapshot());
+    dispatched.push_back(std::move(snapshot.dispatcher.agents[i]));
+  }
+  snapshot.dispatcher.agents = std::move(dispatched);
   for (const PublishStatus status : Intake::statuses) {
     snapshot.publish[std::string(to_string(status))] = setup_.intake.answered(status);
   }

@@ -76,7 +76,13 @@ Result<SubscriptionStart> parse_start(const std::string& text) {
 Result<SubscriptionOptions> read_subscription(BytesView bytes) {
   const auto params = ControlParams::read(bytes);
   if (!params) return std::unexpected(params.error());
-  if (params->has("group")) return wrong("subscriptions", "group: not for agents outside the process yet");
+  for (const char* of_groups : {"group", "home", "shares"}) {
+    if (params->has(of_groups)) {
+      return wrong("subscriptions", std::string(of_groups) +
+                                        ": an agent outside the process cannot be a member of a group: its shares "
+                                        "would wait while no program serves it");
+    }
+  }
   const auto type = params->text("type");
   if (!type) return std::unexpected(type.error());
   const auto tier = params->text_if_any("tier");

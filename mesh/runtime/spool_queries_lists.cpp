@@ -141,6 +141,7 @@ void each_number(SpoolInfo& info, Visit visit) {
   visit("commits", info.figures.commits);
   visit("next", info.figures.next_commit);
   visit("letters", info.figures.dead_letters);
+  visit("stale_cursors", info.figures.stale_cursors);
   visit("links", info.links);
   visit("records", info.records);
   visit("duplicates", info.duplicates);

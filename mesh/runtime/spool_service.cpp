@@ -23,6 +23,7 @@ SpoolService::SpoolService(std::unique_ptr<Store> store, transport::SpoolServer&
       log_(std::move(log)),
       inlet_(store_->id(), options_.link),
       claims_(backend_.is_gone),
+      groups_({options_.node, options_.group_grace, backend_.is_gone}),
       signal_(std::move(signal)) {}
 
 SpoolService::~SpoolService() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <legion/base/log.hpp>
+#include <legion/core/group_home.hpp>
 #include <legion/core/journal_inlet.hpp>
 #include <legion/runtime/spool_queries.hpp>
 #include <legion/runtime/spool_readers.hpp>
@@ -36,6 +37,8 @@ class SpoolService {
     SpoolReaders::Options readers{};
     std::uint64_t unsent_bytes_max = 32u << 20;
     Duration turn_max = 2ms;
+    std::string node{};          ///< its name: groups say whom they take for their home
+    Duration group_grace = 10s;  ///< nothing is given to members of groups so long after the first is heard
   };
 
   /// What the service asks the rest of the node; called on the loop's thread.
@@ -100,6 +103,7 @@ class SpoolService {
 
   void on_query(const std::string& peer, BytesView head);
   Result<void> start_query(const std::string& peer, const SpoolQueryView& query);
+  Result<Bytes> claim(const SpoolQueryView& query);
   Result<void> start_mark(const std::string& peer, const SpoolQueryView& query);
   Result<void> start_journals(const std::string& peer, const SpoolQueryView& query);
   Result<void> start_verify(const std::string& peer, const SpoolQueryView& query);
@@ -114,6 +118,7 @@ class SpoolService {
   const LogSink log_;
   JournalInlet inlet_;
   SpoolClaims claims_;
+  GroupHome groups_;
   std::optional<std::string> frozen_;
   Now now_;  // of the turn
   std::vector<JournalInlet::Effect> effects_;  // their memory

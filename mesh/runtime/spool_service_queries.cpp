@@ -4,6 +4,8 @@
 #include <utility>
 
 #include <legion/base/text.hpp>
+#include <legion/event/share.hpp>
+#include <legion/runtime/spool_queries_group.hpp>
 #include <legion/runtime/spool_queries_fields.hpp>
 #include <legion/runtime/spool_service.hpp>
 
@@ -75,14 +77,21 @@ Result<void> SpoolService::start_query(const std::string& peer, const SpoolQuery
             StoreReader& reader) { return answer_spool_query(reader, id(), method, params); });
   }
   if (query.method == "claim" || query.method == "unclaim") {
-    const auto claim = decode_claim_query(query.params);
-    if (!claim) return std::unexpected(claim.error());
-    if (query.method == "unclaim") {
-      claims_.unclaim(*claim);
-    } else if (const auto done = claims_.claim(*claim); !done) {
-      return done;
-    }
-    answer(peer, query.id, Bytes());
+    const auto done = claim(query);
+    if (!done) return std::unexpected(done.error());
+    answer(peer, query.id, *done);
+    return {};
+  }
+  if (query.method == "group") {
+    const auto renewal = decode_group_renewal(query.params);
+    if (!renewal) return std::unexpected(renewal.error());
+    const auto answered = groups_.renew(now_, *renewal);
+    if (!answered) return std::unexpected(answered.error());
+    answer(peer, query.id, encode_result(*answered));
+    return {};
+  }
+  if (query.method == "groups") {
+    answer(peer, query.id, encode_result(groups_.view(now_)));
     return {};
   }
   if (query.method == "info") {
@@ -99,6 +108,24 @@ Result<void> SpoolService::start_query(const std::string& peer, const SpoolQuery
     return {};
   }
   return fail(ErrorCode::NotFound, "no such method: " + printable(query.method, 64));
+}
+
+/// A share of a group whose home this is belongs to whoever has its lease.
+Result<Bytes> SpoolService::claim(const SpoolQueryView& query) {
+  const auto claim = decode_claim_query(query.params);
+  if (!claim) return std::unexpected(claim.error());
+  if (query.method == "unclaim") {
+    claims_.unclaim(*claim);
+    return Bytes();
+  }
+  if (const auto group = group_of(claim->subscription)) {
+    const auto share = static_cast<std::uint32_t>(std::stoul(claim->subscription.substr(group->size() + 1)));
+    if (const auto holder = groups_.holder(*group, share)) {
+      return fail(ErrorCode::Refused, "the share " + claim->subscription + " is in use by node " + holder->node);
+    }
+  }
+  if (const auto done = claims_.claim(*claim); !done) return std::unexpected(done.error());
+  return Bytes();
 }
 
 // Written, and then read back: the store decides which number a mark stands for.

@@ -183,7 +183,7 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
   const auto time_text = [](const std::optional<WallTime>& time) {
     return time ? std::optional(format_time(*time)) : std::nullopt;
   };
-  out.map(21);
+  out.map(22);
   write(out, "path", spool.path);
   write(out, "store", spool.store.hex());
   write_text_or_nil(out, "frozen", spool.frozen);
@@ -199,6 +199,7 @@ void write_spool(MsgpackWriter& out, const SpoolSnapshot& spool) {
   write_text_or_nil(out, "oldest", time_text(spool.figures.oldest));
   write_text_or_nil(out, "newest", time_text(spool.figures.newest));
   write(out, "dead_letters", spool.figures.dead_letters);
+  write(out, "stale_cursors", spool.figures.stale_cursors);
   write(out, "links", spool.inlet.links);
   write(out, "records", spool.inlet.records);
   write(out, "duplicates", spool.inlet.duplicates);

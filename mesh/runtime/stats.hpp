@@ -82,7 +82,7 @@ struct NodeSnapshot {
   bool publishing_open = false;
   std::array<LaneSnapshot, limits::lane_count> lanes{};
   std::vector<SubscriptionSnapshot> subscriptions;
-  DispatcherStats dispatcher;
+  DispatcherStats dispatcher;  ///< its agents are those of `agents`, in the same order
   std::vector<AgentSnapshot> agents;  ///< by AgentId
   std::vector<StepFigures> middleware; ///< in the order of the configuration
   NamedCounts publish;                ///< answers of publish() by status

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <legion/base/units.hpp>
+#include <legion/event/share.hpp>
 #include <legion/runtime/control_params.hpp>
 
 namespace legion {
@@ -42,7 +43,7 @@ Result<SubscriptionChange> decode_subscription_change(BytesView bytes) {
   if (!params) return std::unexpected(params.error());
   const auto name = params->text("name");
   if (!name) return std::unexpected(name.error());
-  if (!is_subscription_name(*name)) {
+  if (!is_cursor_name(*name)) {
     return fail(ErrorCode::InvalidArgument, "params.name: it cannot name a durable subscription");
   }
   const auto action_text = params->text("action");

@@ -14,9 +14,18 @@ struct DurableOptions {
   SubscriptionStart start;
 };
 
+/// Members of a group share the shards of sharded types. One member a group and node.
+struct GroupOptions {
+  std::string name;
+  std::string home;  ///< a spool
+  std::uint32_t shares = 8;
+  SubscriptionStart start;
+};
+
 struct SubscriptionOptions {
   SubscriptionSpec spec;
   std::optional<DurableOptions> durable{};
+  std::optional<GroupOptions> group{};  ///< then not `durable`
   enum class Replays : bool { No, Yes } replays = Replays::No;  ///< whether it takes events of `~replay.` streams too
 };
 

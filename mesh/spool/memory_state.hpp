@@ -83,6 +83,7 @@ struct MemoryStore::State {
   std::map<Origin, Life> lives;
   std::map<StreamId, std::uint64_t> trimmed;
   std::map<std::string, std::optional<CursorState>> cursors;
+  std::uint64_t stale_cursors = 0;
   std::map<std::pair<std::string, std::string>, AttemptRecord> attempts;  ///< by subscription and event
   std::map<std::string, std::optional<spool::KeptLetter>> letters;
   std::map<std::string, CommitNumber> marks;

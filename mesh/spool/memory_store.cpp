@@ -4,6 +4,7 @@
 #include <set>
 
 #include <legion/base/planted.hpp>
+#include <legion/event/share.hpp>
 #include <legion/spool/journal_check.hpp>
 #include <legion/spool/memory_state.hpp>
 
@@ -17,7 +18,10 @@ using State = MemoryStore::State;
 
 void apply(State& state, const CursorRecord& record, WallTime time, const Origin& by) {
   auto& cursor = state.cursors[record.subscription];
-  if (merge(cursor, record, time, by) == CursorEffect::Ignored) return;
+  if (merge(cursor, record, time, by) == CursorEffect::Ignored) {
+    ++state.stale_cursors;
+    return;
+  }
   const bool is_removed = cursor->merged.form == CursorRecord::Form::Removed;
   std::erase_if(state.attempts, [&](const auto& entry) {
     if (entry.first.first != record.subscription) return false;
@@ -319,8 +323,8 @@ Result<bool> MemoryStore::maintain(WallTime now, const RetentionPolicy& retentio
     if (retention.cursors == RetentionPolicy::Cursors::Ignore || LEGION_PLANTED(RetentionPastACursor)) return false;
     return std::ranges::any_of(state_->cursors, [&](const auto& entry) {
       const CursorRecord& cursor = entry.second->merged;
-      const auto filter = Filter::parse(cursor.filter);
-      if (cursor.form == CursorRecord::Form::Removed || !filter || !filter->matches(frame.stream.type)) return false;
+      const auto about = CursorFilter::parse(cursor.filter);
+      if (cursor.form == CursorRecord::Form::Removed || !about || !about->matches(frame.stream)) return false;
       const auto stream = std::ranges::find(cursor.streams, frame.stream, &StreamCursor::stream);
       return stream == cursor.streams.end() || stream->done < frame.last;
     });
@@ -402,6 +406,7 @@ StoreFigures MemoryStore::figures() const {
   out.commits = state_->appends;
   out.quarantined = state_->quarantined;
   out.next_commit = state_->next;
+  out.stale_cursors = state_->stale_cursors;
   if (!state_->frames.empty()) {
     out.oldest = state_->frames.front().recorded;
     out.newest = state_->frames.back().recorded;

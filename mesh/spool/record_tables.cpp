@@ -228,7 +228,10 @@ void RecordTablesWriter::apply(const CursorRecord& record, WallTime time, const 
   const CursorRecord head{record.subscription, record.generation, record.filter, record.form, {}};
   std::optional<CursorState> state = tables_.cursor_head(record.subscription);
   const CursorEffect effect = merge(state, head, time, by);
-  if (effect == CursorEffect::Ignored) return;
+  if (effect == CursorEffect::Ignored) {
+    ++stale_cursors_;
+    return;
+  }
   const CursorRecord& merged = state->merged;
   put_cursor_.run(merged.subscription, merged.generation.counter, merged.generation.node, merged.filter,
                   static_cast<int>(merged.form), state->updated.ns, state->by.node, state->by.incarnation);

@@ -47,6 +47,8 @@ class RecordTablesWriter {
   RecordTables& tables() { return tables_; }
   /// By how much the letters in state dead became more since the last call.
   std::int64_t take_dead_change() { return std::exchange(dead_change_, 0); }
+  /// Cursor records of a generation that is not the latest, since the last call.
+  std::uint64_t take_stale_cursors() { return std::exchange(stale_cursors_, 0); }
 
  private:
   void apply(const CursorRecord& record, WallTime time, const Origin& by);
@@ -55,6 +57,7 @@ class RecordTablesWriter {
   void forget_done_attempts(const CursorRecord& record);
 
   std::int64_t dead_change_ = 0;
+  std::uint64_t stale_cursors_ = 0;
   RecordTables tables_;
   Query put_cursor_, remove_streams_, put_stream_, put_attempt_, remove_attempt_, remove_attempts_, put_letter_;
 };

@@ -20,6 +20,7 @@ StoreFigures SharedFigures::get() const {
   out.last_commit = Duration{last_commit_ns};
   out.next_commit = next_commit;
   out.dead_letters = dead_letters;
+  out.stale_cursors = stale_cursors;
   if (const std::int64_t time = oldest; time != no_time) out.oldest = WallTime{time};
   if (const std::int64_t time = newest; time != no_time) out.newest = WallTime{time};
   return out;

@@ -20,7 +20,7 @@ class SharedFigures {
   std::atomic<std::uint64_t> frames{0}, events{0}, blocks{0}, quarantined{0}, bytes_on_disk{0}, commits{0};
   std::atomic<std::int64_t> last_commit_ns{0};
   std::atomic<CommitNumber> next_commit{1};
-  std::atomic<std::uint64_t> dead_letters{0};
+  std::atomic<std::uint64_t> dead_letters{0}, stale_cursors{0};
   static constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
   std::atomic<std::int64_t> oldest{no_time}, newest{no_time};
   std::atomic<int> long_readers{0};  ///< that hold a read transaction for long: a backup

@@ -215,6 +215,7 @@ Result<void> append(WriterState& state, std::span<const JournalRecord> records, 
   state.shared->newest = now.ns;
   state.is_retention_due = true;
   state.shared->dead_letters += static_cast<std::uint64_t>(state.records.take_dead_change());
+  state.shared->stale_cursors += state.records.take_stale_cursors();
   return {};
 }
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <optional>
 
-#include <legion/event/event_type.hpp>
+#include <legion/event/share.hpp>
 #include <legion/spool/record_compaction.hpp>
 #include <legion/spool/sqlite_rebuild.hpp>
 #include <legion/spool/sqlite_upkeep.hpp>
@@ -20,14 +20,14 @@ class Cursors {
   explicit Cursors(WriterState& state) : state_(state) {
     for (const CursorState& cursor : state.records.tables().cursor_heads()) {
       if (cursor.merged.form == CursorRecord::Form::Removed) continue;
-      const auto filter = Filter::parse(cursor.merged.filter);
-      if (filter) names_.emplace_back(cursor.merged.subscription, *filter);
+      const auto about = CursorFilter::parse(cursor.merged.filter);
+      if (about) names_.emplace_back(cursor.merged.subscription, *about);
     }
   }
 
   bool need(const StreamId& stream, std::uint64_t last) {
     return std::ranges::any_of(names_, [&](const auto& name) {
-      if (!name.second.matches(stream.type)) return false;
+      if (!name.second.matches(stream)) return false;
       const auto cursor = state_.records.tables().stream_cursor(name.first, stream);
       return !cursor || cursor->done < last;
     });
@@ -35,7 +35,7 @@ class Cursors {
 
  private:
   WriterState& state_;
-  std::vector<std::pair<std::string, Filter>> names_;
+  std::vector<std::pair<std::string, CursorFilter>> names_;
 };
 
 /// One step of retention.

@@ -120,6 +120,9 @@ struct StoreFigures {
   CommitNumber next_commit = 1;
   std::optional<WallTime> oldest, newest;  ///< recorded times
   std::uint64_t dead_letters = 0;  ///< in state dead
+  /// Since it was opened: cursor records that counted for nothing, because a later generation was known. What somebody
+  /// acknowledged who had lost his lease is among them.
+  std::uint64_t stale_cursors = 0;
 };
 
 struct Damage {

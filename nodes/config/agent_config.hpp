@@ -143,6 +143,9 @@ struct SubscribeConfig {
   Priority tier = Priority::Normal;    ///< Critical: a gate
   std::optional<std::string> durable;  ///< its name; absent: a plain subscription
   StartConfig start;                   ///< of a durable one
+  std::optional<std::string> group;    ///< its name; then it is durable under this name, and `durable` is not set
+  std::optional<std::string> home;     ///< of a group: the spool that says who has which share
+  std::uint32_t shares = 8;            ///< of a group
   bool replay = false;                 ///< takes replayed events too
   std::optional<Where> where;          ///< what it says no to is filtered
   friend bool operator==(const SubscribeConfig&, const SubscribeConfig&) = default;

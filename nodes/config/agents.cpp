@@ -149,11 +149,7 @@ class AgentReader {
     const auto fields = subscribe_fields();
     const bool accepted = reader_.read(*table, section, fields, subscription);
     if (table->get("type") == nullptr) return reader_.problem(section.path, section.title + " has no type");
-    const std::vector<std::string> known = names_of(fields);
-    reader_.report_unknown(*table, section, known, [&](std::string_view key) -> std::string {
-      if (key != "group") return {};
-      return section.title + " group: this version has no grouped subscriptions; remove the key";
-    });
+    reader_.report_unknown(*table, section, names_of(fields));
     if (!accepted) return;
     const auto same = [&](const SubscribeConfig& other) { return other.type == subscription.type; };
     if (std::ranges::any_of(agent_.subscribe, same)) {
@@ -161,6 +157,11 @@ class AgentReader {
                       section.title + " type: " + toml_quote(subscription.type.text()) + " is subscribed twice");
     }
     durables_.check(section, subscription);
+    if (subscription.group && std::holds_alternative<RemoteConfig>(agent_.host)) {
+      reader_.problem(section.key_path("group"),
+                      section.title + " group: an agent with remote = true cannot be a member of a group: its shares "
+                                      "would wait while no program serves it");
+    }
     agent_.subscribe.push_back(std::move(subscription));
   }
 

@@ -139,7 +139,13 @@ std::vector<Field<SubscribeConfig>> subscribe_fields() {
                                       "where a durable subscription begins that is not known yet: \"now\", "
                                       "\"beginning\", a time or an event id")
                    .without_default();
-  start.print = [](const SubscribeConfig& one) { return one.durable ? StartForm{}.print(one.start) : std::string(); };
+  start.print = [](const SubscribeConfig& one) {
+    return one.durable || one.group ? StartForm{}.print(one.start) : std::string();
+  };
+  auto shares = field<SubscribeConfig>("shares", IntegerForm{1, 256}, &SubscribeConfig::shares,
+                                       "into so many parts a group divides the shards; the same at every member")
+                    .without_default();
+  shares.print = [](const SubscribeConfig& one) { return one.group ? std::to_string(one.shares) : std::string(); };
   return {
       field<SubscribeConfig>("type", FilterForm{}, &SubscribeConfig::type,
                              "event type, family (\"trade.\") or \"*\"")
@@ -149,6 +155,11 @@ std::vector<Field<SubscribeConfig>> subscribe_fields() {
       field<SubscribeConfig>("durable", TextForm{"name", 64, check_node_name}, &SubscribeConfig::durable,
                              "name, unique in the mesh, under which the spools remember how far it got"),
       std::move(start),
+      field<SubscribeConfig>("group", TextForm{"name", 60, check_node_name}, &SubscribeConfig::group,
+                             "members of a group, on any nodes, share the shards; durable under this name"),
+      field<SubscribeConfig>("home", TextForm{"name", 64, check_node_name}, &SubscribeConfig::home,
+                             "of a group: the spool that says who has which share"),
+      std::move(shares),
       field<SubscribeConfig>("replay", BoolForm{}, &SubscribeConfig::replay,
                              "takes events replayed into the mesh too"),
       where_field(&SubscribeConfig::where,

@@ -18,6 +18,9 @@ class DurableChecks {
   void check(const Section& section, const SubscribeConfig& subscription);
 
  private:
+  /// False where something is wrong.
+  bool check_group(const Section& section, const SubscribeConfig& subscription);
+
   Reader& reader_;
   PolicyTable policies_;
   bool expects_spools_;

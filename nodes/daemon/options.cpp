@@ -142,6 +142,10 @@ std::vector<SubscriptionOptions> subscription_options(const AgentConfig& agent) 
     SubscriptionOptions options;
     options.spec = {subscribe.type, subscribe.tier, subscribe.where};
     if (subscribe.durable) options.durable = DurableOptions{*subscribe.durable, subscription_start(subscribe.start)};
+    if (subscribe.group) {
+      options.group = GroupOptions{*subscribe.group, subscribe.home.value_or(""), subscribe.shares,
+                                   subscription_start(subscribe.start)};
+    }
     using Replays = SubscriptionOptions::Replays;
     options.replays = subscribe.replay ? Replays::Yes : Replays::No;
     all.push_back(std::move(options));

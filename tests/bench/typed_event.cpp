@@ -5,39 +5,17 @@
 #include <legion/base/assert.hpp>
 #include <legion/event/frame.hpp>
 #include <legion/event/msgpack_reader.hpp>
-#include <legion/event/msgpack_writer.hpp>
-#include <legion/event/types.hpp>
 #include <legion/runtime/clock.hpp>
 
 #include "benches.hpp"
 #include "figures.hpp"
+#include "trades.hpp"
 
 namespace legion::bench {
 
 namespace {
 
-constexpr std::size_t sample_events = 512;
 constexpr std::chrono::milliseconds run_length = 200ms;
-
-std::vector<MarketDataReceived> sample() {
-  std::vector<MarketDataReceived> trades(sample_events);
-  for (std::size_t i = 0; i < trades.size(); ++i) {
-    trades[i] = {.symbol = i % 2 == 0 ? "XBT/USDT" : "ETH/USDT",
-                 .price = 60'000.5 + static_cast<double>(i),
-                 .volume = 0.25,
-                 .side = i % 3 == 0 ? "buy" : "sell",
-                 .exchange = {}};
-  }
-  return trades;
-}
-
-/// What somebody writes who reads the four fields without a declaration.
-struct ByHand {
-  std::string symbol;
-  double price = 0;
-  double volume = 0;
-  std::string side;
-};
 
 bool read_number(MsgpackReader& reader, double& out) {
   if (reader.take_float(out)) return true;
@@ -52,7 +30,7 @@ bool read_text(MsgpackReader& reader, std::string& out) {
   return text.has_value();
 }
 
-bool read_by_hand(BytesView data, ByHand& out) {
+bool read_by_hand(BytesView data, TradeByHand& out) {
   MsgpackReader reader(data);
   const auto count = reader.read_map();
   if (!count) return false;
@@ -74,21 +52,6 @@ bool read_by_hand(BytesView data, ByHand& out) {
     if (!read) return false;
   }
   return true;
-}
-
-void write_by_hand(const MarketDataReceived& trade, Bytes& out) {
-  out.clear();
-  MsgpackWriter writer(std::move(out));
-  writer.map(4);
-  writer.str("symbol");
-  writer.str(trade.symbol);
-  writer.str("price");
-  writer.float64(trade.price);
-  writer.str("volume");
-  writer.float64(*trade.volume);
-  writer.str("side");
-  writer.str(*trade.side);
-  out = writer.take();
 }
 
 /// Events/s, of a step that handles all sample events.
@@ -135,7 +98,7 @@ std::size_t typed_reading(std::uint32_t version, BytesView data) {
 }
 
 std::size_t reading_by_hand(BytesView data) {
-  ByHand trade;
+  TradeByHand trade;
   LEGION_ASSERT(read_by_hand(data, trade));
   return trade.symbol.size() + trade.side.size() + (trade.price > trade.volume ? 1 : 0);
 }
@@ -166,7 +129,7 @@ std::size_t through_a_frame(const std::vector<MarketDataReceived>& trades, Data 
 }  // namespace
 
 Result<void> typed_event(const Effort& effort) {
-  const auto trades = sample();
+  const auto trades = sample_trades();
   std::vector<Bytes> all;
   for (const MarketDataReceived& trade : trades) all.push_back(encode_data(trade));
   const auto by_hand = [&] { return read_all(all, reading_by_hand); };

@@ -5,33 +5,20 @@
 #include <vector>
 
 #include <legion/event/msgpack_reader.hpp>
-#include <legion/event/msgpack_writer.hpp>
 #include <legion/node.hpp>
 #include <legion/runtime/clock.hpp>
-#include <legion/types.hpp>
 
 #include "benches.hpp"
 #include "temporary_folder.hpp"
+#include "trades.hpp"
 
 namespace legion::bench {
 
 namespace {
 
 constexpr std::chrono::milliseconds run_length = 1s;
-constexpr std::size_t sample_events = 512;
 constexpr std::uint64_t batch = 64;
 constexpr std::uint64_t under_way_max = 4096;  // below every queue: what is measured is the work, not the waiting
-
-std::vector<MarketDataReceived> sample() {
-  std::vector<MarketDataReceived> trades(sample_events);
-  for (std::size_t i = 0; i < trades.size(); ++i) {
-    trades[i].symbol = i % 2 == 0 ? "XBT/USDT" : "ETH/USDT";
-    trades[i].price = 60'000.5 + static_cast<double>(i);
-    trades[i].volume = 0.25;
-    trades[i].side = i % 3 == 0 ? "buy" : "sell";
-  }
-  return trades;
-}
 
 /// What the handlers make of an event, so that nothing of it is left undone. One handler at a time.
 struct Seen {
@@ -48,15 +35,8 @@ struct Seen {
   }
 };
 
-struct Fields {
-  std::string symbol;
-  double price = 0;
-  double volume = 0;
-  std::string side;
-};
-
 /// As quickly as the reader can: keys compared as they come, no errors made.
-bool read_by_hand(BytesView data, Fields& out) {
+bool read_by_hand(BytesView data, TradeByHand& out) {
   MsgpackReader reader(data);
   std::size_t count = 0;
   if (!reader.take_map(count)) return false;
@@ -81,25 +61,10 @@ bool read_by_hand(BytesView data, Fields& out) {
   return true;
 }
 
-void write_by_hand(const MarketDataReceived& trade, Bytes& out) {
-  out.clear();
-  MsgpackWriter writer(std::move(out));
-  writer.map(4);
-  writer.str("symbol");
-  writer.str(trade.symbol);
-  writer.str("price");
-  writer.float64(trade.price);
-  writer.str("volume");
-  writer.float64(*trade.volume);
-  writer.str("side");
-  writer.str(*trade.side);
-  out = writer.take();
-}
-
 enum class Form : std::uint8_t { Typed, ByHand };
 
 Outcome handle_raw(Seen& seen, const EventView& event) {
-  Fields fields;
+  TradeByHand fields;
   if (!read_by_hand(event.data, fields)) return Outcome::reject("not a trade");
   seen.take(fields.symbol, fields.price, fields.volume, fields.side);
   return Outcome::done();
@@ -125,7 +90,7 @@ Result<double> run(Form form, std::chrono::milliseconds length) {
   if (!added) return std::unexpected(added.error());
   if (auto started = node->start(); !started) return std::unexpected(started.error());
 
-  const std::vector<MarketDataReceived> trades = sample();
+  const std::vector<MarketDataReceived> trades = sample_trades();
   const Publisher publisher = node->publisher("feed");
   Event raw;
   raw.type = "market.data_received";

@@ -43,7 +43,7 @@ def publish_order(history):
 
 def order(history, reader):
     """First hand-overs (of durable ones: first completions) come in the order of their stream."""
-    if reader.part == "gate":
+    if reader.part == "gate" or reader.group:
         return  # what is repaired for somebody behind it reaches a gate after what is live
     last = {}
     if reader.durable:
@@ -65,8 +65,8 @@ def repeats(history, reader):
     for line in history.handed(reader):
         if line.attempt > rules.ATTEMPTS:
             yield f"attempts: {reader.name} was handed {line.id} as attempt {line.attempt}"
-        if reader.part == "gate":
-            continue
+        if reader.part == "gate" or reader.group:
+            continue  # a share may go to another member, seemingly alone, and come back
         before = attempts.get((line.node_pid, line.id), 0)
         if line.attempt <= before:
             yield f"duplicate: {reader.name} was handed {line.id} as attempt {line.attempt} after attempt {before}"
@@ -89,6 +89,25 @@ def at_least_once(history, reader):
         yield f"confirmed and not handled: {event_id} by {reader.name}"
 
 
+def groups(history):
+    """Of what is confirmed and matches, every event was done by some member or is a letter of one; and over all members
+    together first completions come in the order of their stream, because whoever takes a share over begins behind what
+    was done."""
+    for group in sorted({reader.group for reader in history.readers if reader.group}):
+        members = [reader for reader in history.readers if reader.group == group]
+        names = {reader.name for reader in members}
+        over = history.done_together(members) | {one["id"] for one in history.letters if one["agent"] in names}
+        for event_id in history.confirmed:
+            if rules.matches(members[0].filter, type_of(event_id)) and event_id not in over:
+                yield f"confirmed and not handled: {event_id} by no member of {group}"
+        last = {}
+        for event_id in history.done_together(members):
+            stream, sequence = stream_of(event_id)
+            if sequence <= last.get(stream, 0):
+                yield f"order: {group} did {event_id} first after {last[stream]}"
+            last[stream] = sequence
+
+
 def gates(history, reader):
     """What is behind a gate is handed over only after the gate said yes in the same life of the node."""
     if not reader.gate:
@@ -105,7 +124,7 @@ def gates(history, reader):
 
 def letters(history, reader):
     """The poison, and nothing else, is dead, after exactly as many attempts as there are."""
-    if not reader.durable:
+    if not reader.durable and not reader.group:
         return
     mine = [letter for letter in history.letters if letter["agent"] == reader.name]
     counts = collections.Counter(letter["id"] for letter in mine)
@@ -139,7 +158,7 @@ def spools(history):
 def all_of(history):
     """Every violation of the run, by checker."""
     found = {"identities": list(identities(history)), "publish order": list(publish_order(history)),
-             "spools": list(spools(history))}
+             "spools": list(spools(history)), "groups": list(groups(history))}
     for check in (order, repeats, at_least_once, gates, letters):
         name = check.__name__.replace("_", " ")
         found[name] = [text for reader in history.readers for text in check(history, reader)]

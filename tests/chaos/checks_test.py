@@ -14,9 +14,9 @@ from chaos.load import Told  # noqa: E402
 FIRST, SECOND = 100, 200  # process ids of two lives of a node
 
 
-def reader(agent, filter_, part="plain", durable=None, gate=None):
+def reader(agent, filter_, part="plain", durable=None, gate=None, group=None):
     return types.SimpleNamespace(name=f"n1/{agent}", node_name="n1", agent=agent, filter=filter_, part=part,
-                                 durable=durable, gate=gate, path=pathlib.Path("/nonexistent"))
+                                 durable=durable, gate=gate, group=group, path=pathlib.Path("/nonexistent"))
 
 
 def event_id(type_, sequence, node="n2", incarnation=7):
@@ -176,6 +176,49 @@ class Checks(unittest.TestCase):
         self.history.letters[0] = self.letter(3)
         self.history.letters.append(self.letter(3))
         self.assert_found("letters", "2 of")
+
+
+class Groups(unittest.TestCase):
+    """Two members: one did 1 to 10, the other 11 to 20."""
+
+    def setUp(self):
+        members = {name: reader(name, "crew.", "durable", group="crew") for name in ("one", "other")}
+        self.world = World(**members).publish("crew.task", 20)
+        self.history = self.world.history()
+        everything = [(i, key) for i, (key, _, _) in self.history.answered.items()]
+        self.history.stored = {"s1": list(everything), "s2": list(everything)}
+
+    def do(self, member, sequences):
+        for sequence in sequences:
+            self.world.write(self.history, member, "H", "crew.task", [sequence])
+            self.world.write(self.history, member, "D", "crew.task", [sequence])
+
+    def found(self):
+        return {check: lines for check, lines in checks.all_of(self.history).items() if lines}
+
+    def test_done_by_some_member_is_done_and_again_is_no_disorder(self):
+        self.do("one", range(1, 11))
+        self.do("other", range(9, 21))
+        self.assertEqual({}, self.found())
+
+    def test_an_event_that_no_member_did(self):
+        self.do("one", range(1, 10))
+        self.do("other", range(11, 21))
+        self.assertEqual(["groups"], list(self.found()))
+        self.assertIn("crew.task:0:10 by no member", self.found()["groups"][0])
+
+    def test_a_share_that_went_on_behind_what_was_not_done(self):
+        self.do("one", range(1, 10))
+        self.do("other", range(11, 21))
+        self.do("one", [10])
+        self.assertIn("first after 20", self.found()["groups"][0])
+
+    def test_a_letter_of_a_member(self):
+        self.do("one", range(1, 11))
+        self.do("other", range(12, 21))
+        self.history.letters = [{"id": event_id("crew.task", 11), "agent": "n1/other", "attempts": 3,
+                                 "reason": "handler_error", "error": ""}]
+        self.assertEqual(["letters"], list(self.found()))
 
 
 class Books(unittest.TestCase):

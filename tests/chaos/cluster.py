@@ -26,12 +26,16 @@ JOURNAL = {"confirmed_bytes": "4MiB", "captured_bytes": "4MiB"}
 class Reader:
     """One subscription of one agent, and the record of what it was handed."""
 
-    def __init__(self, run, node_name, agent, filter_, part="plain", durable=None, tier=None, gate=None):
+    def __init__(self, run, node_name, agent, filter_, part="plain", durable=None, tier=None, gate=None,
+                 group=None):
         self.node_name, self.agent, self.filter, self.part = node_name, agent, filter_, part
         self.durable, self.tier = durable, tier
         self.gate = gate      # the Reader of the gate that stands before this one
+        self.group = group    # its name, where it is a member of one
         self.path = run.folder / f"record-{node_name}-{agent}"
+        shared = {"group": group, "home": run.spool_names[0], "shares": rules.SHARES, "start": "beginning"}
         subscribe = {"type": filter_, **({"durable": durable, "start": "beginning"} if durable else {}),
+                     **(shared if group else {}),
                      **({"tier": tier} if tier else {})}
         self.table = {"name": agent, "exec": [PYTHON, str(HERE / "agents" / "worker.py")],
                       "env": {"RECORD": str(self.path), "PART": part}, **QUICK, "subscribe": [subscribe]}
@@ -155,6 +159,8 @@ class Cluster:
         gate = self._reader(agents, three, "gate", "order.", "gate", tier="critical")
         self._reader(agents, three, "dealer", "order.", "durable", durable="dealer", gate=gate)
         self._reader(agents, three, "watcher", "order.", "plain", gate=gate, tier="low")
+        for name in (one, two, three, self.spool_names[1]):  # the home is the other spool
+            self._reader(agents, name, "hand", "crew.", "durable", group="crew")
         per_publisher = rate / len(self.plain_names)
         for number, name in enumerate(self.plain_names):
             if number % 2:

@@ -69,6 +69,8 @@ class Final:
     def _undone(self):
         rows = self.pending()
         names = {reader.durable for reader in self.cluster.readers if reader.durable}
+        groups = {reader.group for reader in self.cluster.readers if reader.group}
+        names |= {f"{group}/{share}" for group in groups for share in range(rules.SHARES)}
         missing = names - {row["name"] for row in rows}
         return [f"{name} is not there" for name in missing] + [
             row for row in rows if row["pending"] or row["stalled"] or row["retrying"] or row["state"] != "active"]
@@ -100,8 +102,8 @@ class Final:
             ours = [[tail for tail in lane or [] if tail[0] in rules.TYPES] for lane in lanes]
             history.add_tails(node.name, stats["incarnation"], ours)
         for name in cluster.spool_names:
-            done = cluster.cli("replay", "load.", "work.", "order.", "poison.", "--spool", name, "--format", "%i %d",
-                               node=cluster[name], timeout=300)
+            done = cluster.cli("replay", "load.", "work.", "order.", "poison.", "crew.", "--spool", name,
+                               "--format", "%i %d", node=cluster[name], timeout=300)
             if done.returncode != 0:
                 self.violations.append(f"replay from {name}: exit {done.returncode}: {done.stderr[-500:]}")
             history.add_stored(name, done.stdout)

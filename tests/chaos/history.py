@@ -95,3 +95,8 @@ class History:
     def done(self, reader):
         """Ids it did, in order, each once."""
         return list(dict.fromkeys(line.id for line in self.lines[reader.name] if line.kind == "D"))
+
+    def done_together(self, readers):
+        """Ids that any of them did, in the order of time over all of them, each once."""
+        lines = [line for reader in readers for line in self.lines[reader.name] if line.kind == "D"]
+        return dict.fromkeys(line.id for line in sorted(lines, key=lambda line: line.at)).keys()

@@ -64,6 +64,22 @@ def of_durable(history):
     return rows
 
 
+def of_groups(history):
+    """group -> what its members got together, and how many events each did."""
+    rows = {}
+    for group in sorted({reader.group for reader in history.readers if reader.group}):
+        members = [reader for reader in history.readers if reader.group == group]
+        done = history.done_together(members)
+        each = {reader.name: len(history.done(reader)) for reader in members}
+        wanted = [i for i in history.confirmed if rules.matches(members[0].filter, type_of(i))]
+        names = {reader.name for reader in members}
+        letters = {letter["id"] for letter in history.letters if letter["agent"] in names}
+        rows[group] = {"confirmed": len(wanted), "done": len(done), "letters": len(letters),
+                       "missing": sum(1 for i in wanted if i not in done and i not in letters),
+                       "done_by_several": sum(each.values()) - len(done), "done_by": each}
+    return rows
+
+
 def unexpected(history, reader):
     """Hand-overs of what nobody published."""
     return sum(1 for line in history.handed(reader) if line.key not in history.attempted)
@@ -100,6 +116,10 @@ def text(figures):
     out += ["", _row("durable", ("confirmed", "done", "letters", "missing", "again", "unexp.", "lives"))]
     keys = ("confirmed", "done", "letters", "missing", "handed_again", "unexpected", "lives")
     out += [_row(name, (r[key] for key in keys)) for name, r in figures["durable"].items()]
+    out += [f"  group {name}: {r['confirmed']} confirmed, {r['done']} done, {r['letters']} letters, "
+            f"{r['missing']} missing, {r['done_by_several']} by several; "
+            + ", ".join(f"{count} by {member}" for member, count in r["done_by"].items())
+            for name, r in figures["groups"].items()]
     out += ["", *(f"  spool {name}: {r['events']} events, {r['confirmed_missing']} confirmed ones missing"
                   for name, r in figures["spools"].items())]
     out += [f"  {what}: {seconds} s" for what, seconds in figures["timings"].items()]

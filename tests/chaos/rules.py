@@ -12,12 +12,14 @@ TYPES = {
     "work.twice": {"durability": "confirmed", "deliver": "live", "spools": 2},
     "order.new": {"durability": "confirmed", "deliver": "live"},
     "poison.pill": {"durability": "confirmed", "deliver": "live"},
+    "crew.task": {"durability": "confirmed", "deliver": "live", "shards": 16},
 }
 CONFIRMED = [name for name, policy in TYPES.items() if policy["durability"] == "confirmed"]
 STORED = [name for name, policy in TYPES.items() if policy["durability"] != "none"]
 UNSTORED = [name for name, policy in TYPES.items() if policy["durability"] != "confirmed"]
 
 ATTEMPTS = 3
+SHARES = 6  # of the group
 
 
 def gate_decision(number):

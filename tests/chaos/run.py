@@ -119,6 +119,7 @@ class Run:
             events={"attempted": len(told.attempted), "numbered": len(told.key_of), "confirmed": len(told.confirmed),
                     "handed_over": sum(len(told.handed(r)) for r in told.readers), "streams": report.streams(told)},
             origins=report.of_origins(told, self.net.names), plain=plain, durable=report.of_durable(told),
+            groups=report.of_groups(told),
             spools=report.of_spools(told), timings=ending.seconds)
 
     def close(self, folder, failure):

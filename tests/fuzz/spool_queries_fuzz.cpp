@@ -4,6 +4,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/runtime/spool_queries.hpp>
+#include <legion/runtime/spool_queries_group.hpp>
 #include <legion/runtime/subscription_change.hpp>
 #include <legion/runtime/tails_params.hpp>
 
@@ -20,6 +21,7 @@ void check_params(BytesView params) {
   (void)decode_page_query(params);
   (void)decode_letter_query(params);
   (void)decode_claim_query(params);
+  (void)decode_group_renewal(params);
   (void)decode_depth(params);
   (void)decode_time(params);
   (void)decode_text(params, "name", 64);
@@ -37,6 +39,8 @@ void check_result(BytesView result) {
   (void)decode_verify_report(result);
   (void)decode_spool_info(result);
   (void)decode_number(result);
+  (void)decode_group_answer(result);
+  (void)decode_groups(result);
   (void)decode_tails_answer(result);
 }
 

@@ -160,6 +160,14 @@ class Node:
                 return entry
         raise AssertionError(f"{self.name} has no subscription {agent} {type_}")
 
+    def settled(self, agent, type_, published):
+        """The book of a subscription, once all that was published is counted and over."""
+        def is_settled():
+            book = self.book(agent, type_)
+            return book["published"] == published and book["pending"] == 0 and book["balance"] == 0
+        until(is_settled, lambda: f"{self.book(agent, type_)}\n{self.log()}")
+        return self.book(agent, type_)
+
     def agent(self, name):
         return next(a for a in self.stats()["agents"] if a["agent"] == name)
 

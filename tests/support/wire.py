@@ -8,7 +8,6 @@ import msgpack
 import zmq
 
 from support.mesh import Mesh
-from support.poll import until
 
 
 class Refused(Exception):
@@ -126,13 +125,6 @@ class WireTest(unittest.TestCase):
                 if answer:
                     wire.say("agent.ack", delivery)
         return found
-
-    def settled(self, name, type_, published):
-        def is_settled():
-            book = self.node.book(name, type_)
-            return book["published"] == published and book["pending"] == 0 and book["balance"] == 0
-        until(is_settled, lambda: f"{self.node.book(name, type_)}\n{self.node.log()}")
-        return self.node.book(name, type_)
 
 
 # A client as a program: one line `n attempt` a delivery, written down before anything is done with it.

@@ -86,12 +86,13 @@ class Publisher:
     answer never came may be stored or not; its number is not used again.
     """
 
-    def __init__(self, node, types=("work.a", "work.b"), batch=50, text="", timeout_ms=5000):
+    def __init__(self, node, types=("work.a", "work.b"), batch=50, text="", timeout_ms=5000, keys=0):
         self.node = node
         self.address = f"tcp://127.0.0.1:{node.port}"  # itself, also where others reach it through a proxy
         self.types = types
         self.batch = batch
         self.text = text
+        self.keys = keys  # so many keys take turns; 0: events without one
         self.timeout_ms = timeout_ms
         self.confirmed = {}
         self.unknown = 0     # events without a confirm
@@ -121,6 +122,8 @@ class Publisher:
         events = []
         for n in itertools.islice(self._numbers, self.batch):
             events.append({"type": self.types[n % len(self.types)], "data": {"n": n, "text": self.text}})
+            if self.keys:
+                events[-1]["partitionkey"] = f"k{n // len(self.types) % self.keys}"
         return events
 
     def _run(self):

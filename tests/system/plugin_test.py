@@ -11,6 +11,7 @@ from support.poll import until  # noqa: E402
 
 VETO = pathlib.Path(BIN).parent / "lib" / "libveto.so"
 STRANGER = pathlib.Path(BIN).parent / "tests" / "unit" / "api" / "plugins" / "libstranger.so"
+FAMILIES = STRANGER.with_name("libfamilies.so")
 OTHER = STRANGER.with_name("libother_interface.so")
 ORDER = "order.requested"
 
@@ -48,6 +49,19 @@ class Plugins(unittest.TestCase):
         node.ready()
         self.publish_three(node)
 
+    def test_may_be_a_member_of_a_group(self):
+        self.mesh.spools = 1
+        sharded = [{"prefix": "order.", "durability": "confirmed", "shards": 16}]
+        vault = self.mesh.node("vault", spool={}, topic=sharded).start().ready()
+        member = {"type": ORDER, "group": "desk", "home": "vault", "shares": 4, "start": "beginning"}
+        veto = {"name": "veto", "plugin": VETO, "settings": {"limit": 500}, "subscribe": [member]}
+        audit = {"name": "audit", "builtin": "sink", "subscribe": [{"type": "trade.rejected"}]}
+        node = self.mesh.node("a", join=[vault], topic=sharded, agent=[veto, audit]).start().ready()
+        orders = [{"type": ORDER, "data": order(9), "partitionkey": f"k{n}"} for n in range(40)]
+        self.assertEqual({"queued"}, {answer["status"] for answer in node.publish_all(orders)})
+        until(lambda: node.book("audit", "trade.rejected")["delivered"] == 40, lambda: f"all of them\n{node.log()}")
+        self.assertEqual(0, node.terminate())
+
     def refusal(self, **veto):
         node = self.node(**veto).start()
         code = node.wait_exit()
@@ -70,6 +84,21 @@ class Plugins(unittest.TestCase):
         self.assertRegex(log, r"agent veto: .*expected limit = NUMBER, found limit = much")
         _, log = self.refusal(subscribe=[{"type": "order."}])
         self.assertRegex(log, r"agent veto: .*no handler takes all of order\.")
+
+    def test_a_durable_name_that_a_plugin_asks_for_is_checked_like_one_of_the_configuration(self):
+        def log_of(*others):
+            guest = {"name": "guest", "plugin": FAMILIES, "settings": {"durable": "books"}}
+            node = self.mesh.node("a", agent=[guest, *others]).start()
+            self.assertEqual(78, node.wait_exit())
+            return node.log()
+
+        self.assertRegex(log_of(), r'agent guest: the plugin\'s handler of trade\.executed: durable = "books": '
+                                   r"this mesh has no spool that could remember it")
+        self.mesh.spools = 1
+        sink = {"name": "desk", "builtin": "sink", "subscribe": [{"type": "trade.", "durable": "books"}]}
+        self.assertRegex(log_of(sink), r'durable = "books" is already the name of one of agent desk')
+        twin = {"name": "twin", "plugin": FAMILIES, "settings": {"durable": "books"}}
+        self.assertRegex(log_of(twin), r'agent twin: .*durable = "books" is already the name of one of agent guest')
 
     def test_lives_through_a_restart_of_its_node(self):
         node = self.node(settings={"limit": 500}).start()

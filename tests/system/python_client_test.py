@@ -16,13 +16,13 @@ import legion  # noqa: E402
 import legion.sync  # noqa: E402
 from support.mesh import PYTHON, Mesh  # noqa: E402
 from support.poll import until  # noqa: E402
+from support.wire import agent  # noqa: E402
 
 AGENTS = pathlib.Path(__file__).resolve().parent / "agents"
 
 
 def remote(name="worker", types=("job.done", "job.release", "job.slow"), **settings):
-    return {"name": name, "remote": True, "retry": {"max_attempts": 3, "delay": "20ms"}, **settings,
-            "subscribe": [{"type": t} for t in types]}
+    return agent(name, types, **settings)
 
 
 class Program:
@@ -64,13 +64,6 @@ class PackageTest(unittest.TestCase):
         results = self.node.publish_all([{"type": "job.done", "data": e} for e in events])
         self.assertEqual({"queued"}, {r["status"] for r in results})
 
-    def settled(self, name, type_, published):
-        def is_settled():
-            book = self.node.book(name, type_)
-            return book["published"] == published and book["pending"] == 0 and book["balance"] == 0
-        until(is_settled, lambda: f"{self.node.book(name, type_)}\n{self.node.log()}")
-        return self.node.book(name, type_)
-
 
 class Consuming(PackageTest):
     def test_what_a_handler_does_is_what_becomes_of_the_event(self):
@@ -80,7 +73,7 @@ class Consuming(PackageTest):
         self.jobs({"n": 0}, {"n": 1, "do": "fail once"}, {"n": 2, "do": "fail"}, {"n": 3, "do": "reject"},
                   {"n": 4, "do": "stop"}, {"n": 5, "do": "answer"}, {"n": 6})
 
-        book = self.settled("worker", "job.done", 7)
+        book = self.node.settled("worker", "job.done", 7)
 
         self.assertEqual([(0, 1), (1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 1), (4, 1), (5, 1), (6, 1)], worker.seen())
         self.assertEqual((5, 2), (book["delivered"], book["dead"]))
@@ -96,7 +89,7 @@ class Consuming(PackageTest):
         for first in range(0, 3000, 500):
             self.jobs(*({"n": n, **({"do": "fail once"} if n % 97 == 5 else {})} for n in range(first, first + 500)))
 
-        self.settled("worker", "job.done", 3000)
+        self.node.settled("worker", "job.done", 3000)
 
         expected = []
         for n in range(3000):
@@ -119,7 +112,7 @@ class Consuming(PackageTest):
         until(lambda: third.seen() == [(20, 3)], lambda: f"{third.seen()}\n{self.node.log()}")
         third.kill()
         last = Program(self)
-        book = self.settled("worker", "job.done", 40)
+        book = self.node.settled("worker", "job.done", 40)
         self.assertEqual([(n, 1) for n in range(21, 40)], last.seen())
         self.assertEqual((39, 1), (book["delivered"], book["dead"]))
 
@@ -132,7 +125,7 @@ class Consuming(PackageTest):
             programs[-1].process.wait(60)
             programs.append(Program(self))
 
-        book = self.settled("worker", "job.done", 100)
+        book = self.node.settled("worker", "job.done", 100)
 
         self.assertEqual((99, 1), (book["delivered"], book["dead"]))
         everything = [entry for p in programs for entry in p.seen()]
@@ -147,10 +140,10 @@ class Consuming(PackageTest):
         until(lambda: worker.seen() == [(0, 1)], "the deferred one")
         self.assertEqual(1, self.node.book("worker", "job.done")["pending"])
         self.node.publish("job.release", {"n": 1, "of": 0})
-        self.settled("worker", "job.done", 1)
+        self.node.settled("worker", "job.done", 1)
         self.node.publish("job.slow", {"n": 2, "for": 2.5})  # longer than the lease: beats go on
 
-        self.settled("worker", "job.slow", 1)
+        self.node.settled("worker", "job.slow", 1)
 
         self.assertEqual([(2, 1)], worker.seen("job.slow"))
         self.assertEqual(1, self.node.agent("worker")["counters"]["attached"])
@@ -165,7 +158,7 @@ class Consuming(PackageTest):
         worker.process.send_signal(signal.SIGTERM)
 
         self.assertEqual(0, worker.process.wait(30))
-        self.assertEqual(1, self.settled("worker", "job.slow", 1)["delivered"])
+        self.assertEqual(1, self.node.settled("worker", "job.slow", 1)["delivered"])
         self.assertEqual([(1, 1)], worker.seen("job.slow"))
         self.node.wait_log("away: the client has detached")
 
@@ -203,7 +196,7 @@ class Consuming(PackageTest):
         program = Program(self, AGENT="walk-in", ONLY="work")
         self.attached("walk-in")
         self.jobs({"n": 1}, {"n": 2, "do": "fail once"}, {"n": 3})
-        self.settled("walk-in", "job.done", 3)
+        self.node.settled("walk-in", "job.done", 3)
         self.assertEqual([(1, 1), (2, 1), (2, 2), (3, 1)], program.seen())
         program.process.send_signal(signal.SIGTERM)
         self.assertEqual(0, program.process.wait(30))
@@ -261,7 +254,7 @@ class Publishing(PackageTest):
             self.assertEqual(400, len(set(ids)))
             big = publisher.publish_batch([("job.done", "x" * 200_000) for _ in range(20)])
             self.assertTrue(all(big), big[:1])
-        self.assertEqual(2921, self.settled("sink", "job.", 2921)["delivered"])
+        self.assertEqual(2921, self.node.settled("sink", "job.", 2921)["delivered"])
 
     def test_with_retry_an_event_survives_a_node_that_is_away(self):
         self.start({"name": "sink", "builtin": "sink", "subscribe": [{"type": "job.done"}]})
@@ -275,7 +268,7 @@ class Publishing(PackageTest):
             event_id = publisher.publish_with_retry("job.done", {"n": 2}, attempts=60, delay=0.1)
             later.join()
         self.assertRegex(event_id, r"^a:\d+:2:job\.done:0:\d+$")
-        self.assertEqual(1, self.settled("sink", "job.done", 1)["delivered"])
+        self.assertEqual(1, self.node.settled("sink", "job.done", 1)["delivered"])
 
 
 class WithASpool(PackageTest):

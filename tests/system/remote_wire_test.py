@@ -40,7 +40,7 @@ class Contract(WireTest):
         self.assertRegex(event["id"], r"^a:\d+:2:news\.flash:0:1$")
         self.assertEqual(["queued", "invalid"], [t["status"] for t in told])
         self.assertRegex(told[0]["id"], r"^a:\d+:2:job\.reply:0:1$")
-        self.assertEqual(1, self.settled("worker", "news.", 1)["delivered"])
+        self.assertEqual(1, self.node.settled("worker", "news.", 1)["delivered"])
 
     def test_what_an_attached_client_publishes_carries_the_name_of_its_agent(self):
         self.start(agent("teller", ["job.ask"]), agent("hearer", ["job.reply"]))
@@ -77,7 +77,7 @@ class Contract(WireTest):
         wire.say("agent.ack", deferred)
         self.assertEqual([(5, 1)], self.numbers(wire, 1))
 
-        book = self.settled("worker", "job.done", 6)
+        book = self.node.settled("worker", "job.done", 6)
         self.assertEqual((5, 1), (book["delivered"], book["dead"]))
         until(lambda: self.node.stats()["dead_letters"] == {"rejected": 1}, "the letter")
         self.assertEqual([(0, 1), (2, 1), (3, 1), (4, 1), (5, 1)], self.numbers(later, 5))  # 1 was stopped
@@ -102,7 +102,7 @@ class Contract(WireTest):
                 wire.say("agent.ack", delivery)
 
         self.assertEqual(list(range(300)), seen)
-        self.assertEqual(300, self.settled("worker", "job.done", 300)["delivered"])
+        self.assertEqual(300, self.node.settled("worker", "job.done", 300)["delivered"])
 
     def test_ranges_and_lists_acknowledge_many_at_once(self):
         self.start(agent())
@@ -121,7 +121,7 @@ class Contract(WireTest):
                 wire.say("agent.ack", [first, last])
 
         self.assertEqual(list(range(2000)), seen)
-        self.assertEqual(2000, self.settled("worker", "job.done", 2000)["delivered"])
+        self.assertEqual(2000, self.node.settled("worker", "job.done", 2000)["delivered"])
 
     def test_with_concurrency_keys_are_kept_in_order_and_others_go_on(self):
         self.start(agent(concurrency=8))
@@ -138,7 +138,7 @@ class Contract(WireTest):
         self.assertEqual([(3, 1)], self.numbers(wire, 1))
         wire.say("agent.ack", first[0])
         self.assertEqual([(2, 1)], self.numbers(wire, 1))
-        self.settled("worker", "job.done", 4)
+        self.node.settled("worker", "job.done", 4)
 
 
 class Bounds(WireTest):
@@ -160,7 +160,7 @@ class Bounds(WireTest):
         wire.say("agent.ack", *open_)
 
         self.assertEqual(10, most)
-        self.settled("worker", "job.done", 200)
+        self.node.settled("worker", "job.done", 200)
 
     def test_credit_is_taken_back_and_given_again(self):
         self.start(agent())
@@ -192,7 +192,7 @@ class Bounds(WireTest):
             self.node.publish_all([{"type": "job.done", "data": {"n": n}} for n in range(first, first + 100)])
             self.assertEqual(list(range(first, first + 100)), [n for n, _ in self.numbers(quick, 100)])
 
-        self.assertEqual(1000, self.settled("quick", "job.done", 1000)["delivered"])
+        self.assertEqual(1000, self.node.settled("quick", "job.done", 1000)["delivered"])
         book = self.node.book("slow", "job.done")
         self.assertGreater(sum(book["lost"].values()), 500, book)
 
@@ -219,7 +219,7 @@ class Bounds(WireTest):
                 wire.say("agent.ack", delivery)
 
         self.assertEqual(list(range(20)), done)
-        self.settled("worker", "job.done", 20)
+        self.node.settled("worker", "job.done", 20)
         counters = self.node.agent("worker")["counters"]
         self.assertEqual((1, 1), (counters["timeouts"], counters["stale_answers"]))
 
@@ -248,7 +248,7 @@ class Lives(WireTest):
 
         until(lambda: len(self.seen(again)) == 5, lambda: f"{self.seen(again)}\n{self.node.log()}")
         self.assertEqual([(3, 2), (4, 1), (5, 1), (6, 1), (7, 1)], self.seen(again))
-        self.assertEqual(8, self.settled("worker", "job.done", 8)["delivered"])
+        self.assertEqual(8, self.node.settled("worker", "job.done", 8)["delivered"])
 
     def test_an_event_that_kills_every_client_is_a_dead_letter_after_exactly_max_attempts(self):
         self.start(agent())
@@ -262,7 +262,7 @@ class Lives(WireTest):
             if len(paths) < 4:
                 client.wait(60)
 
-        book = self.settled("worker", "job.done", 5)
+        book = self.node.settled("worker", "job.done", 5)
         self.assertEqual((4, 1), (book["delivered"], book["dead"]))
         self.assertEqual([[(0, 1), (1, 1), (2, 1)], [(2, 2)], [(2, 3)], [(3, 1), (4, 1)]], [self.seen(p) for p in paths])
         until(lambda: self.node.stats()["dead_letters"] == {"handler_error": 1}, "the letter")
@@ -303,7 +303,7 @@ class Lives(WireTest):
 
         silent.attach("worker")
         self.assertEqual([(1, 2)], self.numbers(silent, 1))
-        self.settled("worker", "job.done", 1)
+        self.node.settled("worker", "job.done", 1)
 
     def test_beats_keep_a_client_that_has_nothing_to_say(self):
         self.start(agent(lease="600ms"))
@@ -388,7 +388,7 @@ class Mistakes(WireTest):
         self.node.publish("job.done", {"n": 1})
 
         self.assertEqual([(1, 1)], self.numbers(wire, 1))
-        self.settled("worker", "job.done", 1)
+        self.node.settled("worker", "job.done", 1)
         self.assertGreaterEqual(self.node.agent("worker")["counters"]["invalid_messages"], 6)
         self.assertEqual([wire.session + 1, "not_found"], [c for c in self.closed(wire) if c[0]][0][:2])
 
@@ -421,7 +421,7 @@ class Gates(WireTest):
                 risk.say("agent.ack", delivery)
 
         self.assertEqual([(0, 1), (2, 1)], self.numbers(desk, 2))
-        self.settled("desk", "order.ready", 4)
+        self.node.settled("desk", "order.ready", 4)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@
 namespace legion {
 
 struct MarketDataReceived {
-  std::string symbol;
+  std::string symbol{};
   double price = 0;
-  std::optional<double> volume;
-  std::optional<std::string> side;
-  std::optional<std::string> exchange;
+  std::optional<double> volume{};
+  std::optional<std::string> side{};
+  std::optional<std::string> exchange{};
 
   static constexpr auto schema =
       event_schema("market.data_received", 1, "A trade or a quote came in.",
@@ -28,10 +28,10 @@ struct MarketDataReceived {
 };
 
 struct MarketDataRequested {
-  std::string symbol;
-  std::optional<std::string> exchange;
-  std::optional<std::string> interval;
-  std::optional<std::string> since;
+  std::string symbol{};
+  std::optional<std::string> exchange{};
+  std::optional<std::string> interval{};
+  std::optional<std::string> since{};
 
   static constexpr auto schema = event_schema(
       "market.data_requested", 1, "Somebody wants market data.",
@@ -43,10 +43,10 @@ struct MarketDataRequested {
 };
 
 struct MarketDataError {
-  std::string error;
-  std::optional<std::string> symbol;
-  std::optional<std::string> exchange;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> exchange{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema =
       event_schema("market.data_error", 1, "Market data cannot be had.",
@@ -58,11 +58,11 @@ struct MarketDataError {
 };
 
 struct MarketDepthSnapshot {
-  std::string symbol;
-  FloatPairs bids;
-  FloatPairs asks;
-  std::optional<std::string> exchange;
-  std::optional<std::uint64_t> sequence;
+  std::string symbol{};
+  FloatPairs bids{};
+  FloatPairs asks{};
+  std::optional<std::string> exchange{};
+  std::optional<std::uint64_t> sequence{};
 
   static constexpr auto schema =
       event_schema("market.depth_snapshot", 1, "The order book of a symbol.",
@@ -75,12 +75,12 @@ struct MarketDepthSnapshot {
 };
 
 struct MarketFundingUpdate {
-  std::string symbol;
+  std::string symbol{};
   double rate = 0;
-  std::optional<double> interval_s;
-  std::optional<std::string> next_at;
-  std::optional<double> mark_price;
-  std::optional<std::string> exchange;
+  std::optional<double> interval_s{};
+  std::optional<std::string> next_at{};
+  std::optional<double> mark_price{};
+  std::optional<std::string> exchange{};
 
   static constexpr auto schema = event_schema(
       "market.funding_update", 1, "The funding rate of a perpetual contract.",
@@ -94,10 +94,10 @@ struct MarketFundingUpdate {
 };
 
 struct FeaturesComputed {
-  std::string symbol;
-  FloatMap features;
-  std::optional<std::string> window;
-  std::optional<std::string> model;
+  std::string symbol{};
+  FloatMap features{};
+  std::optional<std::string> window{};
+  std::optional<std::string> model{};
 
   static constexpr auto schema = event_schema(
       "features.computed", 1, "Features of a symbol were computed.",
@@ -109,9 +109,9 @@ struct FeaturesComputed {
 };
 
 struct IndicatorsUpdated {
-  std::string symbol;
-  FloatMap indicators;
-  std::optional<std::string> window;
+  std::string symbol{};
+  FloatMap indicators{};
+  std::optional<std::string> window{};
 
   static constexpr auto schema = event_schema(
       "indicators.updated", 1, "Indicators of a symbol changed.",
@@ -123,9 +123,9 @@ struct IndicatorsUpdated {
 
 /// One of OpportunitiesUpdated.
 struct Opportunity {
-  std::string symbol;
+  std::string symbol{};
   double score = 0;
-  std::optional<std::string> action;
+  std::optional<std::string> action{};
 
   static constexpr auto schema =
       data_schema(data_field("symbol", &Opportunity::symbol, "what is traded, as in XBT/USDT"),
@@ -135,8 +135,8 @@ struct Opportunity {
 };
 
 struct OpportunitiesUpdated {
-  std::vector<Opportunity> opportunities;
-  std::optional<std::string> strategy;
+  std::vector<Opportunity> opportunities{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("opportunities.updated", 1, "What is worth trading, the best first.",

@@ -10,12 +10,12 @@
 namespace legion {
 
 struct PolicyUpdated {
-  std::string risk_mode;
-  StringList allowed_strategies;
+  std::string risk_mode{};
+  StringList allowed_strategies{};
   double global_min_confidence = 0;
   double max_risk_per_trade = 0;
   std::uint64_t max_positions = 0;
-  std::optional<std::string> reason;
+  std::optional<std::string> reason{};
 
   static constexpr auto schema =
       event_schema("policy.updated", 1, "What may be traded from now on.",
@@ -30,12 +30,12 @@ struct PolicyUpdated {
 };
 
 struct RiskAlert {
-  std::string rule;
-  std::optional<std::string> severity;
-  std::optional<std::string> message;
-  std::optional<std::string> symbol;
-  std::optional<double> limit;
-  std::optional<double> value;
+  std::string rule{};
+  std::optional<std::string> severity{};
+  std::optional<std::string> message{};
+  std::optional<std::string> symbol{};
+  std::optional<double> limit{};
+  std::optional<double> value{};
 
   static constexpr auto schema = event_schema(
       "risk.alert", 1, "A rule was broken, or nearly.", data_field("rule", &RiskAlert::rule, "name of the rule"),
@@ -48,11 +48,11 @@ struct RiskAlert {
 };
 
 struct RiskLimitBreached {
-  std::string rule;
+  std::string rule{};
   double limit = 0;
   double value = 0;
-  std::optional<std::string> symbol;
-  std::optional<std::string> strategy;
+  std::optional<std::string> symbol{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("risk.limit_breached", 1, "A limit is exceeded.",
@@ -66,8 +66,8 @@ struct RiskLimitBreached {
 
 struct RiskExposureUpdated {
   double exposure = 0;
-  std::optional<FloatMap> by_symbol;
-  std::optional<double> equity;
+  std::optional<FloatMap> by_symbol{};
+  std::optional<double> equity{};
 
   static constexpr auto schema =
       event_schema("risk.exposure_updated", 1, "How much is at stake.",
@@ -78,9 +78,9 @@ struct RiskExposureUpdated {
 };
 
 struct RiskError {
-  std::string error;
-  std::optional<std::string> symbol;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema = event_schema(
       "risk.error", 1, "Risk cannot decide.", data_field("error", &RiskError::error, "what went wrong, for a person"),
@@ -90,12 +90,12 @@ struct RiskError {
 };
 
 struct PositionUpdated {
-  std::string symbol;
+  std::string symbol{};
   double quantity = 0;
-  std::optional<double> average_price;
-  std::optional<double> unrealised;
-  std::optional<double> realised;
-  std::optional<std::string> strategy;
+  std::optional<double> average_price{};
+  std::optional<double> unrealised{};
+  std::optional<double> realised{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema = event_schema(
       "position.updated", 1, "A position changed.",
@@ -109,10 +109,10 @@ struct PositionUpdated {
 };
 
 struct PositionCloseRequested {
-  std::string symbol;
-  std::optional<double> quantity;
-  std::optional<std::string> reason;
-  std::optional<std::string> strategy;
+  std::string symbol{};
+  std::optional<double> quantity{};
+  std::optional<std::string> reason{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("position.close_requested", 1, "A position is to be closed.",
@@ -124,11 +124,11 @@ struct PositionCloseRequested {
 };
 
 struct PositionClosed {
-  std::string symbol;
-  std::optional<double> quantity;
-  std::optional<double> price;
-  std::optional<double> realised;
-  std::optional<std::string> strategy;
+  std::string symbol{};
+  std::optional<double> quantity{};
+  std::optional<double> price{};
+  std::optional<double> realised{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("position.closed", 1, "A position is closed.",
@@ -141,9 +141,9 @@ struct PositionClosed {
 };
 
 struct PositionError {
-  std::string error;
-  std::optional<std::string> symbol;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema =
       event_schema("position.error", 1, "A position is not what it should be.",

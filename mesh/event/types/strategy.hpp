@@ -13,13 +13,13 @@ namespace legion {
 Result<void> signal_generated_from_1(DataMap& data);
 
 struct SignalGenerated {
-  std::string symbol;
-  std::string action;
+  std::string symbol{};
+  std::string action{};
   double price = 0;
   double confidence = 0;
-  std::string strategy;
-  std::optional<double> quantity;
-  std::optional<std::string> reason;
+  std::string strategy{};
+  std::optional<double> quantity{};
+  std::optional<std::string> reason{};
 
   static constexpr auto schema =
       event_schema("signal.generated", 2, "A strategy says what it would do.",
@@ -35,12 +35,12 @@ struct SignalGenerated {
 };
 
 struct SignalCandidateTrade {
-  std::string symbol;
-  std::string action;
+  std::string symbol{};
+  std::string action{};
   double price = 0;
   double quantity = 0;
   double confidence = 0;
-  std::optional<std::string> strategy;
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("signal.candidate_trade", 1, "A trade that risk has to decide about.",
@@ -54,9 +54,9 @@ struct SignalCandidateTrade {
 };
 
 struct StrategyStatusUpdated {
-  std::string strategy;
-  std::string status;
-  std::optional<std::string> detail;
+  std::string strategy{};
+  std::string status{};
+  std::optional<std::string> detail{};
 
   static constexpr auto schema =
       event_schema("strategy.status_updated", 1, "A strategy was started, paused, stopped.",
@@ -67,12 +67,12 @@ struct StrategyStatusUpdated {
 };
 
 struct StrategyPromoted {
-  std::string strategy;
-  std::optional<std::string> version;
-  std::optional<std::string> from_stage;
-  std::optional<std::string> to_stage;
-  std::optional<double> score;
-  std::optional<std::string> promoted_by;
+  std::string strategy{};
+  std::optional<std::string> version{};
+  std::optional<std::string> from_stage{};
+  std::optional<std::string> to_stage{};
+  std::optional<double> score{};
+  std::optional<std::string> promoted_by{};
 
   static constexpr auto schema =
       event_schema("strategy.promoted", 1, "A strategy moved to another stage.",
@@ -86,10 +86,10 @@ struct StrategyPromoted {
 };
 
 struct StrategyError {
-  std::string strategy;
-  std::string error;
-  std::optional<std::string> symbol;
-  std::optional<std::string> code;
+  std::string strategy{};
+  std::string error{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema =
       event_schema("strategy.error", 1, "A strategy failed.",
@@ -101,11 +101,11 @@ struct StrategyError {
 };
 
 struct ModelPromoted {
-  std::string model;
-  std::string version;
-  std::optional<std::string> previous_version;
-  std::optional<FloatMap> metrics;
-  std::optional<std::string> promoted_by;
+  std::string model{};
+  std::string version{};
+  std::optional<std::string> previous_version{};
+  std::optional<FloatMap> metrics{};
+  std::optional<std::string> promoted_by{};
 
   static constexpr auto schema =
       event_schema("model.promoted", 1, "A model is in use from now on.",
@@ -118,10 +118,10 @@ struct ModelPromoted {
 };
 
 struct BacktestComplete {
-  std::string backtest;
-  std::optional<std::string> strategy;
-  std::optional<double> duration_s;
-  std::optional<std::string> error;
+  std::string backtest{};
+  std::optional<std::string> strategy{};
+  std::optional<double> duration_s{};
+  std::optional<std::string> error{};
 
   static constexpr auto schema =
       event_schema("backtest.complete", 1, "A backtest is over.",
@@ -133,11 +133,11 @@ struct BacktestComplete {
 };
 
 struct BacktestResult {
-  std::string backtest;
-  std::string strategy;
-  FloatMap metrics;
-  std::optional<std::string> from;
-  std::optional<std::string> until;
+  std::string backtest{};
+  std::string strategy{};
+  FloatMap metrics{};
+  std::optional<std::string> from{};
+  std::optional<std::string> until{};
 
   static constexpr auto schema =
       event_schema("backtest.result", 1, "What a backtest found.",

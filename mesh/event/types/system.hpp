@@ -10,10 +10,10 @@
 namespace legion {
 
 struct HealthStatusChanged {
-  std::string component;
-  std::string status;
-  std::optional<std::string> previous;
-  std::optional<std::string> detail;
+  std::string component{};
+  std::string status{};
+  std::optional<std::string> previous{};
+  std::optional<std::string> detail{};
 
   static constexpr auto schema = event_schema(
       "health.status_changed", 1, "Something is well, or is not.",
@@ -25,10 +25,10 @@ struct HealthStatusChanged {
 };
 
 struct ComponentStatusUpdated {
-  std::string component;
-  std::string status;
-  std::optional<std::string> detail;
-  std::optional<FloatMap> metrics;
+  std::string component{};
+  std::string status{};
+  std::optional<std::string> detail{};
+  std::optional<FloatMap> metrics{};
 
   static constexpr auto schema =
       event_schema("component.status_updated", 1, "What a component is doing.",
@@ -41,9 +41,9 @@ struct ComponentStatusUpdated {
 };
 
 struct ComponentError {
-  std::string component;
-  std::string error;
-  std::optional<std::string> code;
+  std::string component{};
+  std::string error{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema = event_schema(
       "component.error", 1, "A component failed.",
@@ -54,7 +54,7 @@ struct ComponentError {
 };
 
 struct AgentHealthCheck {
-  std::optional<std::string> agent;
+  std::optional<std::string> agent{};
 
   static constexpr auto schema =
       event_schema("agent.health_check", 1, "Agents are asked how they are.",
@@ -63,10 +63,10 @@ struct AgentHealthCheck {
 };
 
 struct AgentStatusUpdate {
-  std::string status;
-  std::optional<std::string> agent;
-  std::optional<std::string> detail;
-  std::optional<FloatMap> metrics;
+  std::string status{};
+  std::optional<std::string> agent{};
+  std::optional<std::string> detail{};
+  std::optional<FloatMap> metrics{};
 
   static constexpr auto schema =
       event_schema("agent.status_update", 1, "What an agent is doing.",
@@ -78,9 +78,9 @@ struct AgentStatusUpdate {
 };
 
 struct AgentReady {
-  std::optional<std::string> agent;
-  std::optional<std::string> version;
-  std::optional<StringList> capabilities;
+  std::optional<std::string> agent{};
+  std::optional<std::string> version{};
+  std::optional<StringList> capabilities{};
 
   static constexpr auto schema =
       event_schema("agent.ready", 1, "An agent has begun its work.",
@@ -91,10 +91,10 @@ struct AgentReady {
 };
 
 struct AgentError {
-  std::string error;
-  std::optional<std::string> agent;
-  std::optional<std::string> code;
-  std::optional<std::string> event;
+  std::string error{};
+  std::optional<std::string> agent{};
+  std::optional<std::string> code{};
+  std::optional<std::string> event{};
 
   static constexpr auto schema = event_schema(
       "agent.error", 1, "An agent failed.", data_field("error", &AgentError::error, "what went wrong, for a person"),
@@ -105,8 +105,8 @@ struct AgentError {
 };
 
 struct SystemStartup {
-  std::optional<std::string> version;
-  std::optional<std::string> detail;
+  std::optional<std::string> version{};
+  std::optional<std::string> detail{};
 
   static constexpr auto schema = event_schema("system.startup", 1, "A node has started; every node publishes it.",
                                               data_field("version", &SystemStartup::version, "of the program"),
@@ -115,7 +115,7 @@ struct SystemStartup {
 };
 
 struct SystemShutdown {
-  std::optional<std::string> reason;
+  std::optional<std::string> reason{};
 
   static constexpr auto schema = event_schema("system.shutdown", 1, "A node is leaving; every node publishes it.",
                                               data_field("reason", &SystemShutdown::reason, "why, for a person"));
@@ -123,9 +123,9 @@ struct SystemShutdown {
 };
 
 struct SystemError {
-  std::string error;
-  std::optional<std::string> component;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> component{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema = event_schema("system.error", 1, "Something that concerns the whole system went wrong.",
                                               data_field("error", &SystemError::error, "what went wrong, for a person"),
@@ -135,11 +135,11 @@ struct SystemError {
 };
 
 struct SystemDeadLetter {
-  std::string event;
-  std::string agent;
-  std::string reason;
+  std::string event{};
+  std::string agent{};
+  std::string reason{};
   std::uint64_t attempts = 0;
-  std::string error;
+  std::string error{};
 
   static constexpr auto schema = event_schema(
       "system.dead_letter", 1, "An agent gave up an event; published by the node it happened on.",

@@ -9,12 +9,12 @@
 namespace legion {
 
 struct TradeApproved {
-  std::string symbol;
-  std::string action;
+  std::string symbol{};
+  std::string action{};
   double price = 0;
   double quantity = 0;
-  std::optional<double> notional;
-  std::optional<std::string> strategy;
+  std::optional<double> notional{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("trade.approved", 1, "Risk lets a trade pass.",
@@ -28,13 +28,13 @@ struct TradeApproved {
 };
 
 struct TradeRejected {
-  std::string symbol;
-  std::string action;
-  std::optional<double> price;
-  std::optional<double> quantity;
-  std::optional<double> notional;
-  std::optional<StringList> reasons;
-  std::optional<std::string> strategy;
+  std::string symbol{};
+  std::string action{};
+  std::optional<double> price{};
+  std::optional<double> quantity{};
+  std::optional<double> notional{};
+  std::optional<StringList> reasons{};
+  std::optional<std::string> strategy{};
 
   static constexpr auto schema =
       event_schema("trade.rejected", 1, "Risk does not let a trade pass.",
@@ -49,14 +49,14 @@ struct TradeRejected {
 };
 
 struct TradeExecuted {
-  std::string symbol;
-  std::string action;
+  std::string symbol{};
+  std::string action{};
   double price = 0;
   double quantity = 0;
-  std::optional<double> notional;
-  std::optional<double> fee;
-  std::optional<std::string> order;
-  std::optional<std::string> exchange;
+  std::optional<double> notional{};
+  std::optional<double> fee{};
+  std::optional<std::string> order{};
+  std::optional<std::string> exchange{};
 
   static constexpr auto schema =
       event_schema("trade.executed", 1, "A trade took place.",
@@ -72,13 +72,13 @@ struct TradeExecuted {
 };
 
 struct OrderRequested {
-  std::string symbol;
-  std::string action;
+  std::string symbol{};
+  std::string action{};
   double quantity = 0;
-  std::optional<double> price;
-  std::optional<std::string> order_type;
-  std::optional<std::string> order;
-  std::optional<std::string> exchange;
+  std::optional<double> price{};
+  std::optional<std::string> order_type{};
+  std::optional<std::string> order{};
+  std::optional<std::string> exchange{};
 
   static constexpr auto schema =
       event_schema("order.requested", 1, "An order is to be placed.",
@@ -93,12 +93,12 @@ struct OrderRequested {
 };
 
 struct OrderStatusUpdated {
-  std::string order;
-  std::string status;
-  std::optional<std::string> symbol;
-  std::optional<double> filled;
-  std::optional<double> remaining;
-  std::optional<double> average_price;
+  std::string order{};
+  std::string status{};
+  std::optional<std::string> symbol{};
+  std::optional<double> filled{};
+  std::optional<double> remaining{};
+  std::optional<double> average_price{};
 
   static constexpr auto schema = event_schema(
       "order.status_updated", 1, "An order is in another state.",
@@ -113,14 +113,14 @@ struct OrderStatusUpdated {
 };
 
 struct OrderExecuted {
-  std::string order;
-  std::string symbol;
-  std::string action;
+  std::string order{};
+  std::string symbol{};
+  std::string action{};
   double price = 0;
   double quantity = 0;
-  std::optional<double> notional;
-  std::optional<double> fee;
-  std::optional<std::string> exchange;
+  std::optional<double> notional{};
+  std::optional<double> fee{};
+  std::optional<std::string> exchange{};
 
   static constexpr auto schema = event_schema(
       "order.executed", 1, "An order was filled.", data_field("order", &OrderExecuted::order, "the order's own name"),
@@ -135,12 +135,12 @@ struct OrderExecuted {
 };
 
 struct OrderFailed {
-  std::string error;
-  std::optional<std::string> order;
-  std::optional<std::string> symbol;
-  std::optional<std::string> action;
-  std::optional<double> quantity;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> order{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> action{};
+  std::optional<double> quantity{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema =
       event_schema("order.failed", 1, "An order could not be placed or filled.",
@@ -154,13 +154,13 @@ struct OrderFailed {
 };
 
 struct ExchangeOrderSubmitted {
-  std::string order;
-  std::string exchange;
-  std::optional<std::string> symbol;
-  std::optional<std::string> action;
-  std::optional<double> price;
-  std::optional<double> quantity;
-  std::optional<std::string> exchange_order;
+  std::string order{};
+  std::string exchange{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> action{};
+  std::optional<double> price{};
+  std::optional<double> quantity{};
+  std::optional<std::string> exchange_order{};
 
   static constexpr auto schema =
       event_schema("exchange.order_submitted", 1, "An order is on its way to an exchange.",
@@ -175,10 +175,10 @@ struct ExchangeOrderSubmitted {
 };
 
 struct ExchangeOrderCancelled {
-  std::string order;
-  std::optional<std::string> exchange;
-  std::optional<std::string> symbol;
-  std::optional<std::string> reason;
+  std::string order{};
+  std::optional<std::string> exchange{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> reason{};
 
   static constexpr auto schema =
       event_schema("exchange.order_cancelled", 1, "An order was taken back.",
@@ -190,9 +190,9 @@ struct ExchangeOrderCancelled {
 };
 
 struct ExchangeStatusUpdated {
-  std::string exchange;
-  std::string status;
-  std::optional<std::string> detail;
+  std::string exchange{};
+  std::string status{};
+  std::optional<std::string> detail{};
 
   static constexpr auto schema =
       event_schema("exchange.status_updated", 1, "An exchange can be reached, or not.",
@@ -203,11 +203,11 @@ struct ExchangeStatusUpdated {
 };
 
 struct ExchangeError {
-  std::string error;
-  std::optional<std::string> exchange;
-  std::optional<std::string> order;
-  std::optional<std::string> symbol;
-  std::optional<std::string> code;
+  std::string error{};
+  std::optional<std::string> exchange{};
+  std::optional<std::string> order{};
+  std::optional<std::string> symbol{};
+  std::optional<std::string> code{};
 
   static constexpr auto schema =
       event_schema("exchange.error", 1, "An exchange answered with an error.",

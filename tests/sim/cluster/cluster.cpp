@@ -84,7 +84,7 @@ void Cluster::add_agents(NodeHost& node, std::size_t host, LifeNo life) {
   const Plan& plan = world_.plan;
   std::vector<std::size_t> numbers;  // of the plan, by SubscriptionId
   for (const HandlerPlan& handler : plan.hosts[host].handlers) {
-    numbers.insert(numbers.end(), handler.subscriptions.begin(), handler.subscriptions.end());
+    for (const std::size_t wanted : handler.subscriptions) numbers.insert(numbers.end(), plan.rows_of(wanted), wanted);
   }
   std::size_t number = 0;
   for (const HandlerPlan& handler : plan.hosts[host].handlers) {
@@ -106,6 +106,10 @@ void Cluster::add_agents(NodeHost& node, std::size_t host, LifeNo life) {
         subscription.durable->start.kind = drawn.start == SubscriptionPlan::Start::Now
                                                ? SubscriptionStart::Kind::Now
                                                : SubscriptionStart::Kind::Beginning;
+      }
+      if (drawn.in_group) {
+        subscription.group = GroupOptions{plan.group->name, plan.group->home, plan.group->shares, {}};
+        subscription.group->start.kind = SubscriptionStart::Kind::Beginning;
       }
       subscriptions.push_back(std::move(subscription));
     }

@@ -1,6 +1,7 @@
 #include "convergence.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace legion::sim {
 
@@ -14,6 +15,7 @@ class Settling {
 
   std::string judge() {
     for (std::size_t i = 0; i < reports_.size(); ++i) judge_host(i);
+    if (plan_.group) judge_group();
     return std::move(text_);
   }
 
@@ -83,8 +85,24 @@ class Settling {
     }
   }
 
+  /// Every share is with one member.
+  void judge_group() {
+    std::map<std::string, std::size_t> holders;
+    for (std::uint32_t i = 0; i < plan_.group->shares; ++i) holders[plan_.group->name + '/' + std::to_string(i)] = 0;
+    for (const NodeReport& report : reports_) {
+      for (const Json& durable : report.pending) {
+        const auto share = holders.find(durable["name"].get<std::string>());
+        if (share != holders.end() && durable["phase"] == "active") ++share->second;
+      }
+    }
+    for (const auto& [name, count] : holders) {
+      if (count != 1) text_ += "  " + name + " is with " + std::to_string(count) + " members\n";
+    }
+  }
+
   void judge_durable(std::size_t host, const Json& durable) {
     const std::string name = durable["name"];
+    if (durable["phase"] == "standby") return;
     if (durable["phase"] != "active")
       say(host, name + " is " + durable["phase"].get<std::string>() + ": " + durable["trouble"].get<std::string>());
     expect_zero(host, durable["pending"], "pending of " + name);

@@ -123,8 +123,9 @@ bool Evidence::had_expired(const Place& place, std::size_t host, SteadyTime unti
 }
 
 bool Evidence::has_durable(std::size_t host) const {
-  return std::ranges::any_of(plan.subscriptions,
-                             [&](const SubscriptionPlan& one) { return one.host == host && !one.durable.empty(); });
+  return std::ranges::any_of(plan.subscriptions, [&](const SubscriptionPlan& one) {
+    return one.host == host && (!one.durable.empty() || one.in_group);
+  });
 }
 
 std::size_t Evidence::stores_lost_after(SteadyTime at) const {

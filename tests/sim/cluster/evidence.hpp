@@ -77,7 +77,11 @@ class Evidence {
   /// The handler's answer came in time: it is what it says.
   bool answered(const HandOver& one) const;
 
-  bool is_durable(std::uint32_t subscription) const { return !plan.subscriptions[subscription].durable.empty(); }
+  bool is_durable(std::uint32_t subscription) const {
+    return !plan.subscriptions[subscription].durable.empty() || is_shared(subscription);
+  }
+  /// A member of the group: what it is handed depends on what the others were.
+  bool is_shared(std::uint32_t subscription) const { return plan.subscriptions[subscription].in_group; }
   const HandlerPlan& handler(std::uint32_t subscription) const {
     return plan.handler(plan.subscriptions[subscription]);
   }

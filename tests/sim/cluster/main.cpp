@@ -21,6 +21,7 @@
 #include "farm.hpp"
 #include "kernel/kernel.hpp"
 #include "measure.hpp"
+#include "plan_groups.hpp"
 #ifdef LEGION_PLANTED_BUGS
 #include "planted_table.hpp"
 #endif
@@ -212,7 +213,8 @@ int main(int argc, char** argv) {
   if (*wanted <= Duration{0}) return misused("--for takes a time above 0");
   options.next = [base = draw_seed_base(),
                   until = wall_seconds() + static_cast<double>(wanted->count()) / 1e9](std::uint64_t& next) mutable {
-    next = base++;
+    next = base % 3 == 0 ? base % group_seeds_from + group_seeds_from : base;
+    ++base;
     return wall_seconds() < until;
   };
   return run_many(std::move(options));

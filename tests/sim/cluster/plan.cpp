@@ -7,6 +7,7 @@
 #include <legion/base/rng.hpp>
 
 #include "plan_faults.hpp"
+#include "plan_groups.hpp"
 
 namespace legion::sim {
 
@@ -252,8 +253,10 @@ Plan draw_plan(std::uint64_t seed) {
   // Drawn beside the others, so that the runs of known seeds stay what they were.
   if (plan.wild && chance_of(plan.seed, 4711, 1) < 0.3)
     plan.mark_max = 1 << (2 + static_cast<int>(chance_of(plan.seed, 4711, 2) * 4));
+  draw_group(plan);
   plan.faults = draw_faults(rng, plan, FaultsOf::Everything, plan.safety);
   plan.network_faults = draw_faults(rng, plan, FaultsOf::Network, plan.books);
+  leave_only_what_members_meet(plan);
   return plan;
 }
 

@@ -53,6 +53,7 @@ struct SubscriptionPlan {
   std::string durable;  ///< its name; empty: a plain one
   enum class Start : std::uint8_t { Beginning, Now } start = Start::Beginning;
   bool replays = false;
+  bool in_group = false;  ///< a member of Plan::group
   /// Of an event of the workload to be met with each manner.
   std::array<double, manner_count> manners{};
 
@@ -136,11 +137,20 @@ struct FaultPlan {
   double amount = 0;    ///< of Delay, WallStep, SlowDisk: seconds; of Capacity: bytes a second; of others a draw
 };
 
+struct GroupPlan {
+  std::string name;
+  std::string home;                    ///< a spool
+  std::size_t type = 0;                ///< of Plan::types
+  std::uint32_t shares = 1;
+  std::vector<std::uint32_t> members;  ///< of Plan::subscriptions
+};
+
 struct Plan {
   std::uint64_t seed = 0;
   std::vector<HostPlan> hosts;
   std::vector<TypePlan> types;
   std::vector<SubscriptionPlan> subscriptions;
+  std::optional<GroupPlan> group;
   std::optional<Duration> retain_for;   ///< of every spool
   int mark_max = 0;                ///< of the lanes' high-water marks; 0: the product's own
   std::size_t store_loss_max = 0;  ///< how often a store may be lost or damaged
@@ -164,6 +174,10 @@ struct Plan {
     return hosts[subscription.host].handlers[subscription.agent];
   }
   Filter filter(std::size_t subscription) const;
+  /// How many subscriptions it is at its node: a member of a group is one a share.
+  std::size_t rows_of(std::size_t subscription) const {
+    return subscriptions[subscription].in_group ? group->shares : 1;
+  }
 };
 
 Plan draw_plan(std::uint64_t seed);

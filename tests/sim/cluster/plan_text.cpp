@@ -65,6 +65,7 @@ std::string line_of(const SubscriptionPlan& subscription, std::size_t number) {
     line += " durable " + subscription.durable +
             (subscription.start == SubscriptionPlan::Start::Now ? " from now" : " from the beginning");
   }
+  if (subscription.in_group) line += " in the group";
   if (subscription.replays) line += " replays";
   for (std::size_t i = 0; i < manner_count; ++i) {
     if (subscription.manners[i] > 0)

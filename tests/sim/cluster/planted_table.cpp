@@ -9,6 +9,7 @@
 #include <legion/base/planted.hpp>
 
 #include "farm.hpp"
+#include "plan_groups.hpp"
 
 namespace legion::planted {
 Bug chosen = Bug::None;
@@ -24,6 +25,7 @@ struct Row {
   Bug bug;
   const char* name;
   const char* what;
+  enum class Seeds { Usual, WithAGroup } seeds = Seeds::Usual;
 };
 
 constexpr Row rows[] = {
@@ -43,6 +45,10 @@ constexpr Row rows[] = {
      "confirmed as soon as one spool has it, whatever the type asks for"},
     {Bug::HeldEventGoesLive, "held_event_goes_live", "after_confirm events are sent before they are durable"},
     {Bug::InHandsForgotten, "in_hands_forgotten", "after kill -9 nobody knows what was in hands"},
+    {Bug::DeadMembersShareWaits, "dead_members_share_waits", "a home looks for dead members every 20 s only",
+     Row::Seeds::WithAGroup},
+    {Bug::ShareMovesUnderWay, "share_moves_under_way", "a share is released while events of it are under way",
+     Row::Seeds::WithAGroup},
 };
 
 /// "G3 stores [stores]: in s1 and not .." without what comes behind the first line.
@@ -50,9 +56,14 @@ std::string first_line(const std::string& report) {
   return report.substr(0, std::min(report.find('\n'), std::size_t{70}));
 }
 
-std::function<bool(std::uint64_t&)> seeds_of(const PlantedTable& options, const std::set<std::uint64_t>& left_out) {
-  return [next = options.first_seed, last = options.first_seed + options.seeds_max,
-          left_out](std::uint64_t& seed) mutable {
+std::uint64_t first_seed(const PlantedTable& options, Row::Seeds seeds) {
+  return options.first_seed + (seeds == Row::Seeds::WithAGroup ? group_seeds_from : 0);
+}
+
+std::function<bool(std::uint64_t&)> seeds_of(const PlantedTable& options, Row::Seeds seeds,
+                                             const std::set<std::uint64_t>& left_out) {
+  const std::uint64_t first = first_seed(options, seeds);
+  return [next = first, last = first + options.seeds_max, left_out](std::uint64_t& seed) mutable {
     while (left_out.contains(next)) ++next;
     seed = next++;
     return seed < last;
@@ -60,12 +71,12 @@ std::function<bool(std::uint64_t&)> seeds_of(const PlantedTable& options, const 
 }
 
 /// What they find says nothing about the bug that is planted.
-std::set<std::uint64_t> failing_without_a_bug(const PlantedTable& options) {
+std::set<std::uint64_t> failing_without_a_bug(const PlantedTable& options, Row::Seeds seeds) {
   planted::chosen = Bug::None;
   FarmOptions farm;
   farm.workers = options.workers;
   farm.failures_max = SIZE_MAX;
-  farm.next = seeds_of(options, {});
+  farm.next = seeds_of(options, seeds, {});
   std::set<std::uint64_t> sick;
   for (const FarmTotals::Failure& failure : run_farm(farm).failures) {
     std::printf("seed %llu fails without a planted bug and is left out: %s\n",
@@ -88,7 +99,8 @@ bool plant(const char* name) {
 
 std::size_t print_planted_table(const PlantedTable& options) {
   std::size_t missed = 0;
-  const std::set<std::uint64_t> sick = failing_without_a_bug(options);
+  std::set<std::uint64_t> sick = failing_without_a_bug(options, Row::Seeds::Usual);
+  sick.merge(failing_without_a_bug(options, Row::Seeds::WithAGroup));
   std::printf("%-28s %-8s %-6s %s\n", "bug", "found by", "seeds", "how");
   for (const Row& row : rows) {
     if (options.only != nullptr && std::string(options.only) != row.name) continue;
@@ -96,7 +108,7 @@ std::size_t print_planted_table(const PlantedTable& options) {
     FarmOptions farm;
     farm.workers = options.workers;
     farm.block = 4;
-    farm.next = seeds_of(options, sick);
+    farm.next = seeds_of(options, row.seeds, sick);
     const FarmTotals totals = run_farm(farm);
     if (totals.interrupted) return missed + 1;
     if (totals.failures.empty()) {
@@ -105,7 +117,7 @@ std::size_t print_planted_table(const PlantedTable& options) {
     } else {
       const auto& first = *std::ranges::min_element(totals.failures, {}, &FarmTotals::Failure::seed);
       std::printf("%-28s %-8llu %-6llu %s\n", row.name, static_cast<unsigned long long>(first.seed),
-                  static_cast<unsigned long long>(first.seed - options.first_seed + 1),
+                  static_cast<unsigned long long>(first.seed - first_seed(options, row.seeds) + 1),
                   first_line(first.report).c_str());
     }
     std::fflush(stdout);

@@ -3,6 +3,7 @@
 Environment:
   RECORD   file, appended to: "handed N ATTEMPT ID" before anything is done about an event, "done N ATTEMPT ID" right
            before it is acked
+  TOGETHER "PATH NAME": "NAME ID" is appended there too with what is done; several agents may write one file
   TROUBLE  JSON file {"N": what}: what to do with event number N instead of acking it. Looked at again for every hand-over
            of a number that it named when the agent started or that was in trouble before, so that a test can mend it.
 
@@ -16,6 +17,8 @@ import signal
 import sys
 
 record = os.open(os.environ["RECORD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+together, _, my_name = os.environ.get("TOGETHER", "").partition(" ")
+all_records = os.open(together, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if together else None
 trouble_path = os.environ.get("TROUBLE")
 
 
@@ -61,4 +64,6 @@ for text in sys.stdin:
             fail(now[number], event["delivery"])
             continue
     os.write(record, f"done {what}".encode())
+    if all_records is not None:
+        os.write(all_records, f"{my_name} {event['id']}\n".encode())
     say(ack=event["delivery"])

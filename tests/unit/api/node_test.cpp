@@ -1,63 +1,28 @@
 // Embedded nodes on real sockets.
-#include <stdlib.h>
-
 #include <atomic>
-#include <filesystem>
 #include <mutex>
 #include <thread>
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include "support/poll.hpp"
+#include "node_kit.hpp"
 
-#include <legion/node.hpp>
 #include <legion/runtime/node_host.hpp>
 
 namespace legion {
 namespace {
 
+using test::Answer;
+using test::Call;
 using test::eventually;
 using testing::HasSubstr;
 
-struct Ping {
-  std::uint64_t number = 0;
-  static constexpr auto schema =
-      event_schema("test.ping", 1, "A call.", data_field("number", &Ping::number, "counts from 1"));
-};
-
-struct Pong {
-  std::uint64_t number = 0;
-  static constexpr auto schema =
-      event_schema("test.pong", 1, "The answer.", data_field("number", &Pong::number, "that of the ping"));
-};
-
 class NodeTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "legion-api-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  NodeOptions options(const std::string& name) { return test::network_options(name, folder_.path()); }
+  Node make(NodeOptions options) { return test::made(Node::create(std::move(options))); }
 
-  NodeOptions options(const std::string& name) {
-    NodeOptions options;
-    options.name = name;
-    options.state_dir = folder_ / name;
-    options.heartbeat_interval = 100ms;
-    options.suspect_after = 5s;
-    options.dead_after = 20s;
-    options.spools = NodeOptions::Spools::None;
-    return options;
-  }
-  Node make(NodeOptions options) {
-    auto node = Node::create(std::move(options));
-    EXPECT_TRUE(node.has_value()) << (node ? "" : node.error().message);
-    return std::move(*node);
-  }
-
-  std::filesystem::path folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(NodeTest, TwoProgramsTalkWithTypedEvents) {
@@ -67,38 +32,38 @@ TEST_F(NodeTest, TwoProgramsTalkWithTypedEvents) {
   Node beta = make(joining);
 
   ASSERT_TRUE(
-      beta.on<Ping>([](const Ping& ping, Context& context) { EXPECT_TRUE(context.publish(Pong{ping.number})); }));
+      beta.on<Call>([](const Call& call, Context& context) { EXPECT_TRUE(context.publish(Answer{call.number})); }));
   std::atomic<std::uint64_t> last{0};
   std::mutex mutex;
   std::vector<std::string> correlations;
-  ASSERT_TRUE(alpha.on("test.pong", [&](const EventView& event) {
+  ASSERT_TRUE(alpha.on("test.answer", [&](const EventView& event) {
     const std::lock_guard lock(mutex);
     correlations.push_back(event.correlation());
-    last = decode_data<Pong>(event)->number;
+    last = decode_data<Answer>(event)->number;
   }));
   ASSERT_TRUE(beta.start());
   ASSERT_TRUE(alpha.start());
   ASSERT_TRUE(eventually([&] { return alpha.statistics().alive_members == 2 && alpha.is_open() && beta.is_open(); }));
 
   const Publisher publisher = alpha.publisher("caller");
-  Event ping = make_event(Ping{1});
-  ping.correlation_id = "call-1";
+  Event call = make_event(Call{1});
+  call.correlation_id = "call-1";
   // What is published before the subscription has arrived at the other is not covered: call until somebody answers.
   ASSERT_TRUE(eventually([&] {
-    EXPECT_TRUE(publisher.publish(ping));
+    EXPECT_TRUE(publisher.publish(call));
     return last == 1;
   }));
-  EXPECT_TRUE(publisher.publish(Ping{2}));
+  EXPECT_TRUE(publisher.publish(Call{2}));
   ASSERT_TRUE(eventually([&] { return last == 2; }));
   {
     const std::lock_guard lock(mutex);
     EXPECT_EQ(correlations.front(), "call-1");
-    EXPECT_THAT(correlations.back(), HasSubstr("alpha:"));  // the id of the ping
+    EXPECT_THAT(correlations.back(), HasSubstr("alpha:"));  // the id of the call
   }
   const Statistics figures = beta.statistics();
   ASSERT_EQ(figures.handlers.size(), 1u);
   EXPECT_EQ(figures.handlers[0].agent, "main");
-  EXPECT_EQ(figures.handlers[0].filter, "test.ping");
+  EXPECT_EQ(figures.handlers[0].filter, "test.call");
   EXPECT_GE(figures.handlers[0].delivered, 2u);
   EXPECT_EQ(figures.errors, 0u);
   EXPECT_TRUE(alpha.stop());
@@ -110,18 +75,17 @@ TEST_F(NodeTest, WhatIsPublishedBeforeTheStartIsHandledAfterwardsAndNothingAfter
   const Publisher publisher = node.publisher();
   const auto captured = std::make_shared<std::atomic<int>>(0);
   // A handler that holds a publisher of its own node: that must not keep the node alive for ever.
-  const auto added = node.on("test.ping", [captured, publisher](const EventView&) { ++*captured; });
+  const auto added = node.on("test.call", [captured, publisher](const EventView&) { ++*captured; });
   ASSERT_TRUE(added);
-  EXPECT_TRUE(publisher.publish(Ping{1}));
+  EXPECT_TRUE(publisher.publish(Call{1}));
   ASSERT_TRUE(node.start());
   EXPECT_EQ(node.start().error().code, ErrorCode::Refused);
-  EXPECT_EQ(node.add_agent("late").error().code, ErrorCode::Refused);
   ASSERT_TRUE(eventually([&] { return *captured == 1; }));
   EXPECT_TRUE(node.remove(*added));
   EXPECT_EQ(captured.use_count(), 1);
-  EXPECT_TRUE(publisher.publish(Ping{2}));
+  EXPECT_TRUE(publisher.publish(Call{2}));
   EXPECT_TRUE(node.stop());
-  EXPECT_EQ(publisher.publish(Ping{3}).status, PublishStatus::Closed);
+  EXPECT_EQ(publisher.publish(Call{3}).status, PublishStatus::Closed);
   EXPECT_EQ(*captured, 1);
 }
 
@@ -136,7 +100,7 @@ TEST_F(NodeTest, ThreadsPublishWhileTheNodeGoesAway) {
       threads.emplace_back([&enough, publisher = node.publisher()] {
         std::uint64_t queued = 0;
         while (!enough) {
-          const auto result = publisher.publish(Ping{++queued});
+          const auto result = publisher.publish(Call{++queued});
           if (result.status == PublishStatus::Closed) return;
         }
       });
@@ -170,16 +134,15 @@ TEST_F(NodeTest, SaysWhichOptionIsWrong) {
 class SpoolNodeTest : public NodeTest {
  protected:
   void SetUp() override {
-    NodeTest::SetUp();
     NodeHostOptions spool;
     spool.name = "vault";
     spool.listen = {"127.0.0.1", 0};
-    spool.state_dir = folder_ / "vault";
+    spool.state_dir = folder_.path() / "vault";
     spool.local = false;
     spool.membership.heartbeat_interval = 100ms;
     spool.roles = {"spool"};
     spool.spool.emplace();
-    spool.spool->path = folder_ / "vault.db";
+    spool.spool->path = folder_.path() / "vault.db";
     auto created = NodeHost::create(std::move(spool), [](LogLevel, std::string_view) {});
     ASSERT_TRUE(created.has_value()) << created.error().message;
     vault_ = std::move(*created);
@@ -198,7 +161,7 @@ class SpoolNodeTest : public NodeTest {
 TEST_F(SpoolNodeTest, AConfirmComesByCallbackFutureAndCoroutine) {
   Node node = make(with_spool("alpha"));
   std::atomic<int> awaited{0};
-  ASSERT_TRUE(node.on("test.ping", [&](const EventView&, Context& context) -> Async<Outcome> {
+  ASSERT_TRUE(node.on("test.call", [&](const EventView&, Context& context) -> Async<Outcome> {
     Event order;
     order.type = "order.executed";
     const Confirmed confirmed = co_await context.publish_confirmed(order);
@@ -220,7 +183,7 @@ TEST_F(SpoolNodeTest, AConfirmComesByCallbackFutureAndCoroutine) {
   const Confirmed confirmed = publisher.publish_confirmed(order).get();
   EXPECT_TRUE(confirmed);
   ASSERT_TRUE(eventually([&] { return called == 1; }));
-  EXPECT_TRUE(publisher.publish(Ping{1}));
+  EXPECT_TRUE(publisher.publish(Call{1}));
   ASSERT_TRUE(eventually([&] { return awaited == 1 && orders >= 1; }));
   Event tick;
   tick.type = "test.tick";

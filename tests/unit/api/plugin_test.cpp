@@ -78,12 +78,36 @@ TEST(Plugin, WhatCannotBeOneIsToldApart) {
 
   const Error function = error_of(plugin("missing_function"));
   EXPECT_EQ(function.code, ErrorCode::BadData);
-  EXPECT_THAT(function.message, HasSubstr("function_of_the_future"));
+  EXPECT_THAT(function.message, AllOf(HasSubstr("function_of_the_future"), HasSubstr("another version of legion")));
+}
+
+// Its globals call a function that is not here: loading it would end this process.
+TEST(Plugin, NothingOfAnotherVersionRuns) {
+  const Error other = error_of(plugin("other_interface_with_globals"));
+  EXPECT_EQ(other.code, ErrorCode::WrongVersion);
+  EXPECT_THAT(other.message, HasSubstr("plugin interface 98"));
 }
 
 TEST(Plugin, WhatItSaysOfItsSettingsIsTheError) {
   EXPECT_THAT(error_of(plugin("families"), {{"fail", "error"}}).message, HasSubstr("settings: fail = error"));
   EXPECT_THAT(error_of(plugin("families"), {{"fail", "throw"}}).message, HasSubstr("thrown in set_up"));
+}
+
+TEST(Plugin, OneThatCannotBeSetUpLeavesNothingBehind) {
+  TestMesh mesh;
+  Node node = *mesh.add_node("desk");
+  ASSERT_FALSE(load_plugin(node, "guest", plugin("families"), {{"fail", "late"}}));
+  ASSERT_TRUE(node.start());
+  ASSERT_FALSE(load_plugin(node, "guest", plugin("families"), {{"fail", "late"}}));  // nor while the node runs
+  node.publisher().publish(test::plain_event("trade.executed"));
+  mesh.run_until_idle();
+  EXPECT_TRUE(mesh.published("answer.").empty());
+  EXPECT_TRUE(node.statistics().handlers.empty());
+  const auto loaded = load_plugin(node, "guest", plugin("families"));
+  ASSERT_TRUE(loaded) << loaded.error().message;  // its name is free
+  node.publisher().publish(test::plain_event("trade.executed"));
+  mesh.run_until_idle();
+  EXPECT_EQ(mesh.published("answer.").size(), 1u);
 }
 
 TEST(PluginAgent, TheConfigurationSaysWhatItIsSubscribedTo) {

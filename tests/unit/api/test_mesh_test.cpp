@@ -3,45 +3,23 @@
 #include <thread>
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include "support/poll.hpp"
+#include "node_kit.hpp"
 
-#include <legion/in_process.hpp>
-#include <legion/testing.hpp>
 #include <legion/types.hpp>
 
 namespace legion {
 namespace {
 
+using test::Answer;
+using test::Call;
+using test::plain;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-struct Call {
-  std::uint64_t number = 0;
-  static constexpr auto schema =
-      event_schema("test.call", 1, "A call.", data_field("number", &Call::number, "counts from 1"));
-};
-struct Answer {
-  std::uint64_t number = 0;
-  static constexpr auto schema =
-      event_schema("test.answer", 1, "The answer.", data_field("number", &Answer::number, "that of the call"));
-};
-
-Event plain(std::string type, std::string key = {}) {
-  Event event;
-  event.type = std::move(type);
-  event.key = std::move(key);
-  return event;
-}
-
 class TestMeshTest : public testing::Test {
  protected:
-  Node node_of(TestMesh& mesh, std::string name) {
-    auto node = mesh.add_node(std::move(name));
-    EXPECT_TRUE(node.has_value()) << (node ? "" : node.error().message);
-    return std::move(*node);
-  }
+  Node node_of(TestMesh& mesh, std::string name) { return test::made(mesh.add_node(std::move(name))); }
 
   TestMesh mesh_;
   Node desk_ = node_of(mesh_, "desk");

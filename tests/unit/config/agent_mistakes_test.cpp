@@ -117,10 +117,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "100\", found the integer 5"},
         Mistake{"WhereThatDoesNotParse", exec + subscribed + "where = \"data.price >\"",
                 "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" where: 1:13: expected a field or a value, found the "
-                "end"},
-        Mistake{"GroupOfLater", exec + subscribed + "group = \"x\"",
-                "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" group: this version has no grouped subscriptions; "
-                "remove the key"}),
+                "end"}),
     [](const auto& mistake) { return mistake.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -149,6 +146,40 @@ INSTANTIATE_TEST_SUITE_P(
                 exec + subscribed + "durable = \"d\"\n[[topic]]\nprefix = \"demo.\"\ndurability = \"none\"",
                 "node.toml:8: [[agent.subscribe]] of [[agent]] \"a\" durable: \"demo.\" has durability \"none\": no spool "
                 "stores these events, so there is nothing to resume from"}),
+    [](const auto& mistake) { return mistake.param.name; });
+
+const std::string grouped = subscribed + "group = \"g\"\nhome = \"vault\"\n";
+const std::string of_a = "[[agent.subscribe]] of [[agent]] \"a\" ";
+
+INSTANTIATE_TEST_SUITE_P(
+    Group, AgentMistake,
+    ::testing::Values(
+        Mistake{"WithoutAHome", exec + subscribed + "group = \"g\"",
+                "node.toml:8: " + of_a + "group: home = \"NODE\" is missing: the spool that says who has which share"},
+        Mistake{"HomeOfNoGroup", exec + subscribed + "home = \"vault\"",
+                "node.toml:8: " + of_a + "home: only a group has it; write group = \"NAME\" too"},
+        Mistake{"SharesOfNoGroup", exec + subscribed + "durable = \"d\"\nshares = 4",
+                "node.toml:9: " + of_a + "shares: only a group has it; write group = \"NAME\" too"},
+        Mistake{"DurableBesides", exec + grouped + "durable = \"d\"",
+                "node.toml:10: " + of_a + "durable: a group is durable under its own name; remove the key"},
+        Mistake{"TooManyShares", exec + grouped + "shares = 257",
+                "node.toml:10: " + of_a + "shares: must be from 1 to 256, found 257"},
+        Mistake{"NoShares", exec + grouped + "shares = 0",
+                "node.toml:10: " + of_a + "shares: must be from 1 to 256, found 0"},
+        Mistake{"ARemoteAgent", "name = \"a\"\nremote = true\n" + grouped,
+                "node.toml:8: " + of_a + "group: an agent with remote = true cannot be a member of a group: its shares "
+                "would wait while no program serves it"},
+        Mistake{"AGate", exec + grouped + "tier = \"critical\"",
+                "node.toml:10: " + of_a + "tier: a gate is asked on every node, so it cannot be shared by a group"},
+        Mistake{"Replays", exec + grouped + "replay = true",
+                "node.toml:10: " + of_a + "replay: replays reach every member, so a group cannot take them"},
+        Mistake{"TwiceInANode", exec + grouped + "[[agent]]\nname = \"b\"\nexec = [\"prog\"]\n" + grouped,
+                "node.toml:15: [[agent.subscribe]] of [[agent]] \"b\" group: \"g\" is already the name of the one at "
+                "node.toml:8"},
+        Mistake{"TypeThatNobodyStores",
+                exec + "[[agent.subscribe]]\ntype = \"agent.health_check\"\ngroup = \"g\"\nhome = \"vault\"",
+                "node.toml:8: " + of_a + "group: \"agent.health_check\" has durability \"none\": no spool stores these "
+                "events, so there is nothing to resume from"}),
     [](const auto& mistake) { return mistake.param.name; });
 
 TEST(DurableMistakes, AFamilyMayHoldSomeTypesThatNobodyStores) {

@@ -75,7 +75,9 @@ SubscriptionId DurableKit::add(const std::string& agent, const Sub& sub, const s
                        .max_attempts = sub.max_attempts,
                        .durable = durable_name,
                        .start = sub.start,
-                       .role = sub.role};
+                       .role = sub.role,
+                       .share = sub.share,
+                       .home = sub.share ? sub.home : std::string()};
   added.capacity.fill(sub.capacity);
   durable.add_handler(std::move(added));
   known_.push_back({filter, "c/" + agent, durable_name, sub.run_events_max > 1});
@@ -160,6 +162,8 @@ void DurableKit::carry_out(DurableEffect effect) {
     answers.push_back(std::move(*answered));
   } else if (auto* line = std::get_if<DurableLog>(&effect)) {
     logs.push_back(std::move(line->text));
+  } else if (auto* given_back = std::get_if<ShareReleased>(&effect)) {
+    released.push_back(*given_back);
   }
 }
 

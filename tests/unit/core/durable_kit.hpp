@@ -83,6 +83,8 @@ class DurableKit {
     Priority tier = Priority::Normal;
     std::string agent{};  // empty: called as the subscription
     DurableHandler::Role role = DurableHandler::Role::Consumer;
+    std::optional<Share> share{};
+    std::string home = "s1";
   };
   SubscriptionId subscribe(const Sub& sub);
   SubscriptionId gate(const std::string& agent, const std::string& filter = "trade.");
@@ -164,6 +166,7 @@ class DurableKit {
   std::vector<RequestAnswer> answers;
   std::vector<std::string> unclaimed;  // spools
   std::vector<std::string> logs;
+  std::vector<ShareReleased> released;
   std::vector<Handled> handed;  // every hand-over of this life, in order
   std::map<std::tuple<std::string, std::string, InFlightPath>, InFlightEntry> in_flight;  // by agent, event id
   std::map<std::string, ModelSpool> spools;

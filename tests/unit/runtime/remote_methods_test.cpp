@@ -129,6 +129,18 @@ TEST(RemoteMethods, WhatIsWrongIsNamed) {
                          }
                        }),
               HasSubstr("subscribed twice"));
+  for (const char* key : {"group", "home", "shares"}) {
+    EXPECT_THAT(error_of("subscriptions",
+                         [&](MsgpackWriter& out) {
+                           out.array(1);
+                           out.map(2);
+                           out.str("type");
+                           out.str("a.b");
+                           out.str(key);
+                           out.str("crew");
+                         }),
+                HasSubstr(std::string(key) + ": an agent outside the process cannot be a member of a group"));
+  }
   EXPECT_THAT(error_of("retry",
                        [](MsgpackWriter& out) {
                          out.map(1);

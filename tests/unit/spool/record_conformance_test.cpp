@@ -33,6 +33,7 @@ TEST_P(RecordConformance, CursorsMergeWithinAGenerationAndTheHigherOneWins) {
   EXPECT_EQ(state->merged, cursor(2, 9, Form::Whole));
   EXPECT_EQ(state->updated, noon + 1s);
   EXPECT_EQ(state->by, desk);
+  EXPECT_EQ(rig.store().figures().stale_cursors, 1u) << "what the lower one acknowledged is dropped, and counted";
   rig.append({record(desk, JournalKind::Confirmed, 3, record_frame(desk, 4, {cursor(3, 1, Form::Whole)}))});
   rig.reopen();
   EXPECT_EQ(reader().cursor("audit").value()->merged, cursor(3, 1, Form::Whole));

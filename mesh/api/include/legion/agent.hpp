@@ -44,8 +44,10 @@ struct HandlerId {
 class EmbeddedAgent {
  public:
   /// `filter`: a type ("trade.approved" or "TRADE_APPROVED"), a family ("trade.") or "*". Several handlers may take the
-  /// same events. Errors: InvalidArgument (filter, where, durable), Refused (a gate, a durable subscription or an agent
-  /// without a coroutine getting its first one, when the node has started), Closed.
+  /// same events. At any time: one that comes when the node has started gets what its node sees from then on; other
+  /// nodes are asked for it before this returns. Errors: InvalidArgument (filter, where, durable), Refused when the node
+  /// has started (a gate, a durable subscription, the first coroutine of an agent with handlers, more than 16384
+  /// handlers in the life of a node), Closed.
   Result<HandlerId> on(std::string_view filter, Handler handler, HandlerOptions options = {}) const;
   /// The struct says which type.
   template <TypedEvent T, class F>
@@ -54,8 +56,10 @@ class EmbeddedAgent {
     return on(T::schema.type, Handler::typed<T>(std::move(function)), std::move(options));
   }
 
-  /// When this returns, the function is not running and never will, unless it is this very call that removes it; a
-  /// coroutine under way goes to its end. Errors: NotFound.
+  /// When this returns, the function is not running and never will; inside a handler, this or another, it does not wait
+  /// for calls that are under way. A coroutine under way goes to its end. Its node asks the others for these events no
+  /// more, and what waits for the handler counts as done. Errors: NotFound; Refused (a durable subscription, when the
+  /// node has started).
   Result<void> remove(HandlerId handler) const;
 
   Publisher publisher() const;

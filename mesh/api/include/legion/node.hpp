@@ -13,6 +13,7 @@
 #include <legion/agent.hpp>
 #include <legion/base/log.hpp>
 #include <legion/event/policy.hpp>
+#include <legion/event/schema.hpp>
 #include <legion/middleware.hpp>
 #include <legion/publisher.hpp>
 #include <legion/statistics.hpp>
@@ -20,7 +21,7 @@
 namespace legion {
 
 struct NodeOptions {
-  std::string name;  ///< 1 to 64 of a-z, 0-9 and -; unique in the mesh
+  std::string name{};  ///< 1 to 64 of a-z, 0-9 and -; unique in the mesh
   /// "tcp://HOST:PORT", the first of a run of six ports; port 0 takes a free run. Whoever reaches the ports can read
   /// and publish everything: anything but loopback is for networks that keep strangers out.
   std::string listen = "tcp://127.0.0.1:0";
@@ -31,6 +32,9 @@ struct NodeOptions {
   std::filesystem::path state_dir{};
   std::vector<TopicRule> topics{};  ///< as [[topic]] in TOML; the same on all nodes of a mesh
   std::vector<MiddlewareSpec> middleware{};  ///< as [[middleware]] in TOML, and steps of the program's own
+  /// Declarations of your own event types, `{schema_of<Fill>(), ..}`: with them TopicRule::schema and unknown_version
+  /// hold for these types as for the built-in ones. A declaration of a built-in type takes its place.
+  std::vector<EventSchema> types{};
   /// No: this mesh has no spool. Nothing is kept for one, and confirmed types count as captured.
   enum class Spools : std::uint8_t { Expected, None } spools = Spools::Expected;
   Duration heartbeat_interval = std::chrono::seconds(1);
@@ -47,16 +51,16 @@ struct NodeOptions {
 /// How a node ended by itself: its name is in use (69), it was fenced (70).
 struct NodeEnd {
   int exit_code = 0;
-  std::string message;
+  std::string message{};
 };
 
 class Backend;
 
 /// A member of a mesh that hosts agents made of functions. Add agents, handlers; start(); publish; stop().
 ///
-/// Thread: create(), start(), stop() and the destructor from one thread, which is none of its own (no handler, no
-/// callback); everything else from any. Runs a loop, `workers` threads for handlers, one for callbacks and a few that
-/// mostly sleep. Signals are the program's business.
+/// Thread: create(), start(), stop(), on(), remove(), remove_agent(), moving and the destructor from one thread, which
+/// is none of its own (no handler, no callback); everything else, and all of EmbeddedAgent, from any. Runs a loop,
+/// `workers` threads for handlers, one for callbacks and a few that mostly sleep. Signals are the program's business.
 class Node {
  public:
   /// A node on the network. Opens the state directory and binds its ports. Errors: InvalidArgument naming the option,
@@ -67,12 +71,14 @@ class Node {
   Node& operator=(Node&&) noexcept;
   ~Node();  ///< stop()
 
-  /// An agent of this name (1 to 64 of a-z, 0-9 and -), to begin with or one more. Errors: InvalidArgument (the name,
-  /// or it is taken), Refused (a node on the network takes agents before start() only), Closed.
+  /// An agent of this name (1 to 64 of a-z, 0-9 and -), to begin with or one more. One that comes after start() is
+  /// known to the node, and shown, from its first handler on. Errors: InvalidArgument (the name, or it is taken), Closed.
   Result<EmbeddedAgent> add_agent(std::string_view name, AgentOptions options = {});
+  /// The agent with all its handlers, which are destroyed; what waits for it is lost, and counted so. Another may take
+  /// its name. Errors: NotFound; Refused after start(), when it has or had a gate or a durable subscription.
+  Result<void> remove_agent(std::string_view name);
 
-  /// Handlers that need no agent of their own: they belong to one named "main", which the first of them adds. Thread:
-  /// that of create().
+  /// Handlers that need no agent of their own: they belong to one named "main", which the first of them adds.
   Result<HandlerId> on(std::string_view filter, Handler handler, HandlerOptions options = {});
   template <TypedEvent T, class F>
     requires HandlerFunction<F, T>
@@ -90,7 +96,8 @@ class Node {
   /// Everything may be published: every live member has been found, or given up on. Before that it is queued.
   bool is_open() const;
   /// Lets handlers finish (at most drain_timeout), says goodbye, ends all threads and destroys the handlers. True when
-  /// everything held was handled. Idempotent.
+  /// everything held was handled. Idempotent. Inside a handler of this node it would wait for itself: there it does
+  /// nothing, says so in the log and returns false.
   bool stop();
 
   /// Becomes readable when the node ends by itself; then ended() says why, and stop() is due. -1: a node that never

@@ -22,9 +22,9 @@ namespace legion {
 /// What the configuration says under `settings`, by name.
 using PluginSettings = std::map<std::string, std::string, std::less<>>;
 
-/// Called once, before the node starts: adds the handlers of the agent. The handlers are destroyed, on the thread that
-/// ends the node, before the shared object could be unloaded; it stays loaded to the end of the process. Errors: what
-/// is wrong with the settings; the node does not start.
+/// Called once, before legion-node starts or when a program calls load_plugin(): adds the handlers of the agent. They
+/// are destroyed, on the thread that ends the node, before the shared object could be unloaded; it stays loaded to the
+/// end of the process. Errors: what is wrong with the settings; legion-node does not start.
 using PluginSetup = Result<void> (*)(EmbeddedAgent& agent, const PluginSettings& settings);
 
 /// Changes with everything that makes a plugin of before unusable: a function it calls, a class it holds.
@@ -62,8 +62,8 @@ constexpr std::uint64_t plugin_layout() {
 
 /// Adds an agent from a shared object to `node`. `library`: a path, absolute or from the working directory.
 /// Errors: NotFound (no such file), BadData (not a shared object, or not a plugin), WrongVersion (built for another
-/// version; names both), Configuration (what the plugin says of its settings; handlers it had added by then stay, so do
-/// not start the node), and those of Node::add_agent().
+/// version; names both), Configuration (what the plugin says of its settings; the agent is gone again, with the handlers
+/// it had by then), and those of Node::add_agent(). Thread: that of Node::create().
 Result<EmbeddedAgent> load_plugin(Node& node, std::string_view agent, const std::filesystem::path& library,
                                   const PluginSettings& settings = {}, AgentOptions options = {});
 

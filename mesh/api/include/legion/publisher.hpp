@@ -87,7 +87,7 @@ class Outgoing {
 /// Ownership: may outlive its node; everything is then answered with Closed.
 /// Errors: PublishResult says why an event was not taken: WouldBlock (the lane's queue or the confirmed journal is
 /// full), TooBig, Invalid and Refused (naming the member), Filtered (by a middleware step, on purpose), Closed. What was
-/// taken is sent.
+/// taken is sent. What a callback throws ends in the node's log.
 class Publisher {
  public:
   /// Absent members are filled in: source, time (now), priority and expiry by the policy of the type.

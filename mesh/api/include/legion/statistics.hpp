@@ -22,8 +22,8 @@ struct LatencyFigures {
 
 /// One handler. Attempts are counted when they are reported, events when their fate is known.
 struct HandlerStatistics {
-  std::string agent;
-  std::string filter;  ///< as written
+  std::string agent{};
+  std::string filter{};  ///< as written
   Priority tier = Priority::Normal;
   std::uint64_t total = 0;      ///< attempts
   std::uint64_t errors = 0;     ///< of them, those that failed: retry, reject, time-out
@@ -42,7 +42,7 @@ struct HandlerStatistics {
 };
 
 struct Statistics {
-  std::vector<HandlerStatistics> handlers;  ///< in the order they were registered, without those that were removed
+  std::vector<HandlerStatistics> handlers{};  ///< in the order they were registered, without those that were removed
   std::uint64_t handled = 0;     ///< attempts of all handlers, also of removed ones
   std::uint64_t errors = 0;
   double error_rate = 0;

@@ -17,6 +17,7 @@ struct TestMeshOptions {
   WallTime start{1'767'225'600'000'000'000};  ///< what the clock shows to begin with: 2026-01-01
   std::vector<TopicRule> topics{};            ///< as NodeOptions::topics
   std::vector<MiddlewareSpec> middleware{};   ///< of every node, each with steps of its own; by the clock of this mesh
+  std::vector<EventSchema> types{};           ///< as NodeOptions::types
   /// Held: events of confirmed types wait for TestMesh::confirm(), and those that are delivered after the confirm are
   /// delivered then.
   enum class Confirms : std::uint8_t { AtOnce, Held } confirms = Confirms::AtOnce;
@@ -27,11 +28,12 @@ struct TestMeshOptions {
 
 /// An event that no handler of a subscription took in the end.
 struct TestLetter {
-  EventPtr event;
-  std::string agent;  ///< its name
-  std::string reason;  ///< "handler_error", "rejected", "gate_failed", "undecodable", "expired"
+  EventPtr event{};
+  std::string agent{};  ///< its name
+  /// "handler_error", "rejected", "gate_failed", "undecodable", "expired", "schema", "unknown_version"
+  std::string reason{};
   std::uint32_t attempts = 0;
-  std::string error;  ///< the last one
+  std::string error{};  ///< the last one
 };
 
 /// Nodes as a program has them, without threads: everything happens inside run_until_idle() and advance(), in an order
@@ -47,7 +49,8 @@ class TestMesh {
   TestMesh(const TestMesh&) = delete;
   TestMesh& operator=(const TestMesh&) = delete;
 
-  /// Errors: InvalidArgument (the name, or it is taken; the middleware). To be started as any node.
+  /// Errors: InvalidArgument (the name, or it is taken; a declaration among the types; the middleware). To be started as
+  /// any node.
   Result<Node> add_node(std::string name);
 
   /// Handles what there is to handle at this moment, and what comes of it. How many times handlers were called.

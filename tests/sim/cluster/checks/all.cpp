@@ -16,6 +16,7 @@ std::span<const Check> all_checks() {
       {"bounds", check_bounds},
       {"books", check_books},
       {"repeats", check_repeats},
+      {"groups", check_groups},
       {"ends", check_ends},
   };
   return checks;

@@ -30,7 +30,8 @@ class BookCheck {
       std::size_t number = 0;  // of the subscription in the node
       for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
         for (const std::size_t subscription : handler.subscriptions) {
-          const Json& books = reports[host].stats["subscriptions"][number++];
+          const Json& books = reports[host].stats["subscriptions"][number];
+          number += evidence_.plan.rows_of(subscription);
           if (books["balance"].get<std::int64_t>() == 0) continue;
           tell(host, books,
                "the books of subscription " + std::to_string(subscription) + " do not balance at " +
@@ -49,7 +50,8 @@ class BookCheck {
       std::size_t number = 0;  // of the subscription in the node
       for (const HandlerPlan& handler : evidence_.plan.hosts[host].handlers) {
         for (const std::size_t subscription : handler.subscriptions) {
-          const Json& books = stats["subscriptions"][number++];
+          const Json& books = stats["subscriptions"][number];
+          number += evidence_.plan.rows_of(subscription);
           if (!can_be_told(static_cast<std::uint32_t>(subscription), Lives::Several)) continue;
           const std::int64_t truth = may_have_gone_out(evidence_.plan.filter(subscription), *began, reports[host].at);
           if (books["published"].get<std::int64_t>() <= truth) continue;
@@ -71,7 +73,7 @@ class BookCheck {
         for (const std::size_t subscription : handler.subscriptions) {
           judge_difference(host, static_cast<std::uint32_t>(subscription), before["subscriptions"][number],
                            after["subscriptions"][number]);
-          ++number;
+          number += evidence_.plan.rows_of(subscription);
         }
       }
     }
@@ -83,6 +85,7 @@ class BookCheck {
   enum class Lives { One, Several };
   bool can_be_told(std::uint32_t subscription, Lives lives) const {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[subscription];
+    if (evidence_.is_shared(subscription)) return false;
     if (evidence_.is_durable(subscription) && (lives == Lives::Several || takes_unkept(subscription))) return false;
     return drawn.filter != "*" && !drawn.replays && !(drawn.is_gate() && evidence_.has_durable(drawn.host));
   }

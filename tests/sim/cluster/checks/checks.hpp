@@ -36,6 +36,8 @@ void check_bounds(const Evidence& evidence, Violations& violations);
 void check_books(const Evidence& evidence, Violations& violations);
 /// Nothing comes twice but for a reason; nothing comes that nobody published.
 void check_repeats(const Evidence& evidence, Violations& violations);
+/// Members of a group share its events: each is handled by somebody, in order, and a dead member is replaced in time.
+void check_groups(const Evidence& evidence, Violations& violations);
 /// Nobody ends by himself, and who is told to ends well.
 void check_ends(const Evidence& evidence, Violations& violations);
 

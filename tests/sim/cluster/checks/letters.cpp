@@ -26,6 +26,7 @@ class LetterCheck {
 
   /// Over all lives of its node: each attempt counts, also one that killed the process.
   void judge_total(const Evidence::Handed& handed) {
+    if (evidence_.is_shared(handed.subscription)) return;  // each member counts the deaths of its own process
     if (!evidence_.is_durable(handed.subscription) || evidence_.was_disturbed(handed.subscription) ||
         !counts_are_kept(handed))
       return;
@@ -47,7 +48,7 @@ class LetterCheck {
     if (!id || letter.deaths.empty()) return;
     const Place place = evidence_.history.place_of(*id);
     const std::optional<std::uint32_t> subscription = subscription_of(letter, id->type);
-    if (!subscription) return;
+    if (!subscription || evidence_.is_shared(*subscription)) return;
     const LetterDeath& death = letter.deaths.back();
     const std::uint32_t failures = failed_hand_overs(*subscription, place);
     const std::uint32_t max = evidence_.handler(*subscription).retry.max_attempts;
@@ -81,6 +82,7 @@ class LetterCheck {
     const HandOver& last = evidence_.at(handed.numbers.back());
     if (last.tag == 0 && !evidence_.is_durable(handed.subscription)) return;
     if (last.replayed || evidence_.was_disturbed(handed.subscription)) return;
+    if (evidence_.is_shared(handed.subscription)) return;
     // Of plain deliveries only a life that ended well has told everything, and it knows of no spool when it begins.
     const Life& life = evidence_.history.lives[last.life];
     if (!evidence_.is_durable(handed.subscription) && no_spool_known(last)) return;

@@ -16,7 +16,7 @@ class OrderCheck {
     const HandOver& one = evidence_.at(number);
     const HandlerPlan& handler = evidence_.handler(one.subscription);
     if (handler.concurrency > 1 && one.key.empty()) return;
-    if (is_exempt(one)) return;
+    if (is_exempt(one) || evidence_.is_shared(one.subscription)) return;
     const std::tuple domain(one.life, one.subscription, one.place.stream,
                             handler.concurrency > 1 ? one.key : std::string());
     if (evidence_.was_requeued(one.subscription, one.place, one.at)) {  // such a letter comes beside the stream

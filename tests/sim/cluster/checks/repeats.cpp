@@ -17,7 +17,7 @@ class RepeatCheck {
     const SubscriptionPlan& drawn = evidence_.plan.subscriptions[handed.subscription];
     // A gate is asked by each of the ways an event takes to a durable subscription.
     if (drawn.is_gate() && evidence_.has_durable(drawn.host)) return;
-    if (evidence_.was_disturbed(handed.subscription)) return;
+    if (evidence_.was_disturbed(handed.subscription) || evidence_.is_shared(handed.subscription)) return;
     for (std::size_t i = 1; i < handed.numbers.size(); ++i) {
       const HandOver& before = evidence_.at(handed.numbers[i - 1]);
       const HandOver& one = evidence_.at(handed.numbers[i]);
