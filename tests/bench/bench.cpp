@@ -23,7 +23,7 @@ struct Bench {
   std::string_view name;
   legion::Result<void> (*run)(const Effort& effort);
 };
-constexpr std::array<Bench, 18> benches{{
+constexpr auto benches = std::to_array<Bench>({
     {"frame_codec", frame_codec},
     {"json", json},
     {"typed_event", typed_event},
@@ -43,7 +43,7 @@ constexpr std::array<Bench, 18> benches{{
     {"spool_open", spool_open},
     {"trace_lookup", trace_lookup},
     {"spool_size", spool_size},
-}};
+});
 
 /// What msgpack-cxx and the JSON library throw ends one benchmark only.
 legion::Result<void> run(const Bench& bench, const Effort& effort) {
