@@ -16,6 +16,7 @@ std::string_view word(GroupHome::MemberView::State state) {
   switch (state) {
     case State::Here: return "here";
     case State::Leaving: return "leaving";
+    case State::Away: return "away";
     case State::Gone: return "gone";
   }
   return "here";

@@ -7,8 +7,7 @@
 
 namespace legion {
 
-// --- PendingAnswer
-// ----------------------------------------------------------------------------------------------------
+// --- PendingAnswer ---------------------------------------------------------------------------------------------------
 
 std::optional<Outcome> PendingAnswer::arm() {
   const std::lock_guard lock(mutex);
@@ -31,8 +30,7 @@ void PendingAnswer::answer(Outcome outcome) {
   line->complete(task, std::move(outcome));
 }
 
-// --- Acknowledgement
-// --------------------------------------------------------------------------------------------------
+// --- Acknowledgement -------------------------------------------------------------------------------------------------
 
 Acknowledgement::Acknowledgement(std::shared_ptr<PendingAnswer> pending) : pending_(std::move(pending)) {}
 
@@ -47,8 +45,7 @@ void Acknowledgement::answer(Outcome outcome) {
   if (const auto pending = std::exchange(pending_, nullptr)) pending->answer(std::move(outcome));
 }
 
-// --- HandlerCall
-// ------------------------------------------------------------------------------------------------------
+// --- HandlerCall -----------------------------------------------------------------------------------------------------
 
 Outcome HandlerCall::settle(Outcome outcome) {
   switch (outcome.kind) {
@@ -74,8 +71,7 @@ Outcome HandlerCall::settle(Outcome outcome) {
   return outcome;
 }
 
-// --- Context
-// ----------------------------------------------------------------------------------------------------------
+// --- Context ---------------------------------------------------------------------------------------------------------
 
 const EventView& Context::event() const { return *call_.delivery.event; }
 

@@ -25,6 +25,7 @@ SubscriptionOptions HandlerSlot::subscription() const {
   SubscriptionOptions wanted{.spec = {filter, options.tier}};
   if (!options.where.empty()) wanted.spec.where = Where::parse(options.where).value();  // HandlerTable::check() has
   if (!options.durable.empty()) wanted.durable = DurableOptions{options.durable, options.start};
+  if (!options.group.empty()) wanted.group = GroupOptions{options.group, options.home, options.shares, options.start};
   using Replays = SubscriptionOptions::Replays;
   wanted.replays = options.replays == HandlerOptions::Replays::Yes ? Replays::Yes : Replays::No;
   return wanted;

@@ -6,6 +6,7 @@
 
 #include <legion/base/assert.hpp>
 #include <legion/base/ids.hpp>
+#include <legion/event/share.hpp>
 
 namespace legion {
 
@@ -67,8 +68,7 @@ bool is_covered(const Filter& wanted, const Filter& by) {
 
 }  // namespace
 
-// --- AnswerLine
-// -------------------------------------------------------------------------------------------------------
+// --- AnswerLine ------------------------------------------------------------------------------------------------------
 
 void AnswerLine::connect(AgentServices* services) {
   const std::lock_guard lock(mutex_);
@@ -80,8 +80,7 @@ void AnswerLine::complete(TaskId task, Outcome outcome) {
   if (services_ != nullptr) services_->complete(task, std::move(outcome));
 }
 
-// --- SlotIndex
-// --------------------------------------------------------------------------------------------------------
+// --- SlotIndex -------------------------------------------------------------------------------------------------------
 
 SlotIndex::~SlotIndex() {
   for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
@@ -99,8 +98,7 @@ HandlerSlot* SlotIndex::find(SubscriptionId subscription) const {
   return (*chunk)[subscription.value % chunk_size].load(std::memory_order_acquire);
 }
 
-// --- HandlerTable: the program's part
-// ---------------------------------------------------------------------------------
+// --- HandlerTable: the program's part --------------------------------------------------------------------------------
 
 HandlerTable::HandlerTable(std::string node, std::string name, AgentOptions options,
                            std::shared_ptr<PublishTarget> target, LogSink log)
@@ -117,6 +115,7 @@ Result<void> HandlerTable::check(const Filter& filter, const HandlerOptions& opt
       return fail(ErrorCode::InvalidArgument, title + where.error().message);
     }
   }
+  if (!options.group.empty() || !options.home.empty()) return check_group(title, options);
   if (options.durable.empty()) {
     if (options.start.kind == SubscriptionStart::Kind::Now) return {};
     return fail(ErrorCode::InvalidArgument, title + "start is of durable subscriptions only");
@@ -132,6 +131,21 @@ Result<void> HandlerTable::check(const Filter& filter, const HandlerOptions& opt
                 title + "durable = \"" + options.durable + "\" is taken by another handler");
   }
   return {};
+}
+
+Result<void> HandlerTable::check_group(const std::string& title, const HandlerOptions& options) const {
+  const auto wrong = [&](const std::string& what) { return fail(ErrorCode::InvalidArgument, title + what); };
+  const std::string group = "group = \"" + options.group + "\"";
+  if (options.group.empty()) return wrong("home is of groups only");
+  if (!is_group_name(options.group)) return wrong(group + " is not a name: 1 to 60 of a-z, 0-9 and -");
+  if (!is_node_name(options.home)) return wrong(group + ": home has to name the spool that says who has which share");
+  if (options.shares == 0 || options.shares > group_shares_max) return wrong(group + ": shares are 1 to 256");
+  if (!options.durable.empty()) return wrong(group + " is durable under its own name; leave durable out");
+  if (options.tier == Priority::Critical) return wrong(group + ": a gate is asked on every node");
+  if (options.replays == HandlerOptions::Replays::Yes) return wrong(group + ": replays reach every member");
+  const bool taken = std::ranges::any_of(
+      slots_, [&](const auto& slot) { return !slot->removed() && slot->options.group == options.group; });
+  return taken ? wrong(group + " has another handler of this node as its member") : Result<void>{};
 }
 
 Result<HandlerId> HandlerTable::add(std::string_view filter, Handler handler, HandlerOptions options) {
@@ -169,6 +183,9 @@ Result<void> HandlerTable::check_late(const std::string& filter, const Handler& 
   }
   if (options.tier == Priority::Critical) {
     return fail(ErrorCode::Refused, title + "a gate is added before start(), so that nothing passes it by");
+  }
+  if (!options.group.empty()) {
+    return fail(ErrorCode::Refused, title + "group = \"" + options.group + "\": members are added before start()");
   }
   if (!options.durable.empty()) {
     return fail(ErrorCode::Refused, title + "durable = \"" + options.durable +
@@ -236,8 +253,7 @@ void HandlerTable::count(std::string_view name, std::uint64_t by) {
   }
 }
 
-// --- HandlerTable: the node's part
-// ------------------------------------------------------------------------------------
+// --- HandlerTable: the node's part -----------------------------------------------------------------------------------
 
 AgentSpec HandlerTable::spec() const {
   AgentSpec spec;
@@ -258,6 +274,7 @@ std::vector<std::string> HandlerTable::durables() const {
   std::vector<std::string> names;
   for (const auto& slot : slots_) {
     if (!slot->options.durable.empty()) names.push_back(slot->options.durable);
+    if (!slot->options.group.empty()) names.push_back(slot->options.group);
   }
   return names;
 }
@@ -274,8 +291,8 @@ std::vector<SubscriptionOptions> HandlerTable::freeze() {
   std::vector<SubscriptionOptions> subscriptions;
   for (const auto& slot : slots_) {
     subscriptions.push_back(slot->subscription());
-    chosen_.push_back(slot.get());
-    if (!slot->options.durable.empty()) durable_.insert(slot.get());
+    chosen_.insert(chosen_.end(), slot->subscription().count(), slot.get());
+    if (slot->is_durable()) durable_.insert(slot.get());
   }
   return subscriptions;
 }
@@ -293,7 +310,7 @@ Result<void> HandlerTable::freeze_for(const std::vector<SubscriptionOptions>& su
     }
     if (best == nullptr) return fail(ErrorCode::Configuration, "no handler takes all of " + wanted.text());
     chosen_.insert(chosen_.end(), subscription.group ? subscription.group->shares : 1, best);  // numbered by share
-    if (subscription.durable) durable_.insert(best);
+    if (subscription.durable || subscription.group) durable_.insert(best);
   }
   return {};
 }
@@ -310,7 +327,7 @@ std::vector<std::string> HandlerTable::unused() const {
 void HandlerTable::bind(SubscriptionId first) {
   const std::lock_guard lock(mutex_);
   for (HandlerSlot* slot : chosen_) {
-    index_.set(first, slot);
+    index_.set(first, slot);  // of a group there is one for each share
     subscribed_.emplace_back(first, slot);
     ++first.value;
   }
@@ -357,10 +374,11 @@ Result<void> HandlerTable::subscribe(const std::shared_ptr<HandlerSlot>& slot) {
 void HandlerTable::number(SubscriptionId first, const std::vector<std::shared_ptr<HandlerSlot>>& slots) {
   const std::lock_guard lock(mutex_);
   for (const auto& slot : slots) {
-    index_.set(first, slot.get());
-    subscribed_.emplace_back(first, slot.get());
-    if (!slot->options.durable.empty()) durable_.insert(slot.get());
-    ++first.value;
+    for (std::uint32_t left = slot->subscription().count(); left > 0; --left, ++first.value) {
+      index_.set(first, slot.get());
+      subscribed_.emplace_back(first, slot.get());
+    }
+    if (slot->is_durable()) durable_.insert(slot.get());
   }
 }
 

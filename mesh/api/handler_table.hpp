@@ -59,6 +59,7 @@ class HandlerSlot {
   /// The innermost of the handlers that this thread is in; null: none.
   static const HandlerSlot* current();
   SubscriptionOptions subscription() const;
+  bool is_durable() const { return !options.durable.empty() || !options.group.empty(); }
   /// Between enter and leave.
   const std::shared_ptr<Handler>& function() const { return function_; }
 
@@ -131,7 +132,7 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
 
   // --- the node's part ----------------------------------------------------------------------------------------------
   AgentSpec spec() const;
-  /// The names of its durable subscriptions.
+  /// The names of its durable subscriptions and groups.
   std::vector<std::string> durables() const;
   /// What the handlers that are there want, in their order; from now on the set is fixed.
   std::vector<SubscriptionOptions> freeze();
@@ -173,6 +174,7 @@ class HandlerTable : public std::enable_shared_from_this<HandlerTable> {
   /// Waiting: for the first handler, of a node that runs. Begun: the node knows the agent, and handlers come and go.
   enum class Phase : std::uint8_t { Building, Fixed, Waiting, Begun, Over };
   Result<void> check(const Filter& filter, const HandlerOptions& options) const;
+  Result<void> check_group(const std::string& title, const HandlerOptions& options) const;
   Result<void> check_late(const std::string& filter, const Handler& handler, const HandlerOptions& options) const;
   Result<void> begin_now(RunningNode& node);
   Result<void> subscribe(const std::shared_ptr<HandlerSlot>& slot);

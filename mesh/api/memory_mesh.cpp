@@ -92,8 +92,7 @@ void MemoryMesh::run() {
   }
 }
 
-// --- from publishers to handlers
-// --------------------------------------------------------------------------------------
+// --- from publishers to handlers -------------------------------------------------------------------------------------
 
 bool MemoryMesh::turn() {
   const std::lock_guard lock(mutex_);
@@ -201,8 +200,7 @@ void MemoryMesh::tell(std::vector<Asked>& askers, const FrameHeader& header, Ask
   });
 }
 
-// --- callbacks
-// --------------------------------------------------------------------------------------------------------
+// --- callbacks -------------------------------------------------------------------------------------------------------
 
 void MemoryMesh::call_later(std::function<void()> call) {
   if (executor_) return executor_->post(std::move(call));
@@ -228,8 +226,7 @@ void MemoryMesh::finish_callbacks() {
   }
 }
 
-// --- dead letters
-// -----------------------------------------------------------------------------------------------------
+// --- dead letters ----------------------------------------------------------------------------------------------------
 
 void MemoryMesh::on_letters(MemoryNode& node, std::vector<DeadLetter> letters) {
   for (DeadLetter& letter : letters) {

@@ -16,8 +16,7 @@ constexpr Duration drain_look = 1ms;
 
 }  // namespace
 
-// --- MemoryTarget
-// -----------------------------------------------------------------------------------------------------
+// --- MemoryTarget ----------------------------------------------------------------------------------------------------
 
 MemoryTarget::MemoryTarget(std::shared_ptr<Intake> intake, std::function<Now()> clock,
                            std::function<bool(Duration)> pass, LogSink log)
@@ -43,8 +42,7 @@ void MemoryTarget::close() {
   wake_.notify_all();
 }
 
-// --- what an agent sees of its node
-// -----------------------------------------------------------------------------------
+// --- what an agent sees of its node ----------------------------------------------------------------------------------
 
 class MemoryNode::Services final : public AgentServices {
  public:
@@ -86,8 +84,7 @@ class MemoryNode::Services final : public AgentServices {
   AgentId id_;
 };
 
-// --- MemoryNode
-// -------------------------------------------------------------------------------------------------------
+// --- MemoryNode ------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Backend>> MemoryNode::create(std::shared_ptr<MemoryMesh> mesh, Options options) {
   if (const auto checked = check_middleware(mesh->options().middleware); !checked) {
@@ -163,6 +160,11 @@ Result<AgentId> MemoryNode::begin(std::shared_ptr<HandlerTable> table, std::vect
                                   const Numbered& numbered) {
   if (auto room = check_room(wanted.size()); !room) return std::unexpected(room.error());
   for (const SubscriptionOptions& one : wanted) {
+    if (one.group) {
+      return fail(ErrorCode::Refused, "agent " + table->name() + ", handler of " + one.spec.filter.text() +
+                                          ": group = \"" + one.group->name +
+                                          "\": a mesh in memory has no spool that could be its home");
+    }
     if (!one.durable || one.durable->start.kind == SubscriptionStart::Kind::Now) continue;
     return fail(ErrorCode::Refused, "agent " + table->name() + ", handler of " + one.spec.filter.text() +
                                         ": durable = \"" + one.durable->name +

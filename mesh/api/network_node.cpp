@@ -141,8 +141,7 @@ Result<void> NetworkNode::start() {
   return {};
 }
 
-// --- handlers that come and go
-// ----------------------------------------------------------------------------------------
+// --- handlers that come and go ---------------------------------------------------------------------------------------
 
 /// From start(), which holds the lock. Later ones come once there is a loop.
 Result<AgentId> NetworkNode::begin(std::shared_ptr<HandlerTable> table, std::vector<SubscriptionOptions> wanted,

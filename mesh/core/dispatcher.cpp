@@ -53,13 +53,22 @@ void Dispatcher::on_again(Now now, const FramePtr& frame, std::uint32_t event, s
   state_->advance_flows();
 }
 
-DurableReports Dispatcher::drain_durable() { return std::exchange(state_->reports, {}); }
+DurableReports Dispatcher::drain_durable() {
+  state_->unbook_recalled();
+  return std::exchange(state_->reports, {});
+}
 
 bool Dispatcher::has_durable_reports() const { return !state_->reports.empty(); }
 
 void Dispatcher::permit_retry(Now now, TaskId permit) {
   state_->now = now;
   state_->permit_retry(permit);
+}
+
+void Dispatcher::recall(Now now, SubscriptionId subscription, std::span<const StreamKey> streams) {
+  state_->now = now;
+  state_->recall(subscription, streams);
+  state_->advance_flows();
 }
 
 bool Dispatcher::needs_events(std::span<const Route> routes) const { return state_->needs_events(routes); }
@@ -72,18 +81,21 @@ std::optional<Task> Dispatcher::next(Now now) {
 void Dispatcher::on_answers(Now now, TaskId task, std::span<const Answered> answered, Outcome last) {
   state_->now = now;
   state_->report(task, answered, last);
+  state_->end_recalled();
   state_->advance_flows();
 }
 
 void Dispatcher::on_outcome(Now now, TaskId task, Outcome outcome) {
   state_->now = now;
   state_->answer(task, std::move(outcome));
+  state_->end_recalled();
   state_->advance_flows();
 }
 
 void Dispatcher::on_agent_down(Now now, AgentId agent, std::string_view error) {
   state_->now = now;
   state_->agent_down(agent, error);
+  state_->end_recalled();
   state_->advance_flows();
 }
 
@@ -104,6 +116,7 @@ void Dispatcher::on_tick(Now now) {
   state_->now = now;
   state_->requeue_due();
   state_->time_out();
+  state_->end_recalled();
   state_->advance_flows();
 }
 

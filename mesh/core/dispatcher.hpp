@@ -103,6 +103,10 @@ class Dispatcher {
   /// AttemptFailed::permit: the delivery may be handed over again, once its delay is over. Of one that is no more:
   /// ignored.
   void permit_retry(Now now, TaskId permit);
+  /// Takes back the durable deliveries of these streams, at once what waits and later what comes back from hands without
+  /// being over: no attempt, no letter, as if never offered. What is in hands and ends there ends as ever. Until
+  /// something is offered under the stream's number again.
+  void recall(Now now, SubscriptionId subscription, std::span<const StreamKey> streams);
 
   /// From now on new events count as lost(shutdown), durable deliveries excepted, which are refused and nothing else;
   /// what is held goes on.

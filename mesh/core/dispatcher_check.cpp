@@ -194,6 +194,9 @@ std::optional<std::string> Dispatcher::State::check() const {
     walk.expect(runnable == runnable_agents[lane], "runnable agents of a lane", lane);
   }
 
+  for (const Recalled& one : reports.recalled) {
+    if (one.booked == Booked::Yes) pending[one.subscription.value] += one.count;
+  }
   for (std::size_t h = 0; h < handlers.size(); ++h) {
     const Books& books = handlers[h].stats.books;
     walk.expect(books.balance() == 0, "books out of balance", h);

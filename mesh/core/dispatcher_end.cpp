@@ -36,7 +36,8 @@ dispatch::End decision(dispatch::End end) {
     case End::FilteredWhere:
     case End::FilteredDuplicate:
     case End::FilteredLimited:
-    case End::Removed: break;  // gates are not removed
+    case End::Removed:    // gates are not removed
+    case End::Recalled: break;  // and what is recalled is no gate
   }
   LEGION_UNREACHABLE();
 }
@@ -59,7 +60,8 @@ std::optional<DeathReason> death_of(const dispatch::Item& item, dispatch::End en
     case End::FilteredWhere:
     case End::FilteredDuplicate:
     case End::FilteredLimited:
-    case End::Removed: return std::nullopt;
+    case End::Removed:
+    case End::Recalled: return std::nullopt;
   }
   LEGION_UNREACHABLE();
 }
@@ -77,7 +79,7 @@ void Dispatcher::State::end_item(Index index, End end, const std::string& why) {
   const std::uint32_t agent = item.agent;
   settle_books(item, item.count, end);
   write_letters(item, item.count, end, why);
-  report_over(item, item.count);
+  if (end != End::Recalled) report_over(item, item.count);
   if (item.flow != no_index) {
     if (item.stage != Stage::Waiting) tell_flow(item, end, why);
     unreference(item.flow);
@@ -135,6 +137,7 @@ void Dispatcher::State::settle_books(const Item& item, std::uint32_t events, End
     case End::GateOverflow: books.lost_for(LossReason::GateOverflow) += events; return;
     case End::StoppedBefore: books.filtered.stopped += events; return;
     case End::Removed: books.lost_for(LossReason::Shutdown) += events; return;
+    case End::Recalled: books.pending += events; return;  // until unbook_recalled()
     case End::FilteredWhere: books.filtered.where += events; return;
     case End::FilteredDuplicate: books.filtered.duplicate += events; return;
     case End::FilteredLimited: books.filtered.limited += events; return;
@@ -217,6 +220,7 @@ void Dispatcher::State::remove_agent(AgentId id, std::string_view error) {
 
 void Dispatcher::State::close() {
   intake = Intake::Draining;
+  unbook_recalled();
   for (Index index = 0; index < items.end(); ++index) {
     if (!items.is_live(index)) continue;
     Books& books = handler_of(items[index]).stats.books;
@@ -232,6 +236,8 @@ void Dispatcher::State::close() {
   }
   stale_outcomes += early.size();
   early.clear();
+  recalled.clear();
+  returned.clear();
   items = {};
   flows = {};
   domains = {};

@@ -170,6 +170,7 @@ Dispatcher::State::Index Dispatcher::State::create_item(const FramePtr& frame, s
   item.tier = owner.spec.tier;
   item.booked = to.booked;
   item.durable = to.durable;
+  if (is_recalled(item)) recalled[item.durable] = 0;
   if (item.is_durable() || (offered_as != no_stream && item.is_gate())) item.keep = dispatch::Keep::Yes;
   if (item.keep == dispatch::Keep::Yes) item.round = offered_round;
   if (to.attempts > 0 && item.keep == dispatch::Keep::Yes && !item.is_durable()) take_up_gate(item, to.attempts);

@@ -110,6 +110,7 @@ Dispatcher::State::Fate Dispatcher::State::fail_attempt(Index index, std::string
   }
   first_outcome(item);
   refresh(item.agent);
+  came_back(index);
   return Fate::TriedAgain;
 }
 

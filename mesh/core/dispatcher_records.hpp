@@ -44,6 +44,7 @@ enum class End : std::uint8_t {
   Unfit, UnknownVersion,
   FilteredWhere, FilteredDuplicate, FilteredLimited,       // not for this handler
   Removed,  // its agent is no more
+  Recalled,  // somebody else gets it
 };
 
 /// Of a kind for which is_filtered() holds.

@@ -25,6 +25,14 @@ std::optional<Index> RetryQueue::take_due(SteadyTime now) {
   return item;
 }
 
+void RetryQueue::remove(Index item) {
+  decltype(queue_) rest;
+  for (; !queue_.empty(); queue_.pop()) {
+    if (queue_.top().item != item) rest.push(queue_.top());
+  }
+  queue_ = std::move(rest);
+}
+
 std::optional<SteadyTime> RetryQueue::next_due() const {
   if (queue_.empty()) return std::nullopt;
   return queue_.top().due;

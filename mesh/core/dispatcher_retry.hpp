@@ -26,6 +26,8 @@ class RetryQueue {
   std::optional<Index> take_due(SteadyTime now);
   std::optional<SteadyTime> next_due() const;
   std::size_t size() const { return queue_.size(); }
+  /// One that is in it. Costs as much as there is in it.
+  void remove(Index item);
   void clear() { queue_ = {}; }
 
  private:

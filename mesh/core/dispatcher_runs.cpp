@@ -64,6 +64,7 @@ Dispatcher::State::Index Dispatcher::State::split_rest(Index index) {
   if (next != no_index) {
     rest.first -= count;
     rest.count += count;
+    came_back(rest_index);
     return rest_index;
   }
   rest.frame = item.frame;
@@ -90,6 +91,7 @@ Dispatcher::State::Index Dispatcher::State::split_rest(Index index) {
   } else {
     untouched.push_front(items, rest_index);
   }
+  came_back(rest_index);
   return rest_index;
 }
 
@@ -113,11 +115,12 @@ void Dispatcher::State::take_back(Index index) {
     unlist(index);
     leave_domain(index);
     items.give_back(index);
-    return;
+    return came_back(next);
   }
   item.stage = Stage::Queued;
   park_successor(item);
   enqueue_first(index);
+  came_back(index);
   if (item.attempts == 0 && item.listed == dispatch::Listed::No) {
     agent.untouched_of(item.keep)[lane].push_front(items, index);
     item.listed = dispatch::Listed::Yes;

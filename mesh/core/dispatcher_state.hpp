@@ -149,6 +149,15 @@ struct Dispatcher::State {
   void remove_agent(AgentId id, std::string_view error);
   void close();
 
+  // dispatcher_recall.cpp: durable deliveries that are taken back
+  void recall(SubscriptionId subscription, std::span<const StreamKey> streams);
+  bool is_recalled(const Item& item) const;
+  void came_back(Index index);
+  void end_recalled();
+  void end_recalled(Index index);
+  void leave_flow(Index index);
+  void unbook_recalled();
+
   // dispatcher_stats.cpp
   std::uint32_t events_in_flight(const Agent& agent) const;
 
@@ -191,6 +200,8 @@ struct Dispatcher::State {
   const Earlier* earlier = nullptr;  // of the event being offered again
   StreamKey offered_as = no_stream;  // the durable stream of the run being offered
   std::uint32_t offered_round = 0;   // as in InFlightPath
+  std::vector<std::uint8_t> recalled;  // by Route::durable; 1: what is not in hands is taken back
+  std::vector<Index> returned;         // of such streams, since the last public call: back from hands
   std::size_t unpermitted = 0;       // items that wait for their permit and nothing else
   std::array<LaneStats, limits::lane_count> lanes{};
   std::uint64_t stale_outcomes = 0;

@@ -200,13 +200,24 @@ struct AttemptFailed {
   TaskId permit = 0;  ///< for permit_retry()
 };
 
+/// Consecutive durable deliveries that were taken back: here nothing becomes of them. They are pending until this is
+/// told.
+struct Recalled {
+  SubscriptionId subscription{};
+  StreamKey stream = no_stream;
+  std::uint64_t first = 0;  ///< sequence
+  std::uint64_t count = 0;
+  Booked booked = Booked::Yes;
+};
+
 /// What became of durable deliveries. Whoever takes them up looks at the letters first: a delivery that died is among
 /// the completed as well.
 struct DurableReports {
   std::vector<DeadLetter> letters;
   std::vector<AttemptFailed> failures;
   std::vector<Completed> completed;
-  bool empty() const { return letters.empty() && failures.empty() && completed.empty(); }
+  std::vector<Recalled> recalled;
+  bool empty() const { return letters.empty() && failures.empty() && completed.empty() && recalled.empty(); }
 };
 
 }  // namespace legion

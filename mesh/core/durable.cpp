@@ -130,8 +130,7 @@ Books DurableSubscriptions::books(SubscriptionId subscription) const {
 
 std::optional<std::string> DurableSubscriptions::check() const { return state_->check(); }
 
-// --- what several parts share
-// -----------------------------------------------------------------------------------------
+// --- what several parts share ----------------------------------------------------------------------------------------
 
 void DurableSubscriptions::State::take_spools(std::vector<KnownSpool> given) {
   bool changed = false;

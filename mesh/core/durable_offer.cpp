@@ -323,6 +323,7 @@ void DurableSubscriptions::on_reports(Now now, DurableReports reports) {
   for (const DeadLetter& letter : reports.letters) state.take_letter(letter);
   for (const AttemptFailed& failure : reports.failures) state.on_failure(failure);
   for (const Completed& completed : reports.completed) state.on_completed(completed);
+  for (const Recalled& recalled : reports.recalled) state.on_recalled(recalled);
   for (durable::Subscription& sub : state.subs) {
     state.use_room(sub);
     state.write_cursors(sub, State::When::Due);

@@ -32,7 +32,8 @@ void DurableSubscriptions::on_lease_revoked(Now now, SubscriptionId subscription
   LEGION_ASSERT(sub != nullptr && sub->is_leased());
   if (!sub->lease || sub->is_closing()) return;
   sub->lease->stage = durable::Lease::Stage::Revoked;
-  sub->trouble = "finishes what is under way, for another member";
+  sub->trouble = "finishes what is in hands, for another member";
+  state_->recall(*sub);
   state_->work_on_release(*sub);
 }
 
@@ -103,8 +104,53 @@ void DurableSubscriptions::State::go_on_with_share(Subscription& sub) {
       write_streams(sub, CursorRecord::Form::Whole, sub.creation->streams, Written::Kind::Beginning);
 }
 
+/// What is under way and in nobody's hands is for whoever has the share next.
+void DurableSubscriptions::State::recall(const Subscription& sub) {
+  std::vector<StreamKey> streams;
+  for (const auto& [id, key] : sub.streams) {
+    if (slots[key].stream->under_way > 0) streams.push_back(key);
+  }
+  if (streams.empty()) return;
+  std::ranges::sort(streams);
+  effects.push_back(RecallOffers{sub.spec.subscription, std::move(streams)});
+}
+
+void DurableSubscriptions::State::on_recalled(const Recalled& recalled) {
+  if (recalled.stream >= slots.size()) return;
+  Slot& slot = slots[recalled.stream];
+  if (slot.use != Slot::Use::Stream && slot.use != Slot::Use::Retired) return;
+  Stream& stream = *slot.stream;
+  Subscription& sub = subs[stream.subscription];
+  if (sub.spec.subscription != recalled.subscription) return;
+  LEGION_ASSERT(recalled.count <= stream.under_way);
+  stream.under_way -= recalled.count;
+  sub.under_way[lane_index(stream.id.lane)] -= recalled.count;
+  if (slot.use == Slot::Use::Stream) return;
+  sub.published -= recalled.count;
+  forget_failing(sub, stream, recalled.first, recalled.first + recalled.count - 1);
+  if (stream.under_way == 0) give_back_slot(recalled.stream);
+}
+
+/// Their attempts are in the spools, for whoever has the share next.
+void DurableSubscriptions::State::forget_failing(const Subscription& sub, Stream& stream, std::uint64_t first,
+                                                 std::uint64_t last) {
+  const auto begin = stream.failing.lower_bound(first);
+  const auto end = stream.failing.upper_bound(last);
+  for (auto sequence = begin; sequence != end; ++sequence) {
+    const EventId id{stream.id.origin.node, stream.id.origin.incarnation, stream.id.lane, stream.id.type,
+                     stream.id.shard,       *sequence};
+    effects.push_back(InFlightOver{sub.spec.agent, id.to_string()});
+  }
+  stream.failing.erase(begin, end);
+}
+
 /// What is asked of spools under this lease is not listened to under the next: it may be older.
 void DurableSubscriptions::State::stand_by(Subscription& sub, std::string why) {
+  recall(sub);
+  for (const auto& [id, key] : sub.streams) {
+    Stream& stream = *slots[key].stream;
+    if (stream.under_way == 0) forget_failing(sub, stream, 1, durable::highest_sequence);
+  }
   sub.phase = DurablePhase::Standby;
   sub.trouble = why.empty() ? "has no lease" : std::move(why);
   sub.lease.reset();

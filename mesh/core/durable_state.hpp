@@ -65,6 +65,9 @@ struct DurableSubscriptions::State {
   void begin_lease(Subscription& sub);
   bool has_cursor_of_home(const Subscription& sub) const;
   void go_on_with_share(Subscription& sub);
+  void recall(const Subscription& sub);
+  void on_recalled(const Recalled& recalled);
+  void forget_failing(const Subscription& sub, Stream& stream, std::uint64_t first, std::uint64_t last);
   void stand_by(Subscription& sub, std::string why);
   void give_way(Subscription& sub, const CursorGeneration& other);
   void work_on_release(Subscription& sub);

@@ -185,6 +185,11 @@ struct DurableOffer {
 struct PermitRetry {
   TaskId permit = 0;
 };
+/// For Dispatcher::recall().
+struct RecallOffers {
+  SubscriptionId subscription{};
+  std::vector<StreamKey> streams;
+};
 using RecordToken = std::uint64_t;
 /// To be journalled, in the order of these effects; on_recorded() once durable. Whoever has no room keeps them.
 struct WriteRecord {
@@ -228,7 +233,7 @@ struct ShareReleased {
   std::uint64_t epoch = 0;
   std::uint64_t seen = 0;
 };
-using DurableEffect = std::variant<DurableOffer, PermitRetry, SpoolQuery, WriteRecord, LostForGood, StallChanged,
+using DurableEffect = std::variant<DurableOffer, PermitRetry, RecallOffers, SpoolQuery, WriteRecord, LostForGood, StallChanged,
                                    InFlightOver, RequestAnswer, DurableLog, ShareReleased>;
 
 // --- figures -------------------------------------------------------------------------------------------------------

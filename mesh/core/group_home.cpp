@@ -222,6 +222,7 @@ std::vector<GroupHome::View> GroupHome::view(Now now) const {
       MemberView row{.agent = agent, .silent_for = now.steady - member.heard, .held = 0};
       row.held = static_cast<std::size_t>(std::ranges::count(group.shares, agent, &ShareState::holder));
       if (member.wish == GroupRenewal::Wish::Leave) row.state = MemberView::State::Leaving;
+      if (member.wish == GroupRenewal::Wish::Away) row.state = MemberView::State::Away;
       if (config_.is_gone(member.origin)) row.state = MemberView::State::Gone;
       view.members.push_back(std::move(row));
     }

@@ -42,7 +42,7 @@ class GroupHome {
     std::string agent;  ///< node/agent
     Duration silent_for{};
     std::size_t held = 0;
-    enum class State : std::uint8_t { Here, Leaving, Gone } state = State::Here;
+    enum class State : std::uint8_t { Here, Leaving, Gone, Away } state = State::Here;
   };
   struct ShareView {
     std::uint64_t epoch = 0;  ///< the highest known

@@ -90,8 +90,16 @@ void GroupMember::stand_back(Now now, std::string why) {
   wish_ = wish;
 }
 
+void GroupMember::on_presence(Now now, Presence presence) {
+  using Wish = GroupRenewal::Wish;
+  const Wish wish = presence == Presence::Present ? Wish::Share : Wish::Away;
+  if (wish_ == Wish::Leave || wish_ == wish) return;
+  wish_ = wish;
+  due_ = now.steady;
+}
+
 void GroupMember::leave(Now now) {
-  if (std::exchange(wish_, GroupRenewal::Wish::Leave) == GroupRenewal::Wish::Share) due_ = now.steady;
+  if (std::exchange(wish_, GroupRenewal::Wish::Leave) != GroupRenewal::Wish::Leave) due_ = now.steady;
 }
 
 std::vector<ShareLease> GroupMember::held() const {

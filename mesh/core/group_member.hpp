@@ -55,6 +55,9 @@ class GroupMember {
   void on_answer(std::uint64_t round, const Result<GroupAnswer>& answer);
   /// Of a share that was revoked, or one whose cursor has an epoch that is not lower: `seen` of it, else 0.
   void on_released(Now now, ShareLease lease, std::uint64_t seen);
+  /// Away: gives everything back and wants nothing, until it is present again.
+  enum class Presence : std::uint8_t { Present, Away };
+  void on_presence(Now now, Presence presence);
   /// Gives everything back, and wants nothing more.
   void leave(Now now);
   /// Drops everything, tells its home so and nothing else until go_on(): it is not the group's home. `why` is in
@@ -63,6 +66,7 @@ class GroupMember {
   void go_on() { standing_ = Standing::In; }
   std::vector<GroupMemberEffect> take_effects() { return std::exchange(effects_, {}); }
 
+  bool is_away() const { return wish_ == GroupRenewal::Wish::Away; }
   bool holds_nothing() const { return held_.empty(); }
   std::vector<ShareLease> held() const;
   const Config& config() const { return config_; }

@@ -37,7 +37,8 @@ struct GroupRenewal {
   std::vector<ShareLease> held;  ///< everything it may be working on, ascending
   /// Epochs found in cursors that are not below those it was given: the next have to be higher.
   std::vector<ShareLease> seen{};
-  enum class Wish : std::uint8_t { Share, Leave } wish = Wish::Share;
+  /// Away: its agent is down, so it wants nothing for now. Leave: it goes for good.
+  enum class Wish : std::uint8_t { Share, Leave, Away } wish = Wish::Share;
 };
 
 struct GroupAnswer {

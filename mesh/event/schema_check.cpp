@@ -115,8 +115,7 @@ std::uint64_t required_bits(std::span<const FieldInfo> fields) {
   return bits;
 }
 
-// --- the reason
-// -------------------------------------------------------------------------------------------------------
+// --- the reason ------------------------------------------------------------------------------------------------------
 
 std::string with_article(std::string_view name) {
   const bool vowel = std::string_view("aeiou").contains(name.front());

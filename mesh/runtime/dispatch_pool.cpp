@@ -124,6 +124,16 @@ void DispatchPool::permit_retry(Now now, TaskId permit) {
   wake(whom);
 }
 
+void DispatchPool::recall(Now now, SubscriptionId subscription, std::span<const StreamKey> streams) {
+  Wake whom = Wake::Nobody;
+  {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.recall(now, subscription, streams);
+    whom = after_change();
+  }
+  wake(whom);
+}
+
 DurableReports DispatchPool::drain_durable() {
   const std::lock_guard lock(mutex_);
   has_reports_.store(false, std::memory_order_release);
@@ -223,6 +233,11 @@ void DispatchPool::remove_agent(AgentId agent, std::string_view error) {
 AgentId DispatchPool::agent_of(SubscriptionId subscription) const {
   const std::lock_guard lock(mutex_);
   return dispatcher_.agent_of(subscription);
+}
+
+AgentState DispatchPool::state_of_agent(SubscriptionId subscription) const {
+  const std::lock_guard lock(mutex_);
+  return dispatcher_.agent_state(dispatcher_.agent_of(subscription));
 }
 
 bool DispatchPool::waits_above(AgentId agent, Priority lane) const {

@@ -58,6 +58,7 @@ class DispatchPool {
   void offer_durable(Now now, const FramePtr& frame, std::uint32_t first, std::uint32_t count,
                      std::span<const Route> routes, const std::optional<Earlier>& earlier);
   void permit_retry(Now now, TaskId permit);
+  void recall(Now now, SubscriptionId subscription, std::span<const StreamKey> streams);
   /// Something has become of durable deliveries since the last drain_durable().
   bool has_durable_reports() const { return has_reports_.load(std::memory_order_acquire); }
   DurableReports drain_durable();
@@ -76,6 +77,7 @@ class DispatchPool {
   void run_progress(TaskId task, std::uint32_t k);
   /// Something in a higher lane is queued at this agent.
   AgentId agent_of(SubscriptionId subscription) const;
+  AgentState state_of_agent(SubscriptionId subscription) const;
   bool waits_above(AgentId agent, Priority lane) const;
   /// These reports, and nothing is handed over in between: the agent is down.
   void complete_and_down(AgentId agent, std::vector<RunReport> reports, std::string_view error);

@@ -193,6 +193,7 @@ void DurableHost::carry_out(Now now, DurableEffect& any) {
                    setup_.pool->offer_durable(now, offer.frame, offer.first, offer.count, offer.routes, offer.earlier);
                  },
                  [&](const PermitRetry& permit) { setup_.pool->permit_retry(now, permit.permit); },
+                 [&](const RecallOffers& recall) { setup_.pool->recall(now, recall.subscription, recall.streams); },
                  [&](const SpoolQuery& query) { ask(now, query); },
                  [&](const WriteRecord& record) { write(now, record); },
                  [&](const LostForGood& lost) {

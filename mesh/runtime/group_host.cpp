@@ -17,7 +17,7 @@ constexpr Duration look_every = 2s;
 
 }  // namespace
 
-std::vector<GroupHost::Membership> GroupHost::memberships(const std::vector<DurableHandler>& handlers,
+std::vector<GroupHost::Membership> GroupHost::memberships(std::span<const DurableHandler> handlers,
                                                           const Origin& self, const BootId& boot) {
   std::vector<Membership> all;
   for (const DurableHandler& handler : handlers) {
@@ -35,12 +35,19 @@ std::vector<GroupHost::Membership> GroupHost::memberships(const std::vector<Dura
   return all;
 }
 
-void GroupHost::open(DurableHost& durable, std::vector<Membership> memberships, LogSink log) {
+void GroupHost::open(DurableHost& durable, std::vector<Membership> memberships, Agents agents, LogSink log) {
   LEGION_ASSERT(durable_ == nullptr);
   durable_ = &durable;
+  agents_ = std::move(agents);
   log_ = std::move(log);
-  for (Membership& one : memberships) all_.push_back({GroupMember(std::move(one.config)), one.first, {}});
+  add(std::move(memberships));
   durable.on_released = [this](Now now, const ShareReleased& released) { on_released(now, released); };
+}
+
+void GroupHost::add(std::vector<Membership> memberships) {
+  for (Membership& one : memberships) {
+    all_.push_back({GroupMember(std::move(one.config)), one.first, {}, GroupPresence(agents_.grace)});
+  }
 }
 
 void GroupHost::on_tick(Now now) {
@@ -49,9 +56,20 @@ void GroupHost::on_tick(Now now) {
   if (look_ != Look::UnderWay && now.steady >= look_due_) look_for_rivals(now);
   if (!has_looked_) return;
   for (One& one : all_) {
+    look_at_agent(now, one);
     one.member.on_tick(now);
     carry_out(now, one);
   }
+}
+
+void GroupHost::look_at_agent(Now now, One& one) {
+  const bool is_up = agents_.state(one.first) == AgentState::Up;
+  const bool was_away = one.member.is_away();
+  one.member.on_presence(
+      now, one.presence.on_look(now.steady, is_up ? GroupPresence::Agent::Up : GroupPresence::Agent::Down));
+  if (one.member.is_away() == was_away) return;
+  const std::string who = "group " + one.member.config().group + ": agent " + one.member.config().agent;
+  log_(LogLevel::Info, who + (was_away ? " is up and asks for shares" : " is down; it has no shares until it is up"));
 }
 
 void GroupHost::look_for_rivals(Now now) {
@@ -142,9 +160,13 @@ void GroupHost::on_answer(One& one, std::uint64_t round, const Result<GroupAnswe
 void GroupHost::tell_of_trouble(One& one) {
   const std::string& trouble = one.member.trouble();
   const GroupMember::Config& config = one.member.config();
+  std::string why = trouble;
+  if (why.empty()) {
+    why = one.member.is_away() ? "its agent is down; another member of the group has it, or nobody"
+                               : "another member of the group has it, or nobody";
+  }
   for (std::uint32_t share = 0; share < config.shares; ++share) {
-    durable_->subscriptions().on_no_lease({one.first.value + share},
-                                          trouble.empty() ? "another member of the group has it, or nobody" : trouble);
+    durable_->subscriptions().on_no_lease({one.first.value + share}, why);
   }
   if (std::exchange(one.told, trouble) == trouble) return;
   log_(trouble.empty() ? LogLevel::Info : LogLevel::Warn,

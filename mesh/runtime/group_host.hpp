@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +15,7 @@
 #include <legion/core/durable.hpp>
 #include <legion/core/group_home.hpp>
 #include <legion/core/group_member.hpp>
+#include <legion/core/group_presence.hpp>
 #include <legion/runtime/durable_host.hpp>
 
 namespace legion {
@@ -26,11 +30,18 @@ class GroupHost {
     SubscriptionId first{};
   };
   /// What these handlers, all of a node, say of groups.
-  static std::vector<Membership> memberships(const std::vector<DurableHandler>& handlers, const Origin& self,
+  static std::vector<Membership> memberships(std::span<const DurableHandler> handlers, const Origin& self,
                                              const BootId& boot);
 
+  /// Of the agents that are members.
+  struct Agents {
+    std::function<AgentState(SubscriptionId)> state;
+    Duration grace{};  ///< whoever is down for longer gives its shares back
+  };
   /// Once. `durable` calls back from its destructor.
-  void open(DurableHost& durable, std::vector<Membership> memberships, LogSink log);
+  void open(DurableHost& durable, std::vector<Membership> memberships, Agents agents, LogSink log);
+  /// Once it is open, whose subscriptions have been added.
+  void add(std::vector<Membership> memberships);
   void on_tick(Now now);
   void on_released(Now now, const ShareReleased& released);
   /// Gives all shares back as they get free, and takes no more.
@@ -43,16 +54,19 @@ class GroupHost {
     GroupMember member;
     SubscriptionId first{};
     std::string told;  // trouble that was logged
+    GroupPresence presence;
   };
   void look_for_rivals(Now now);
   void judge_rivals(Now now);
+  void look_at_agent(Now now, One& one);
   void carry_out(Now now, One& one);
   void send(Now now, One& one, const GroupRenewal& renewal);
   void on_answer(One& one, std::uint64_t round, const Result<GroupAnswer>& answer);
   void tell_of_trouble(One& one);
 
   DurableHost* durable_ = nullptr;
-  std::vector<One> all_;  // does not grow once it is open
+  std::deque<One> all_;  // deque: questions under way refer to them
+  Agents agents_;
   LogSink log_;
 
   // Whether other spools are homes of the same groups is asked before the first renewal, and again and again.

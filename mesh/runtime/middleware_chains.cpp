@@ -51,8 +51,7 @@ bool is_filtered(DispatchVerdict::Kind kind) {
 
 }  // namespace
 
-// --- publish
-// -----------------------------------------------------------------------------------------------------------
+// --- publish ---------------------------------------------------------------------------------------------------------
 
 bool PublishChain::concerns(const ChainLink& link, std::string_view type, std::string_view agent) {
   return link.spec->type.matches(type) && link.spec->concerns(agent);
@@ -105,8 +104,7 @@ void PublishChain::count_frame(std::string_view type, Compressed compressed) con
   }
 }
 
-// --- dispatch
-// ----------------------------------------------------------------------------------------------------------
+// --- dispatch --------------------------------------------------------------------------------------------------------
 
 DispatchChain::Passage DispatchChain::run(DispatchedEvent& event) const {
   Passage passage;
@@ -164,8 +162,7 @@ std::optional<Outcome> gone_through(const DispatchChain& steps, const Task& task
   LEGION_UNREACHABLE();
 }
 
-// --- all of them
-// -------------------------------------------------------------------------------------------------------
+// --- all of them -----------------------------------------------------------------------------------------------------
 
 MiddlewareChains::MiddlewareChains(std::vector<MiddlewareSpec> specs, SchemaHooks hooks)
     : specs_(std::move(specs)), hooks_(std::move(hooks)) {

@@ -38,8 +38,7 @@ constexpr std::size_t share_capacity_max = 64;
 std::vector<SubscriptionOptions> shares_of(std::vector<SubscriptionOptions> subscriptions) {
   std::vector<SubscriptionOptions> all;
   for (SubscriptionOptions& subscription : subscriptions) {
-    const std::uint32_t count = subscription.group ? subscription.group->shares : 1;
-    for (std::uint32_t index = 0; index < count; ++index) {
+    for (std::uint32_t index = 0; index < subscription.count(); ++index) {
       SubscriptionOptions& one = all.emplace_back(subscription);
       if (one.group) one.durable = DurableOptions{share_name(one.group->name, index), one.group->start};
     }
@@ -392,11 +391,14 @@ RemoteGrowth NodeHost::remote_growth(State& state) {
       },
       .subscribe = [&state](AgentId id, SubscriptionOptions subscription) -> Result<SubscriptionId> {
         if (const auto takes = state.loop->takes_agents(); !takes) return std::unexpected(takes.error());
-        if (subscription.durable) {
-          const auto has_it = [&](const DurableHandler& one) { return one.durable == subscription.durable->name; };
-          if (std::ranges::any_of(state.handlers, has_it)) {
-            return fail(ErrorCode::NameTaken, "this node has a durable subscription " + subscription.durable->name + " already");
-          }
+        const auto has = [&](const std::string& name) {
+          return std::ranges::find(state.handlers, name, &DurableHandler::durable) != state.handlers.end();
+        };
+        if (subscription.durable && has(subscription.durable->name)) {
+          return fail(ErrorCode::NameTaken, "this node has a durable subscription " + subscription.durable->name + " already");
+        }
+        if (subscription.group && has(share_name(subscription.group->name, 0))) {
+          return fail(ErrorCode::NameTaken, "this node has a member of group " + subscription.group->name + " already");
         }
         const std::size_t first = state.filters.size();
         const SubscriptionId number = register_subscriptions(state, id, {std::move(subscription)}).front();
@@ -410,9 +412,12 @@ RemoteGrowth NodeHost::remote_growth(State& state) {
 
 void NodeHost::add_remote_agent(AgentSpec spec, RemoteOptions remote, std::vector<SubscriptionOptions> subscriptions) {
   auto agent = state_->remote.make_agent(spec, std::move(remote), subscriptions);
-  const auto first = static_cast<std::uint32_t>(state_->filters.size());
+  auto next = static_cast<std::uint32_t>(state_->filters.size());
   std::vector<SubscriptionId> numbers;
-  for (std::uint32_t k = 0; k < subscriptions.size(); ++k) numbers.push_back({first + k});
+  for (const SubscriptionOptions& one : subscriptions) {
+    numbers.push_back({next});
+    next += one.count();
+  }
   add_agent(std::move(spec), "remote", std::move(agent), std::move(subscriptions));
   state_->remote.announce({static_cast<std::uint32_t>(state_->agents.size() - 1)}, std::move(numbers));
 }

@@ -225,8 +225,10 @@ void NodeLoop::open_durable(Now now) {
   DurableHost& durable = streams_->durable;
   for (const DurableHandler& handler : setup_.handlers) durable.subscriptions().add_handler(handler);
   if (setup_.in_flight) durable.subscriptions().on_start_in_flight(*std::exchange(setup_.in_flight, std::nullopt));
-  streams_->groups.open(
-      durable, GroupHost::memberships(setup_.handlers, durable.setup().self, setup_.boot), setup_.log);
+  streams_->groups.open(durable, GroupHost::memberships(setup_.handlers, durable.setup().self, setup_.boot),
+                        {.state = [this](SubscriptionId subscription) { return setup_.pool.state_of_agent(subscription); },
+                         .grace = setup_.options.membership.dead_after},
+                        setup_.log);
   durable.on_letter = [this](const DeadLetter& letter) { report_letter(letter); };
   streams_->journal.on_durable = [this](Now at, const Journal::Durable& what) {
     if (what.journal != JournalKind::Confirmed || what.spools != 1) return;

@@ -1,4 +1,6 @@
 // Agents and subscriptions that come and go while the loop runs.
+#include <span>
+
 #include <legion/base/assert.hpp>
 #include <legion/runtime/node_loop.hpp>
 
@@ -26,11 +28,12 @@ void NodeLoop::route(std::size_t subscription) {
 void NodeLoop::begin_subscriptions(std::size_t first) {
   if (!streams_) return;  // open_streams() begins all
   for (std::size_t i = first; i < setup_.filters.size(); ++i) {
-    LEGION_ASSERT(!setup_.handlers[i].share);  // members of groups are there from the start
     streams_->durable.subscriptions().add_handler(setup_.handlers[i]);
     if (!setup_.handlers[i].durable.empty() && !streams_->inbound.ask_durable) watch_durable();
     route(i);
   }
+  streams_->groups.add(GroupHost::memberships(std::span(setup_.handlers).subspan(first),
+                                              streams_->durable.setup().self, setup_.boot));
   streams_->reader->sync_all(now_);
   streams_->durable.on_tick(now_);
 }

@@ -23,7 +23,8 @@ std::uint64_t in_ms(Duration duration) {
 }
 
 void write(MsgpackWriter& out, const SubscriptionOptions& subscription) {
-  out.map(3u + (subscription.durable ? 1 : 0) + (subscription.spec.where ? 1 : 0));
+  const auto& group = subscription.group;
+  out.map(3u + (subscription.durable ? 1 : 0) + (subscription.spec.where ? 1 : 0) + (group ? 3 : 0));
   out.str("type");
   out.str(subscription.spec.filter.text());
   out.str("tier");
@@ -33,6 +34,14 @@ void write(MsgpackWriter& out, const SubscriptionOptions& subscription) {
   if (subscription.spec.where) {
     out.str("where");
     out.str(subscription.spec.where->text());
+  }
+  if (group) {
+    out.str("group");
+    out.str(group->name);
+    out.str("home");
+    out.str(group->home);
+    out.str("shares");
+    out.uint(group->shares);
   }
   if (!subscription.durable) return;
   out.str("durable");
@@ -91,8 +100,7 @@ void RemoteHub::announce(AgentId id, std::vector<SubscriptionId> subscriptions) 
   agents_.back()->numbers = std::move(subscriptions);
 }
 
-// --- turns
-// -------------------------------------------------------------------------------------------------------------
+// --- turns -----------------------------------------------------------------------------------------------------------
 
 void RemoteHub::on_turn(Now now) {
   take_inbox(now);
@@ -150,8 +158,7 @@ void RemoteHub::end_session(Served& served, std::string_view error, RemoteSessio
   services.agent_down(std::string(error));
 }
 
-// --- what clients ask
-// --------------------------------------------------------------------------------------------------
+// --- what clients ask ------------------------------------------------------------------------------------------------
 
 void RemoteHub::on_request(Now now, const Peer& peer, std::string_view method, BytesView params, const Answer& answer) {
   if (method == "agent.attach") return answer(attach(now, peer, params));
@@ -185,7 +192,7 @@ Result<Bytes> RemoteHub::attach(Now now, const Peer& peer, BytesView params) {
       RemoteSession::Setup{.number = 1 + rng_.below(session_limit - 1),
                            .peer = peer,
                            .agent = served.id,
-                           .subscriptions = served.numbers,
+                           .subscriptions = ranges_of(served),
                            .terms = terms,
                            .services = services,
                            .pool = pool_,
@@ -197,6 +204,14 @@ Result<Bytes> RemoteHub::attach(Now now, const Peer& peer, BytesView params) {
   services.log(LogLevel::Info, "a client has attached");
   services.agent_up();
   return attached(served);
+}
+
+std::vector<RemoteSession::Numbers> RemoteHub::ranges_of(const Served& served) {
+  std::vector<RemoteSession::Numbers> all;
+  for (std::size_t i = 0; i < served.numbers.size(); ++i) {
+    all.push_back({served.numbers[i], served.subscriptions[i].count()});
+  }
+  return all;
 }
 
 Bytes RemoteHub::attached(const Served& served) const {

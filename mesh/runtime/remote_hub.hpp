@@ -48,7 +48,7 @@ class RemoteHub {
   /// runs, whatever it says. announce() has to follow.
   std::unique_ptr<RemoteAgent> make_agent(AgentSpec& spec, RemoteOptions options,
                                           const std::vector<SubscriptionOptions>& subscriptions);
-  /// What numbers the agent made last and its subscriptions have.
+  /// What numbers the agent made last and its subscriptions have, of a group the first.
   void announce(AgentId id, std::vector<SubscriptionId> subscriptions);
 
   /// Agents that no configuration declares come with their first client, and go when it detaches or has been away for
@@ -89,6 +89,7 @@ class RemoteHub {
   Result<Bytes> attach(Now now, const Peer& peer, BytesView params);
   Result<Served*> find_or_add(const RemoteAttach& attach);
   Result<Served*> add_undeclared(const RemoteAttach& attach);
+  static std::vector<RemoteSession::Numbers> ranges_of(const Served& served);
   Result<void> change_subscriptions(Served& served, const std::vector<SubscriptionOptions>& wanted);
   Result<void> begin_subscription(Served& served, const SubscriptionOptions& wanted);
   void end_subscriptions(Served& served, const std::vector<SubscriptionOptions>& wanted);

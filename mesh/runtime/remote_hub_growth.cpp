@@ -83,7 +83,7 @@ Result<void> RemoteHub::change_subscriptions(Served& served, const std::vector<S
   if (const auto allowed = check_no_gates(wanted); !allowed) return allowed;
   for (const SubscriptionOptions& one : served.subscriptions) {
     const auto is_wanted = [&](const SubscriptionOptions& other) { return same_subscription(one, other); };
-    if (!one.durable || std::ranges::any_of(wanted, is_wanted)) continue;
+    if (!one.is_remembered() || std::ranges::any_of(wanted, is_wanted)) continue;
     return fail(ErrorCode::Refused, "params.subscriptions: " + describe(one) +
                                         " stays with this node until it is started again; it cannot be left out");
   }
@@ -125,11 +125,10 @@ void RemoteHub::end_subscriptions(Served& served, const std::vector<Subscription
   }
 }
 
-/// One with a durable subscription stays, because its cursor waits for it; any other loses what it holds.
+/// One with a durable subscription stays, because its cursor waits for it, and so does a member of a group; any other loses what it holds.
 void RemoteHub::remove_undeclared(Served& served) {
   served.away_since.reset();
-  const auto is_durable = [](const SubscriptionOptions& one) { return one.durable.has_value(); };
-  if (std::ranges::any_of(served.subscriptions, is_durable)) return;
+  if (std::ranges::any_of(served.subscriptions, &SubscriptionOptions::is_remembered)) return;
   end_subscriptions(served, {});
   pool_.remove_agent(served.id, "the client has gone");
   served.agent->services()->set_state("gone");

@@ -3,11 +3,13 @@
 #include <array>
 #include <cmath>
 
+#include <legion/base/ids.hpp>
 #include <legion/base/text.hpp>
 #include <legion/base/units.hpp>
 #include <legion/core/durable_types.hpp>
 #include <legion/event/msgpack_reader.hpp>
 #include <legion/event/policy.hpp>
+#include <legion/event/share.hpp>
 #include <legion/runtime/control_params.hpp>
 
 namespace legion {
@@ -73,16 +75,47 @@ Result<SubscriptionStart> parse_start(const std::string& text) {
   return start;
 }
 
+/// As `[[agent.subscribe]]` has them.
+Result<std::optional<GroupOptions>> read_group(const ControlParams& params, const SubscriptionOptions& subscription,
+                                               const std::string& start) {
+  const auto group = params.text_if_any("group");
+  const auto home = params.text_if_any("home");
+  for (const auto* text : {&group, &home}) {
+    if (!*text) return std::unexpected(text->error());
+  }
+  if (group->empty()) {
+    for (const char* key : {"home", "shares"}) {
+      if (params.has(key)) return wrong("subscriptions", std::string(key) + ": only a group has it");
+    }
+    return std::nullopt;
+  }
+  if (!is_group_name(*group)) return wrong("subscriptions", "group: it cannot name a group");
+  if (!is_node_name(*home)) return wrong("subscriptions", "home: expected a node, the spool that says who has which share");
+  if (subscription.durable) return wrong("subscriptions", "durable: a group is durable under its own name");
+  if (subscription.spec.tier == Priority::Critical) {
+    return wrong("subscriptions", "tier: a gate is asked on every node, so it cannot be shared by a group");
+  }
+  if (subscription.replays == SubscriptionOptions::Replays::Yes) {
+    return wrong("subscriptions", "replay: replays reach every member, so a group cannot take them");
+  }
+  GroupOptions options{.name = *group, .home = *home, .start = {}};
+  if (params.has("shares")) {
+    const auto shares = params.number("shares");
+    if (!shares) return std::unexpected(shares.error());
+    if (*shares < 1 || *shares > group_shares_max) {
+      return wrong("subscriptions", "shares: expected 1 to " + std::to_string(group_shares_max));
+    }
+    options.shares = static_cast<std::uint32_t>(*shares);
+  }
+  auto begins = parse_start(start);
+  if (!begins) return std::unexpected(begins.error());
+  options.start = std::move(*begins);
+  return options;
+}
+
 Result<SubscriptionOptions> read_subscription(BytesView bytes) {
   const auto params = ControlParams::read(bytes);
   if (!params) return std::unexpected(params.error());
-  for (const char* of_groups : {"group", "home", "shares"}) {
-    if (params->has(of_groups)) {
-      return wrong("subscriptions", std::string(of_groups) +
-                                        ": an agent outside the process cannot be a member of a group: its shares "
-                                        "would wait while no program serves it");
-    }
-  }
   const auto type = params->text("type");
   if (!type) return std::unexpected(type.error());
   const auto tier = params->text_if_any("tier");
@@ -116,6 +149,9 @@ Result<SubscriptionOptions> read_subscription(BytesView bytes) {
     subscription.durable = DurableOptions{*durable, std::move(*begins)};
   }
   subscription.replays = *replay ? SubscriptionOptions::Replays::Yes : SubscriptionOptions::Replays::No;
+  auto group = read_group(*params, subscription, *start);
+  if (!group) return std::unexpected(group.error());
+  subscription.group = std::move(*group);
   return subscription;
 }
 
@@ -273,15 +309,27 @@ Result<RemoteAttach> decode_remote_attach(BytesView bytes) {
 std::string describe(const SubscriptionOptions& subscription) {
   std::string text = subscription.spec.filter.text() + " (" + std::string(to_string(subscription.spec.tier));
   if (subscription.durable) text += ", durable " + subscription.durable->name;
+  if (const auto& group = subscription.group) {
+    text += ", group " + group->name + " of " + std::to_string(group->shares) + " shares, home " + group->home;
+  }
   if (subscription.replays == SubscriptionOptions::Replays::Yes) text += ", replay";
   if (subscription.spec.where) text += ", where " + subscription.spec.where->text();
   return text + ")";
 }
 
+namespace {
+
+bool same_group(const std::optional<GroupOptions>& a, const std::optional<GroupOptions>& b) {
+  if (!a || !b) return !a && !b;
+  return a->name == b->name && a->home == b->home && a->shares == b->shares;
+}
+
+}  // namespace
+
 bool same_subscription(const SubscriptionOptions& a, const SubscriptionOptions& b) {
   const auto name = [](const SubscriptionOptions& one) { return one.durable ? one.durable->name : std::string(); };
   return a.spec.filter == b.spec.filter && a.spec.tier == b.spec.tier && a.spec.where == b.spec.where &&
-         name(a) == name(b) && a.replays == b.replays;
+         name(a) == name(b) && a.replays == b.replays && same_group(a.group, b.group);
 }
 
 }  // namespace legion

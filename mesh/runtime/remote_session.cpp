@@ -45,8 +45,7 @@ void RemoteSession::take(SteadyTime now, RemoteRun run) {
   waiting_.push_back(std::move(open));
 }
 
-// --- answers
-// -----------------------------------------------------------------------------------------------------------
+// --- answers ---------------------------------------------------------------------------------------------------------
 
 void RemoteSession::on_answer(SteadyTime now, std::string_view method, BytesView params) {
   const auto answers = decode_remote_answers(method, params);
@@ -194,8 +193,7 @@ void RemoteSession::keep_deferred(std::uint64_t delivery, TaskId task) {
   deferred_.emplace(delivery, task);
 }
 
-// --- sending
-// -----------------------------------------------------------------------------------------------------------
+// --- sending ---------------------------------------------------------------------------------------------------------
 
 std::uint32_t RemoteSession::slice_size(const Open& open, std::size_t bytes_left) const {
   const std::uint32_t room = setup_.terms.credit > outstanding_ ? setup_.terms.credit - outstanding_ : 0;
@@ -218,7 +216,8 @@ void RemoteSession::write_slice(SteadyTime now, Open& open, std::uint32_t count,
   last_delivery_ += count;
   outstanding_ += count;
   open.sent += count;
-  const auto place = std::ranges::find(setup_.subscriptions, run.subscription) - setup_.subscriptions.begin();
+  const auto is_of = [&](const Numbers& numbers) { return numbers.contains(run.subscription); };
+  const auto place = std::ranges::find_if(setup_.subscriptions, is_of) - setup_.subscriptions.begin();
   out.array(8);
   out.uint(open.slice_number);
   out.uint(static_cast<std::uint64_t>(place));
@@ -279,8 +278,7 @@ bool RemoteSession::probe() {
   return lost_.empty();
 }
 
-// --- time and the end
-// --------------------------------------------------------------------------------------------------
+// --- time and the end ------------------------------------------------------------------------------------------------
 
 void RemoteSession::on_tick(SteadyTime now) {
   if (now - last_heard_ > setup_.terms.lease && lost_.empty()) {

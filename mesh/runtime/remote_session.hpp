@@ -34,11 +34,17 @@ struct RemoteTerms {
 class RemoteSession {
  public:
   using Send = std::function<transport::SendResult(BytesView)>;
+  /// Of one subscription; of a group there are as many as it has shares.
+  struct Numbers {
+    SubscriptionId first{};
+    std::uint32_t count = 1;
+    bool contains(SubscriptionId id) const { return id.value - first.value < count; }
+  };
   struct Setup {
     std::uint64_t number;  ///< tells its messages from those of another one
     transport::ControlPeer peer;
     AgentId agent;
-    std::vector<SubscriptionId> subscriptions;  ///< of the agent: clients are told the place in here
+    std::vector<Numbers> subscriptions;  ///< of the agent: clients are told the place in here
     RemoteTerms terms;
     AgentServices& services;
     DispatchPool& pool;

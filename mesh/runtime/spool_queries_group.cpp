@@ -68,7 +68,7 @@ Result<void> read_member(MsgpackReader& in, GroupHome::MemberView& member) {
   if (auto shape = in.expect_array(4); !shape) return shape;
   if (auto read = read_text(in, "agent", member.agent, holder_bytes_max); !read) return read;
   std::uint8_t state = 0;
-  if (auto read = read_number(in, "state", state, static_cast<std::uint64_t>(State::Gone)); !read) return read;
+  if (auto read = read_number(in, "state", state, static_cast<std::uint64_t>(State::Away)); !read) return read;
   member.state = static_cast<State>(state);
   if (auto read = read_number(in, "held", member.held, group_shares_max); !read) return read;
   std::uint64_t silent = 0;
@@ -120,6 +120,7 @@ Bytes encode_params(const GroupRenewal& renewal) {
   write_leases(out.member("held"), renewal.held);
   if (!renewal.seen.empty()) write_leases(out.member("seen"), renewal.seen);
   if (renewal.wish == GroupRenewal::Wish::Leave) out.flag("leave", true);
+  if (renewal.wish == GroupRenewal::Wish::Away) out.flag("away", true);
   return out.take();
 }
 
@@ -127,6 +128,7 @@ Result<GroupRenewal> decode_group_renewal(BytesView params) {
   FieldsReader in(params);
   GroupRenewal renewal;
   bool leaves = false;
+  bool is_away = false;
   in.need("group").text("group", renewal.group, limits::subscription_name_bytes_max);
   in.need("agent").text("agent", renewal.agent, agent_name_bytes_max);
   in.need("node").text("node", renewal.self.node, limits::node_name_bytes_max);
@@ -138,7 +140,8 @@ Result<GroupRenewal> decode_group_renewal(BytesView params) {
   in.need("round").number("round", renewal.round);
   in.need("held").each("held", group_shares_max, into(renewal.held));
   in.each("seen", group_shares_max, into(renewal.seen));
-  in.flag("leave", leaves);
+  in.flag("leave", leaves).flag("away", is_away);
+  if (is_away) renewal.wish = GroupRenewal::Wish::Away;
   if (leaves) renewal.wish = GroupRenewal::Wish::Leave;
   return in.finish(std::move(renewal));
 }

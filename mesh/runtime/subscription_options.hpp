@@ -26,6 +26,10 @@ struct SubscriptionOptions {
   SubscriptionSpec spec;
   std::optional<DurableOptions> durable{};
   std::optional<GroupOptions> group{};  ///< then not `durable`
+  /// It stays with this node, and its place with the spools.
+  bool is_remembered() const { return durable || group; }
+  /// Of the dispatcher: a group is as many as it has shares, with consecutive numbers.
+  std::uint32_t count() const { return group ? group->shares : 1; }
   enum class Replays : bool { No, Yes } replays = Replays::No;  ///< whether it takes events of `~replay.` streams too
 };
 

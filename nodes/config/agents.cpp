@@ -157,11 +157,6 @@ class AgentReader {
                       section.title + " type: " + toml_quote(subscription.type.text()) + " is subscribed twice");
     }
     durables_.check(section, subscription);
-    if (subscription.group && std::holds_alternative<RemoteConfig>(agent_.host)) {
-      reader_.problem(section.key_path("group"),
-                      section.title + " group: an agent with remote = true cannot be a member of a group: its shares "
-                                      "would wait while no program serves it");
-    }
     agent_.subscribe.push_back(std::move(subscription));
   }
 

@@ -14,13 +14,15 @@ TOPIC = [{"prefix": "work.", "durability": "confirmed", "shards": 16}]
 class Crew(unittest.TestCase):
     """`vault` is the home, `cellar` a second spool that keeps what is confirmed while the home is down."""
 
+    settings = {}  # of the agents
+
     def setUp(self):
         self.mesh = Mesh(spools=1)
         self.addCleanup(self.mesh.close)
         self.together = self.mesh.folder / "together"  # what all members did, in the order they did it
         self.workers = {}
         self.vault = self.mesh.node("vault", spool={}, topic=TOPIC).start().ready()
-        self.cellar = self.mesh.node("cellar", join=[self.vault], spool={}, topic=TOPIC).start()
+        self.cellar = self.mesh.node("cellar", join=[self.vault], spool={}, topic=TOPIC).start().ready()
         self.source = self.mesh.node("source", join=[self.vault], topic=TOPIC).start()
         self.a = self.member("a").start()
         self.b = self.member("b").start()
@@ -30,7 +32,7 @@ class Crew(unittest.TestCase):
         self.mesh.alive_everywhere(self.nodes)
 
     def member(self, name):
-        worker = work.Worker(self.mesh, "worker", [])
+        worker = work.Worker(self.mesh, "worker", [], **self.settings)
         worker.table["env"]["TOGETHER"] = f"{self.together} {name}"
         worker.table["subscribe"] = [{"type": "work.", "group": "crew", "home": "vault", "shares": SHARES,
                                       "start": "beginning"}]

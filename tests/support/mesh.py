@@ -16,6 +16,7 @@ from support.rpc import Control
 
 BIN = pathlib.Path(os.environ.get("LEGION_BIN", "build/release/bin")).resolve()
 PYTHON = "/usr/bin/python3"
+EXIT_UNAVAILABLE = 69
 
 # Short enough that death is seen soon, long enough that a busy machine does not suspect the living for good.
 FAST = {"heartbeat": {"interval": "200ms", "suspect_after": "1s", "dead_after": "3s"}}
@@ -75,6 +76,19 @@ class Node:
         self.address = node.get("advertise", node["listen"])
         self.config_path.write_text(toml_tables(self.tables))
         self.process = None
+        # Whether it may go to other ports, when somebody else has taken these meanwhile: until it is up, or others were
+        # told its address.
+        self.may_move = port is None and not {"listen", "advertise"} & tables.get("node", {}).keys()
+
+    def _moved(self):
+        """Whether it ended because its ports were taken, and was started on others."""
+        if not self.may_move or self.process.poll() != EXIT_UNAVAILABLE or "Address already in use" not in self.log():
+            return False
+        self.port = ports.free_run()
+        self.address = self.tables["node"]["listen"] = f"tcp://127.0.0.1:{self.port}"
+        self.config_path.write_text(toml_tables(self.tables))
+        self.start(*self.process.args[2:])
+        return True
 
     def start(self, *arguments):
         assert self.process is None or self.process.poll() is not None
@@ -143,10 +157,11 @@ class Node:
     def ready(self, watchdog=60):
         """Running and publishing."""
         def open_for_publishing():
-            assert self.process.poll() is None, f"{self.name} ended: {self.log()}"
+            assert self.process.poll() is None or self._moved(), f"{self.name} ended: {self.log()}"
             stats = self.call("stats", timeout=2)
             return stats and stats["publishing"]
         until(open_for_publishing, lambda: f"{self.name} to be ready; log:\n{self.log()}", watchdog)
+        self.may_move = False
         return self
 
     def stats(self):
@@ -221,6 +236,9 @@ class Mesh:
         """A node that is not started yet. `join`: nodes or addresses."""
         merged = {**(FAST if fast else {}), **tables}
         addresses = [j.address if isinstance(j, Node) else j for j in join]
+        for joined in join:
+            if isinstance(joined, Node):
+                joined.may_move = False
         if addresses:
             merged["node"] = {**merged.get("node", {}), "join": addresses}
         node = Node(self, name, merged, port)

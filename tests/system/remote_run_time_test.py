@@ -150,7 +150,7 @@ class RunTime(unittest.TestCase):
                 ({"name": "sink", "subscriptions": NEWS}, "name_taken", "has an agent sink already"),
                 ({"name": "reader", "subscriptions": [{"type": "order.", "where": "data.x >"}]}, "invalid_argument", "where: 1:9: expected"),
                 ({"name": "reader", "subscriptions": [{"type": "order.", "where": "x > 1"}]}, "invalid_argument", "where: 1:1"),
-                ({"name": "reader", "subscriptions": [{"type": "order.", "group": "x"}]}, "invalid_argument", "group")):
+                ({"name": "reader", "subscriptions": [{"type": "order.", "group": "x"}]}, "invalid_argument", "home")):
             with self.assertRaises(Refused, msg=f"{params}") as refused:
                 wire.call("agent.attach", params)
             self.assertEqual(code, refused.exception.code, params)

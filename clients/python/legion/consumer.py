@@ -30,21 +30,31 @@ _handling: contextvars.ContextVar[Event | None] = contextvars.ContextVar("legion
 
 
 def on(type: str, *, tier: str = "normal", where: str = "", durable: str = "", start: str = "now",
-       replay: bool = False, thread: bool = False) -> Callable[[F], F]:
+       group: str = "", home: str = "", shares: int = 8, replay: bool = False, thread: bool = False) -> Callable[[F], F]:
     """Makes a method of a Consumer the handler of a subscription.
 
     `type` is an event type (trade.approved or TRADE_APPROVED), a family ("trade.") or "*". `tier` "critical" makes it a
     gate. `where` is a condition on the event (`data.size > 10 and key == "BTC"`), which the node asks. `durable` is a
     name, unique in the mesh, under which the spools remember how far it got; `start` says where it begins when none knows
-    it yet (now, beginning, an RFC 3339 time, an event id). `replay`: takes replays into the mesh too. `thread`: a plain function is called on a thread of a pool, for work that blocks; otherwise on the event loop.
+    it yet (now, beginning, an RFC 3339 time, an event id). `group` makes it a member of a group: consumers of that name
+    on different nodes share the shards of sharded types, each event is handed to one of them, those of one key in order;
+    `home` is the spool that says who has which share, `shares` (1 to 256) into how many parts the shards are divided, both
+    the same at every member. One member a node, and `durable` under the group's name. A program that is away for longer
+    than the mesh waits for a silent node gives its shares to the others until it is back. `replay`: takes replays into the
+    mesh too. `thread`: a plain function is called on a thread of a pool, for work that blocks; otherwise on the event loop.
     """
     if tier not in PRIORITIES:
         raise ConfigurationError(f"@on({type!r}): tier {tier!r} is none of {PRIORITIES}")
+    if bool(group) != bool(home):
+        raise ConfigurationError(f"@on({type!r}): group and home go together")
+    if not 1 <= shares <= 256:
+        raise ConfigurationError(f"@on({type!r}): shares are 1 to 256, not {shares}")
+    of_group = {"group": group, "home": home, "shares": shares} if group else {}
 
     def mark(function: F) -> F:
         marks = getattr(function, "__legion_on__", [])
         function.__legion_on__ = [*marks, {"type": type, "tier": tier, "where": where, "durable": durable,
-                                           "start": start, "replay": replay, "thread": thread}]  # type: ignore[attr-defined]
+                                           "start": start, "replay": replay, "thread": thread, **of_group}]  # type: ignore[attr-defined]
         return function
     return mark
 

@@ -46,8 +46,7 @@ Tag tag_in(BytesView data) {
   return reader.read_uint().value_or(0);
 }
 
-// --- PublisherAgent
-// ----------------------------------------------------------------------------------------------------
+// --- PublisherAgent --------------------------------------------------------------------------------------------------
 
 PublisherAgent::PublisherAgent(World& world, LifeNo life, const PublisherPlan& plan, std::uint64_t seed)
     : world_(world), life_(life), plan_(plan), rng_(seed), number_(++world.publishers) {}
@@ -106,8 +105,7 @@ void PublisherAgent::publish_one() {
   history.publishings[noted].answer = services_->publish(event, std::move(options)).status;
 }
 
-// --- HandlerAgent
-// ------------------------------------------------------------------------------------------------------
+// --- HandlerAgent ----------------------------------------------------------------------------------------------------
 
 HandlerAgent::HandlerAgent(World& world, LifeNo life, const HandlerPlan& plan, std::size_t agent,
                            const std::vector<std::size_t>& subscriptions)

@@ -287,6 +287,16 @@ TEST_F(HandlerTableTest, SaysWhatIsWrongWithARegistration) {
               HasSubstr("durable"));
   add("test.", nothing, {.durable = "books"});
   EXPECT_THAT(table_->add("test.", nothing, {.durable = "books"}).error().message, HasSubstr("taken"));
+  EXPECT_THAT(table_->add("test.", nothing, {.group = "crew"}).error().message, HasSubstr("home has to name"));
+  EXPECT_THAT(table_->add("test.", nothing, {.home = "vault"}).error().message, HasSubstr("of groups only"));
+  EXPECT_THAT(table_->add("test.", nothing, {.group = "c d", .home = "vault"}).error().message, HasSubstr("not a name"));
+  EXPECT_THAT(table_->add("test.", nothing, {.group = "crew", .home = "vault", .shares = 257}).error().message,
+              HasSubstr("1 to 256"));
+  EXPECT_THAT(
+      table_->add("test.", nothing, {.tier = Priority::Critical, .group = "crew", .home = "vault"}).error().message,
+      HasSubstr("a gate"));
+  EXPECT_THAT(table_->add("test.", nothing, {.durable = "d", .group = "crew", .home = "vault"}).error().message,
+              HasSubstr("leave durable out"));
   start();
   EXPECT_EQ(table_->add("test.", nothing, {}).error().code, ErrorCode::Refused);
   table_->end();

@@ -233,6 +233,9 @@ TEST_F(TestMeshTest, SaysWhatAMeshInMemoryCannotDo) {
   ASSERT_TRUE(desk_.on("test.", [](const EventView&) {},
                        {.durable = "books", .start = {SubscriptionStart::Kind::Beginning, {}, {}}}));
   EXPECT_THAT(desk_.start().error().message, HasSubstr("no past"));
+  Node shared = mesh_.add_node("shared").value();
+  ASSERT_TRUE(shared.on("test.", [](const EventView&) {}, {.group = "crew", .home = "vault"}));
+  EXPECT_THAT(shared.start().error().message, HasSubstr("no spool that could be its home"));
   Event tick = plain("test.tick");
   EXPECT_EQ(publisher_.publish_confirmed(tick).get().taken.status, PublishStatus::Invalid);
 }

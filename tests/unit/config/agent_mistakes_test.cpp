@@ -166,9 +166,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "node.toml:10: " + of_a + "shares: must be from 1 to 256, found 257"},
         Mistake{"NoShares", exec + grouped + "shares = 0",
                 "node.toml:10: " + of_a + "shares: must be from 1 to 256, found 0"},
-        Mistake{"ARemoteAgent", "name = \"a\"\nremote = true\n" + grouped,
-                "node.toml:8: " + of_a + "group: an agent with remote = true cannot be a member of a group: its shares "
-                "would wait while no program serves it"},
         Mistake{"AGate", exec + grouped + "tier = \"critical\"",
                 "node.toml:10: " + of_a + "tier: a gate is asked on every node, so it cannot be shared by a group"},
         Mistake{"Replays", exec + grouped + "replay = true",

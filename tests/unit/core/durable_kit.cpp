@@ -146,6 +146,8 @@ void DurableKit::carry_out(DurableEffect effect) {
     offers.push_back(std::move(*offer));
   } else if (auto* permit = std::get_if<PermitRetry>(&effect)) {
     dispatcher.permit_retry(now, permit->permit);
+  } else if (const auto* recall = std::get_if<RecallOffers>(&effect)) {
+    dispatcher.recall(now, recall->subscription, recall->streams);
   } else if (auto* query = std::get_if<SpoolQuery>(&effect)) {
     queries.push_back(std::move(*query));
   } else if (auto* record = std::get_if<WriteRecord>(&effect)) {

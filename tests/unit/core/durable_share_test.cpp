@@ -120,6 +120,98 @@ TEST_F(DurableShares, ARevokedOneFinishesWhatIsUnderWayAndRecordsItFirst) {
   EXPECT_EQ(phase(), DurablePhase::Standby);
 }
 
+TEST_F(DurableShares, WhatIsRevokedIsTakenBackFromTheMailboxUnhandled) {
+  defer();
+  kit.start();
+  lease(100);
+  kit.publish(frame_in(odd, 1, 5));
+  kit.publish(frame_in(odd_too, 1, 5));
+  kit.settle();
+  ASSERT_THAT(kit.handed, SizeIs(2)) << "one of each stream is in hands, the rest waits";
+  kit.spool().letters.clear();
+  revoke();
+  kit.settle(1s);
+  EXPECT_THAT(kit.handed, SizeIs(2));
+  EXPECT_THAT(kit.released, IsEmpty()) << "two are in hands";
+  kit.complete(kit.handed[0]);
+  kit.complete(kit.handed[1]);
+  kit.settle(1s);
+  ASSERT_THAT(kit.released, SizeIs(1));
+  EXPECT_THAT(kit.handed, SizeIs(2)) << "nothing was handed over any more";
+  EXPECT_EQ(kit.done(odd, "features/1"), 1u);
+  EXPECT_EQ(kit.done(odd_too, "features/1"), 1u);
+  EXPECT_THAT(kit.spool().letters, IsEmpty());
+  EXPECT_TRUE(kit.dispatcher.drained());
+  EXPECT_EQ(kit.durable.books(share).published, 2u) << "what it gave back is not in its books";
+}
+
+TEST_F(DurableShares, OfAnAgentThatIsDownARevokedOneIsReleasedAndTheNextHolderMakesTheAttemptThatFailed) {
+  defer();
+  kit.start();
+  lease(100);
+  kit.publish(frame_in(odd, 1, 4));
+  kit.settle();
+  ASSERT_THAT(kit.handed, SizeIs(1));
+  kit.dispatcher.on_agent_down(kit.now, {0}, "crashed");
+  kit.settle(1s);
+  revoke();
+  kit.dispatcher.on_agent_up(kit.now, {0});  // it is back while it gives its shares back: they go all the same
+  kit.settle(1s);
+  ASSERT_THAT(kit.released, SizeIs(1));
+  EXPECT_THAT(kit.handed, SizeIs(1));
+  EXPECT_EQ(phase(), DurablePhase::Standby);
+  EXPECT_THAT(kit.spool().letters, IsEmpty());
+  EXPECT_TRUE(kit.in_flight.empty()) << "what it knew of a failed attempt is in the spools";
+
+  DurableKit next{DurableConfig{.node = "d"}};
+  next.subscribe(odd_share());
+  next.spools = kit.spools;
+  next.now = kit.now;
+  next.start();
+  lease(next, 101);
+  next.settle(1s);
+  EXPECT_THAT(next.handled(), ElementsAre(1, 2, 3, 4));
+  EXPECT_EQ(next.handed[0].attempt, 2u) << "one attempt was made before";
+  lease(102);
+  kit.handler = {};
+  kit.publish(frame_in(odd, 5, 1));
+  kit.settle(1s);
+  EXPECT_THAT(kit.handed, Not(SizeIs(1))) << "with a new lease it works again";
+}
+
+TEST_F(DurableShares, WhatWaitsForItsNextAttemptIsTakenBackWithoutALetter) {
+  kit.handler = [](const DurableKit::Handled&) { return Outcome::retry("not now"); };
+  kit.start();
+  lease(100);
+  kit.publish(frame_in(odd, 1, 2));
+  kit.answer_queries();
+  kit.handle();
+  revoke();
+  kit.settle(5s);
+  ASSERT_THAT(kit.released, SizeIs(1));
+  EXPECT_THAT(kit.spool().letters, IsEmpty());
+  EXPECT_EQ(kit.done(odd, "features/1"), 0u);
+  EXPECT_TRUE(kit.dispatcher.drained());
+}
+
+TEST_F(DurableShares, AfterALostLeaseNothingThatWaitedIsHandedOver) {
+  defer();
+  kit.start();
+  lease(100);
+  kit.publish(frame_in(odd, 1, 40));
+  kit.settle();
+  ASSERT_THAT(kit.handed, SizeIs(1));
+  kit.durable.on_lease_lost(kit.now, share);
+  kit.drain();
+  kit.complete(kit.handed[0]);
+  kit.settle(1s);
+  EXPECT_THAT(kit.handed, SizeIs(1));
+  EXPECT_TRUE(kit.dispatcher.drained());
+  lease(102);
+  kit.settle(1s);
+  EXPECT_EQ(phase(), DurablePhase::Active);
+}
+
 TEST_F(DurableShares, TheNextHolderGoesOnWhereItWasAndNothingIsHandledTwice) {
   kit.start();
   lease(100);

@@ -62,6 +62,48 @@ class GroupHomeTest : public ::testing::Test {
   std::optional<GroupHome> home{config};
 };
 
+TEST_F(GroupHomeTest, WhoIsAwayGivesItsSharesToTheOthersAndGetsItsPartAgain) {
+  begin();
+  renew("a");
+  for (int i = 0; i < 3; ++i) {
+    release("a");
+    renew("b");
+  }
+  ASSERT_EQ(held["a"].size(), 4u);
+  ASSERT_EQ(held["b"].size(), 4u);
+  const auto away = [&] {
+    GroupRenewal made = renewal("a", held["a"]);
+    made.wish = GroupRenewal::Wish::Away;
+    return *home->renew(now, made);
+  };
+  EXPECT_EQ(away().revoke.size(), 4u);
+  EXPECT_EQ(home->view(now)[0].members[0].state, GroupHome::MemberView::State::Away);
+  EXPECT_EQ(renew("b").owned.size(), 4u) << "they are not free yet";
+  held["a"].clear();
+  EXPECT_TRUE(away().owned.empty());
+  EXPECT_EQ(renew("b").owned.size(), 8u);
+  EXPECT_TRUE(away().owned.empty()) << "it is still a member and wants nothing";
+  for (int i = 0; i < 3; ++i) {
+    renew("a");
+    release("b");
+  }
+  EXPECT_EQ(renew("a").owned.size(), 4u);
+  EXPECT_EQ(renew("b").owned.size(), 4u);
+}
+
+TEST_F(GroupHomeTest, WhereEverybodyIsAwayNobodyHasAnything) {
+  begin();
+  ASSERT_EQ(renew("a").owned.size(), 8u);
+  GroupRenewal made = renewal("a", held["a"]);
+  made.wish = GroupRenewal::Wish::Away;
+  EXPECT_EQ(home->renew(now, made)->revoke.size(), 8u);
+  held["a"].clear();
+  made = renewal("a");
+  made.wish = GroupRenewal::Wish::Away;
+  EXPECT_TRUE(home->renew(now, made)->owned.empty());
+  EXPECT_EQ(renew("a").owned.size(), 8u);
+}
+
 TEST_F(GroupHomeTest, GivesNothingBeforeHoldersCouldSayWhatTheyHave) {
   EXPECT_TRUE(renew("a").owned.empty());
   pass(grace - 1ms);

@@ -136,6 +136,42 @@ TEST_F(GroupMemberTest, AnEpochThatACursorExceedsIsToldAndNotTakenAgain) {
   EXPECT_TRUE(renewal().seen.empty());
 }
 
+TEST_F(GroupMemberTest, WhoIsAwaySaysSoAtOnceAndGivesBackWhatIsRevokedUntilItIsPresent) {
+  using Presence = GroupMember::Presence;
+  using Wish = GroupRenewal::Wish;
+  answer(renewal(), owned({{1, 10}, {3, 10}}));
+  member.on_presence(now, Presence::Away);
+  const auto soon = tick(1ms);
+  ASSERT_EQ(soon.size(), 1u);
+  const GroupRenewal away = std::get<SendRenewal>(soon[0]).renewal;
+  EXPECT_EQ(away.wish, Wish::Away);
+  EXPECT_EQ(away.held.size(), 2u) << "it holds them until they are released";
+  EXPECT_EQ(answer(away, owned({{1, 10}, {3, 10}}, {1, 3})), " ~1 ~3");
+  member.on_presence(now, Presence::Present);  // before they are released: what was revoked goes all the same
+  EXPECT_EQ(renewal().wish, Wish::Share);
+  member.on_released(now, {1, 10}, 0);
+  member.on_released(now, {3, 10}, 0);
+  EXPECT_TRUE(member.holds_nothing());
+}
+
+TEST_F(GroupMemberTest, WhoIsAwayWhileTheHomeIsDownKeepsItsSharesUntilItIsHeard) {
+  answer(renewal(), owned({{1, 10}}));
+  member.on_presence(now, GroupMember::Presence::Away);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(answer(renewal(), fail(ErrorCode::Unreachable, "down")), "");
+  EXPECT_EQ(member.held().size(), 1u);
+  EXPECT_EQ(answer(renewal(), owned({{1, 10}}, {1})), " ~1");
+}
+
+TEST_F(GroupMemberTest, WhoLeavesIsNotAskedWhetherItIsThere) {
+  member.leave(now);
+  member.on_presence(now, GroupMember::Presence::Away);
+  const GroupRenewal first = renewal();
+  EXPECT_EQ(first.wish, GroupRenewal::Wish::Leave);
+  member.on_presence(now, GroupMember::Presence::Present);
+  answer(first, owned({}));
+  EXPECT_EQ(renewal().wish, GroupRenewal::Wish::Leave);
+}
+
 TEST_F(GroupMemberTest, LeavingIsTold) {
   answer(renewal(), owned({{1, 10}}));
   member.leave(now);

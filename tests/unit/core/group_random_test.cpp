@@ -37,15 +37,17 @@ TEST(GroupRandom, EveryShareIsWorkedOnByOneMemberWhateverHappened) {
     all.pauses += tally.pauses;
     all.restarts += tally.restarts;
     all.exceeded += tally.exceeded;
+    all.absences += tally.absences;
   }
   std::cout << all.leases << " leases, " << all.releases << " releases, " << all.losses << " losses, " << all.deaths
             << " deaths, " << all.pauses << " pauses, " << all.restarts << " restarts of homes, " << all.exceeded
-            << " leases below a cursor\n";
+            << " leases below a cursor, " << all.absences << " times away\n";
   if (count < worlds) return;
   EXPECT_GT(all.releases, 1000u);  // the world is rough enough to prove something
   EXPECT_GT(all.losses, 500u);
   EXPECT_GT(all.restarts, 300u);
   EXPECT_GT(all.exceeded, 10u);
+  EXPECT_GT(all.absences, 1000u);
 }
 
 }  // namespace

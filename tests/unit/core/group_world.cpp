@@ -70,6 +70,14 @@ void GroupWorld::disturb() {
       node.link_changes_at = now_.steady + (node.link ? Duration{500ms + Duration(rng_.below(5'000'000'000))}
                                                       : Duration(rng_.below(700'000'000)));
     }
+    if (now_.steady >= node.presence_changes_at) {
+      using Presence = GroupMember::Presence;
+      const bool goes = node.presence == Presence::Present;
+      node.presence = goes ? Presence::Away : Presence::Present;
+      if (goes) ++tally_.absences;
+      const Duration longest = goes ? 8s : 30s;
+      node.presence_changes_at = now_.steady + Duration(rng_.below(static_cast<std::uint64_t>(longest.count())));
+    }
     if (now_.steady < node.changes_at) continue;
     if (node.state == Node::State::Down) {
       start(node);
@@ -100,6 +108,7 @@ void GroupWorld::start(Node& node) {
 }
 
 void GroupWorld::run(Node& node) {
+  node.member->on_presence(now_, node.presence);
   node.member->on_tick(now_);
   carry_out(node);
   for (auto work = node.works_on.begin(); work != node.works_on.end();) {
@@ -188,9 +197,22 @@ std::size_t GroupWorld::holders_of(std::uint32_t share) const {
       std::ranges::count_if(nodes_, [&](const Node& node) { return node.works_on.contains(share); }));
 }
 
+/// Then it has nothing, and the others have everything.
+void GroupWorld::leave_one_away(const std::function<void(Duration)>& run_for) {
+  Node& away = nodes_[rng_.below(nodes_.size())];
+  away.presence = GroupMember::Presence::Away;
+  run_for(dead_after_ + 6s);
+  if (!away.works_on.empty()) broken(away.name + " is away and has shares");
+  for (std::uint32_t share = 0; share < shares_ && nodes_.size() > 1; ++share) {
+    if (holders_of(share) != 1) broken("share " + std::to_string(share) + " lies while " + away.name + " is away");
+  }
+  away.presence = GroupMember::Presence::Present;
+}
+
 void GroupWorld::finish() {
   for (Node& node : nodes_) {
     node.link = true;
+    node.presence = GroupMember::Presence::Present;
     if (node.state == Node::State::Down) start(node);
     node.state = Node::State::Up;
   }
@@ -198,6 +220,7 @@ void GroupWorld::finish() {
   const auto run_for = [this](Duration time) {
     for (const SteadyTime end = now_.steady + time; now_.steady < end;) step(Weather::Calm);
   };
+  leave_one_away(run_for);
   run_for(dead_after_ + 6s);
   std::size_t most = 0;
   std::size_t least = shares_;

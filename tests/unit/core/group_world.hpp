@@ -1,6 +1,7 @@
 // Members and a home that lose messages, pause, die and restart, on simulated time.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ class GroupWorld {
   void finish();
 
   struct Tally {
-    std::uint64_t leases = 0, releases = 0, losses = 0, deaths = 0, pauses = 0, restarts = 0, exceeded = 0;
+    std::uint64_t leases = 0, releases = 0, losses = 0, deaths = 0, pauses = 0, restarts = 0, exceeded = 0, absences = 0;
   };
   const Tally& tally() const { return tally_; }
 
@@ -43,6 +44,8 @@ class GroupWorld {
     SteadyTime silent_since{};  // of Paused and Down
     bool link = true;
     SteadyTime link_changes_at{};
+    GroupMember::Presence presence = GroupMember::Presence::Present;  // of its agent
+    SteadyTime presence_changes_at{};
   };
   struct Message {
     SteadyTime at{};
@@ -66,6 +69,7 @@ class GroupWorld {
   bool is_gone(const Origin& origin) const;
   [[noreturn]] void broken(const std::string& what) const;
   std::size_t holders_of(std::uint32_t share) const;
+  void leave_one_away(const std::function<void(Duration)>& run_for);
 
   std::uint64_t seed_;
   Rng rng_;

@@ -20,8 +20,7 @@
 namespace legion {
 namespace {
 
-// --- data, as a tree
-// ----------------------------------------------------------------------------------------------------
+// --- data, as a tree -------------------------------------------------------------------------------------------------
 
 struct Tree;
 using List = std::vector<Tree>;
@@ -92,8 +91,7 @@ Tree draw_tree(Rng& random, int levels) {
   }
 }
 
-// --- conditions, as trees
-// -----------------------------------------------------------------------------------------------
+// --- conditions, as trees --------------------------------------------------------------------------------------------
 
 using PathStep = std::variant<std::string, std::uint32_t>;
 using Path = std::vector<PathStep>;
@@ -233,8 +231,7 @@ Node draw_node(Rng& random, int levels) {
   return node;
 }
 
-// --- the naive evaluator
-// ------------------------------------------------------------------------------------------------
+// --- the naive evaluator ---------------------------------------------------------------------------------------------
 
 const Tree* find(const Tree& data, const Path& path) {
   const Tree* at = &data;
@@ -335,8 +332,7 @@ bool evaluate(const Node& node, const Tree& data) {
   return left != nullptr && std::holds_alternative<Nil>(left->value) == (node.form == Form::IsNull);
 }
 
-// --- the properties
-// -----------------------------------------------------------------------------------------------------
+// --- the properties --------------------------------------------------------------------------------------------------
 
 std::uint64_t seed() {
   const char* given = std::getenv("LEGION_SEED");

@@ -200,8 +200,7 @@ TEST_F(PublishSteps, ASerialisedStepIsCalledByOneThreadAtATime) {
   EXPECT_EQ(figures().seen, 4000u);
 }
 
-// --- before handlers
-// -----------------------------------------------------------------------------------------------------
+// --- before handlers -------------------------------------------------------------------------------------------------
 
 /// Notes what it gets; answers as told.
 class Desk final : public Agent {

@@ -129,18 +129,29 @@ TEST(RemoteMethods, WhatIsWrongIsNamed) {
                          }
                        }),
               HasSubstr("subscribed twice"));
-  for (const char* key : {"group", "home", "shares"}) {
-    EXPECT_THAT(error_of("subscriptions",
-                         [&](MsgpackWriter& out) {
-                           out.array(1);
-                           out.map(2);
-                           out.str("type");
-                           out.str("a.b");
-                           out.str(key);
-                           out.str("crew");
-                         }),
-                HasSubstr(std::string(key) + ": an agent outside the process cannot be a member of a group"));
-  }
+  const auto of_group = [&](const std::vector<std::pair<const char*, const char*>>& texts, std::uint64_t shares = 4) {
+    return error_of("subscriptions", [&](MsgpackWriter& out) {
+      out.array(1);
+      out.map(2 + texts.size());
+      out.str("type");
+      out.str("a.b");
+      out.str("shares");
+      out.uint(shares);
+      for (const auto& [key, value] : texts) {
+        out.str(key);
+        out.str(value);
+      }
+    });
+  };
+  EXPECT_THAT(of_group({}), HasSubstr("shares: only a group has it"));
+  EXPECT_THAT(of_group({{"home", "vault"}}), HasSubstr("home: only a group has it"));
+  EXPECT_THAT(of_group({{"group", "crew"}}), HasSubstr("home: expected a node"));
+  EXPECT_THAT(of_group({{"group", "a b"}, {"home", "vault"}}), HasSubstr("group: it cannot name a group"));
+  EXPECT_THAT(of_group({{"group", "crew"}, {"home", "vault"}}, 0), HasSubstr("shares: expected 1 to 256"));
+  EXPECT_THAT(of_group({{"group", "crew"}, {"home", "vault"}}, 257), HasSubstr("shares: expected 1 to 256"));
+  EXPECT_THAT(of_group({{"group", "crew"}, {"home", "vault"}, {"durable", "d"}}), HasSubstr("durable: a group is"));
+  EXPECT_THAT(of_group({{"group", "crew"}, {"home", "vault"}, {"tier", "critical"}}), HasSubstr("tier: a gate is"));
+  EXPECT_THAT(of_group({{"group", "crew"}, {"home", "vault"}, {"start", "soon"}}), HasSubstr("start: 'soon' is neither"));
   EXPECT_THAT(error_of("retry",
                        [](MsgpackWriter& out) {
                          out.map(1);

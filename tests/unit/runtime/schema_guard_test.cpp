@@ -127,8 +127,7 @@ TEST(SchemaAtPublish, TheUpperCaseNameIsTheSameType) {
   EXPECT_EQ(node.publish(event).status, PublishStatus::Invalid);
 }
 
-// --- before handling
-// --------------------------------------------------------------------------------------------------
+// --- before handling -------------------------------------------------------------------------------------------------
 
 FramePtr frame_of(const std::vector<Event>& events, const std::string& origin = "beta",
                   const std::string& prefix = "") {

@@ -22,6 +22,12 @@ GroupRenewal renewal() {
 }
 
 TEST(GroupQueries, ARenewalComesOutAsItWentIn) {
+  using Wish = GroupRenewal::Wish;
+  for (const Wish wish : {Wish::Share, Wish::Away, Wish::Leave}) {
+    GroupRenewal wishes = renewal();
+    wishes.wish = wish;
+    EXPECT_EQ(decode_group_renewal(encode_params(wishes))->wish, wish);
+  }
   const GroupRenewal sent = renewal();
   const auto read = decode_group_renewal(encode_params(sent));
   ASSERT_TRUE(read) << read.error().message;
@@ -52,7 +58,7 @@ TEST(GroupQueries, WhatAHomeKnowsComesOutAsItWentIn) {
   const GroupHome::View sent{
       .group = "features",
       .type = "features.",
-      .members = {{"n1/worker", 120ms, 1, Member::State::Here}, {"n2/worker", 3s, 0, Member::State::Gone}},
+      .members = {{"n1/worker", 120ms, 1, Member::State::Here}, {"n2/worker", 3s, 0, Member::State::Away}},
       .shares = {{40, "n1/worker", Share::State::Revoked}, {0, "", Share::State::Free}},
       .moved = 7,
       .grants_in = 1500ms};
@@ -66,7 +72,7 @@ TEST(GroupQueries, WhatAHomeKnowsComesOutAsItWentIn) {
   ASSERT_EQ(view.members.size(), 2u);
   EXPECT_EQ(view.members[0].agent, "n1/worker");
   EXPECT_EQ(view.members[0].held, 1u);
-  EXPECT_EQ(view.members[1].state, Member::State::Gone);
+  EXPECT_EQ(view.members[1].state, Member::State::Away);
   EXPECT_EQ(view.members[1].silent_for, Duration(3s));
   ASSERT_EQ(view.shares.size(), 2u);
   EXPECT_EQ(view.shares[0].epoch, 40u);

@@ -131,7 +131,13 @@ struct HandlerOptions {
   /// Not empty: a durable subscription of this name (1 to 64 of a-z, 0-9 and -), unique in the mesh. It loses nothing
   /// that a spool has, and goes on where it was after a restart.
   std::string durable{};
-  SubscriptionStart start{};  ///< where a durable one begins that no spool knows yet
+  SubscriptionStart start{};  ///< where a durable one, or a group, begins that no spool knows yet
+  /// Not empty: a member of this group (1 to 60 of a-z, 0-9 and -): handlers on different nodes share the shards of
+  /// sharded types, each event is handed to one of them, those of one key in order. Durable under this name, so not
+  /// `durable`; no gate, no replays; one member a group and node. On a node of the network; a mesh in memory refuses it.
+  std::string group{};
+  std::string home{};         ///< of a group: the spool that says who has which share; the same at every member
+  std::uint32_t shares = 8;   ///< of a group, 1 to 256: into so many parts the shards are divided; likewise
   enum class Replays : std::uint8_t {
     No,
     Yes
