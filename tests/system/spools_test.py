@@ -190,6 +190,8 @@ class Spools(unittest.TestCase):
         self.second.kill()
         poll.until(lambda: self.first.state_of("second") == "dead", "the second spool to be dead for the first")
         consumer.start().ready()
+        # Until it knows, `pending` asks that node too and says that it gave no answer.
+        poll.until(lambda: consumer.state_of("second") == "dead", "the second spool to be dead for the consumer")
 
         def row():
             return work.pending(self.mesh, consumer, "desk") or {}
