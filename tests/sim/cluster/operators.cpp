@@ -103,7 +103,7 @@ void Operators::act(const FaultPlan& fault) {
     case Fault::ResetCursor:
       if (const SubscriptionPlan* chosen = some_durable(fault.amount)) {
         const Change change = fault.kind == Fault::Skip ? Change::Skip : Change::Reset;
-        spawn("operator", [this, chosen, change] { change_subscription(*chosen, change); });
+        spawn("operator", [this, chosen, change] { change_subscription(chosen->durable, chosen->host, change); });
       }
       return;
     case Fault::Replay: return spawn("operator", [this, fault] { replay(fault); });
@@ -168,33 +168,36 @@ const SubscriptionPlan* Operators::some_durable(double draw) const {
 }
 
 void Operators::skip_stalled(const std::vector<NodeReport>& reports) {
-  for (const NodeReport& report : reports) {
-    if (!report.pending.is_array()) continue;
-    for (const auto& durable : report.pending) {
+  for (std::size_t host = 0; host < reports.size(); ++host) {
+    if (!reports[host].pending.is_array()) continue;
+    for (const auto& durable : reports[host].pending) {
       const bool stalled =
           std::ranges::any_of(durable["streams"], [](const auto& stream) { return stream["stalled"] != ""; });
-      const auto chosen =
-          std::ranges::find(world_.plan.subscriptions, durable["name"].get<std::string>(), &SubscriptionPlan::durable);
-      if (!stalled || chosen == world_.plan.subscriptions.end()) continue;
-      spawn("operator", [this, &subscription = *chosen] { change_subscription(subscription, Change::Skip); });
+      if (!stalled) continue;
+      const std::string name = durable["name"];
+      const auto chosen = std::ranges::find(world_.plan.subscriptions, name, &SubscriptionPlan::durable);
+      const bool is_planned = chosen != world_.plan.subscriptions.end();
+      if (!is_planned && !name.contains('/')) continue;  // a share is skipped where it is
+      const std::size_t at = is_planned ? chosen->host : host;
+      spawn("operator", [this, name, at] { change_subscription(name, at, Change::Skip); });
     }
   }
 }
 
-void Operators::change_subscription(const SubscriptionPlan& chosen, Change change) {
+void Operators::change_subscription(const std::string& name, std::size_t host, Change change) {
   const bool skips = change == Change::Skip;
-  const std::size_t operation = begin(skips ? "skip" : "reset", chosen.durable, "");
+  const std::size_t operation = begin(skips ? "skip" : "reset", name, "");
   MsgpackWriter params;
   params.map(skips ? 2 : 3);
   params.str("name");
-  params.str(chosen.durable);
+  params.str(name);
   params.str("action");
   params.str(skips ? "skip" : "reset");
   if (!skips) {
     params.str("start");
     params.str("beginning");
   }
-  end(operation, call(chosen.host, "subscription", params.bytes()));
+  end(operation, call(host, "subscription", params.bytes()));
 }
 
 void Operators::replay(const FaultPlan& fault) {

@@ -42,7 +42,7 @@ class Operators {
   void requeue(const FaultPlan& fault);
   void purge(const FaultPlan& fault);
   enum class Change : std::uint8_t { Skip, Reset };
-  void change_subscription(const SubscriptionPlan& subscription, Change change);
+  void change_subscription(const std::string& name, std::size_t host, Change change);
   const SubscriptionPlan* some_durable(double draw) const;
   void replay(const FaultPlan& fault);
   void repair(const LetterRecord& letter);
