@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <legion/cli/map_writer.hpp>
+#include <legion/event/share.hpp>
 
 namespace legion::cli {
 namespace {
@@ -30,11 +31,16 @@ std::string Requeue::reason_to_skip(const LetterRecord& letter) const {
   return letter.frame.empty() ? "the event is not in it" : "";
 }
 
-Result<std::unique_ptr<NodeConnection>> Requeue::open(const std::string& name) {
+const Result<std::vector<Member>>& Requeue::roster() {
   if (!roster_) roster_ = session_.roster();
-  if (!*roster_) return std::unexpected(roster_->error());
-  const auto found = std::ranges::find(**roster_, name, &Member::name);
-  if (found == (*roster_)->end()) return fail(ErrorCode::Unreachable, "no node is named '" + name + "'");
+  return *roster_;
+}
+
+Result<std::unique_ptr<NodeConnection>> Requeue::open(const std::string& name) {
+  const auto& members = roster();
+  if (!members) return std::unexpected(members.error());
+  const auto found = std::ranges::find(*members, name, &Member::name);
+  if (found == members->end()) return fail(ErrorCode::Unreachable, "no node is named '" + name + "'");
   if (found->state == MemberState::Left) return fail(ErrorCode::Unreachable, "node " + name + " has left");
   const auto address = parse_address(found->endpoints.control, 0);
   if (!address) return std::unexpected(address.error());
@@ -50,7 +56,7 @@ Result<NodeConnection*> Requeue::node_of(const std::string& name) {
 
 Requeue::Outcome Requeue::requeue(const LetterRecord& letter) {
   const std::string name = letter.agent.substr(0, letter.agent.find('/'));
-  const bool is_of_group = letter.subscription.contains('/');  // NAME/SHARE: somebody else may have the share now
+  const bool is_of_group = group_of(letter.subscription).has_value();  // somebody else may have the share now
   const bool may_be_left = is_of_group && letter.state == LetterState::Requeued && !node_of(name);
   if (auto why = reason_to_skip(letter); !why.empty() && !may_be_left) return {"skipped", std::move(why)};
   const auto node = node_of(name);
@@ -70,16 +76,16 @@ Requeue::Outcome Requeue::requeue(const LetterRecord& letter) {
 
 /// Whoever holds the share takes the letter; all others say that they do not. `why`: the node of the letter is not there.
 Requeue::Outcome Requeue::requeue_at_holder(const LetterRecord& letter, const std::string& gone, const Error& why) {
-  if (!roster_) roster_ = session_.roster();
-  if (!*roster_) return {"failed", roster_->error().message};
-  const std::string nobody = why.message + ", and nobody has its share " + letter.subscription;
-  std::string refusal = nobody;
-  for (const Member& member : **roster_) {
+  const auto& members = roster();
+  if (!members) return {"failed", members.error().message};
+  const Bytes params = params_of(letter, requeues_max_);
+  std::string refusal = why.message + ", and nobody has its share " + letter.subscription;
+  for (const Member& member : *members) {
     if (member.name == gone || member.state != MemberState::Alive) continue;
     const auto node = node_of(member.name);
     if (!node) continue;
     if (dry_run_ == DryRun::Yes) return {"would_requeue", "at whoever has share " + letter.subscription};
-    const auto answer = (*node)->call("requeue", params_of(letter, requeues_max_), session_.options().timeout);
+    const auto answer = (*node)->call("requeue", params, session_.options().timeout);
     if (answer) return {"requeued", "at " + member.name};
     const bool is_no = answer.error().code == ErrorCode::Refused || answer.error().code == ErrorCode::WouldBlock;
     if (is_no) refusal = member.name + ": " + answer.error().message;

@@ -33,6 +33,7 @@ class Requeue {
 
  private:
   Outcome requeue_at_holder(const LetterRecord& letter, const std::string& gone, const Error& why);
+  const Result<std::vector<Member>>& roster();
   std::string reason_to_skip(const LetterRecord& letter) const;
   Result<NodeConnection*> node_of(const std::string& name);
   Result<std::unique_ptr<NodeConnection>> open(const std::string& name);

@@ -291,7 +291,7 @@ std::vector<SubscriptionOptions> HandlerTable::freeze() {
   std::vector<SubscriptionOptions> subscriptions;
   for (const auto& slot : slots_) {
     subscriptions.push_back(slot->subscription());
-    chosen_.insert(chosen_.end(), slot->subscription().count(), slot.get());
+    chosen_.insert(chosen_.end(), subscriptions.back().count(), slot.get());
     if (slot->is_durable()) durable_.insert(slot.get());
   }
   return subscriptions;
@@ -374,7 +374,7 @@ Result<void> HandlerTable::subscribe(const std::shared_ptr<HandlerSlot>& slot) {
 void HandlerTable::number(SubscriptionId first, const std::vector<std::shared_ptr<HandlerSlot>>& slots) {
   const std::lock_guard lock(mutex_);
   for (const auto& slot : slots) {
-    for (std::uint32_t left = slot->subscription().count(); left > 0; --left, ++first.value) {
+    for (std::uint32_t left = slot->subscriptions(); left > 0; --left, ++first.value) {
       index_.set(first, slot.get());
       subscribed_.emplace_back(first, slot.get());
     }

@@ -59,6 +59,8 @@ class HandlerSlot {
   /// The innermost of the handlers that this thread is in; null: none.
   static const HandlerSlot* current();
   SubscriptionOptions subscription() const;
+  /// How many subscriptions it is: one for each share of a group.
+  std::uint32_t subscriptions() const { return options.group.empty() ? 1 : options.shares; }
   bool is_durable() const { return !options.durable.empty() || !options.group.empty(); }
   /// Between enter and leave.
   const std::shared_ptr<Handler>& function() const { return function_; }

@@ -60,7 +60,7 @@ void DurableSubscriptions::State::requeue(RequestId request, LetterRecord letter
     letter = found->second;  // what came here is older than what this node knows
   }
   // Of a member of a group that is gone while it was on its way: whoever has the share now begins again.
-  const bool is_left_behind = letter.state == LetterState::Requeued && !letter.agent.starts_with(config.node + "/");
+  const bool is_left_behind = letter.state == LetterState::Requeued && !is_own(letter);
   if (letter.state != LetterState::Dead && !is_left_behind) {
     return answer(request, fail(ErrorCode::Refused, "it is " + std::string(to_string(letter.state))));
   }
@@ -96,6 +96,11 @@ Result<FramePtr> DurableSubscriptions::State::frame_of(const LetterRecord& lette
                      header.first_sequence == id->sequence;
   if (!is_it) return fail(ErrorCode::BadData, "the frame of the letter is not its event");
   return frame;
+}
+
+/// Of an agent of this node.
+bool DurableSubscriptions::State::is_own(const LetterRecord& letter) const {
+  return letter.agent.starts_with(config.node + "/");
 }
 
 std::optional<std::uint32_t> DurableSubscriptions::State::target_of(const LetterRecord& letter,
@@ -243,7 +248,7 @@ void DurableSubscriptions::State::take_letters(std::uint32_t spool, std::vector<
   of.load = more == More::Yes && !letters.empty() ? SpoolView::Load::No : SpoolView::Load::Done;
   if (!letters.empty()) of.after = letters.back().key();
   for (LetterRecord& letter : letters) {
-    const bool lacks_event = letter.frame.empty() && letter.agent.starts_with(config.node + "/") &&
+    const bool lacks_event = letter.frame.empty() && is_own(letter) &&
                              letter.state == LetterState::Requeued && !requeues.contains(letter.key());
     if (!lacks_event) {
       take_up_letter(std::move(letter));
@@ -261,7 +266,7 @@ void DurableSubscriptions::State::take_up_letter(LetterRecord letter) {
   auto frame = frame_of(letter);
   const auto handler = frame ? target_of(letter, (*frame)->header()) : std::nullopt;
   if (!handler) {
-    if (!letter.agent.starts_with(config.node + "/")) return;
+    if (!is_own(letter)) return;
     return log(DurableLog::Level::Warning,
                "the requeued dead letter " + key + " stays where it is: " +
                    (frame ? "no subscription of " + letter.agent + " takes it" : frame.error().message));

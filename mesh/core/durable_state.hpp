@@ -183,6 +183,7 @@ struct DurableSubscriptions::State {
   // durable_requeue.cpp: letters on their way again
   void requeue(RequestId request, LetterRecord letter);
   Result<FramePtr> frame_of(const LetterRecord& letter) const;
+  bool is_own(const LetterRecord& letter) const;
   std::optional<std::uint32_t> target_of(const LetterRecord& letter, const FrameHeader& header) const;
   std::optional<std::uint32_t> holder_of(const LetterRecord& letter, const FrameHeader& header) const;
   Requeue& begin_requeue(LetterRecord letter, FramePtr frame, std::uint32_t handler);

@@ -349,6 +349,7 @@ Now DispatchPool::hand_over_run(Agent& agent, Task task, const Steps& steps, std
 std::optional<Outcome> DispatchPool::cut_before_misfit(Task& task) const {
   if (guard_ == nullptr) return std::nullopt;
   auto schemas = guard_->run_of(task.frame->header());
+  if (!schemas.looks()) return std::nullopt;
   const std::vector<EventView>& events = task.frame->events();  // decoded here, if nobody has asked before
   const Now now = read_clocks();
   const auto is_for_handler = [&](std::uint32_t k) {
@@ -356,7 +357,7 @@ std::optional<Outcome> DispatchPool::cut_before_misfit(Task& task) const {
   };
   if (auto refusal = is_for_handler(0) ? schemas.refusal_of(events[task.first]) : std::nullopt) return refusal;
   for (std::uint32_t k = 1; k < task.count; ++k) {
-    if (is_for_handler(k) && !schemas.lets_pass(events[task.first + k])) task.count = k;
+    if (!schemas.lets_pass(events[task.first + k]) && is_for_handler(k)) task.count = k;
   }
   return std::nullopt;
 }

@@ -51,6 +51,8 @@ class SchemaGuard {
   /// The events of one frame on their way to one handler.
   class Run {
    public:
+    /// Whether anything is declared of their type that is looked at.
+    bool looks() const { return rule_ != nullptr; }
     /// Unfit or UnknownVersion when the event is not to be handed over.
     std::optional<Outcome> refusal_of(const EventView& event);
     /// Whether refusal_of() would say nothing; counts nothing.

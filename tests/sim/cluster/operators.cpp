@@ -6,6 +6,7 @@
 #include <legion/event/frame.hpp>
 #include <legion/event/json.hpp>
 #include <legion/event/msgpack_writer.hpp>
+#include <legion/event/share.hpp>
 #include <legion/runtime/control_connection.hpp>
 
 #include "kernel/kernel.hpp"
@@ -177,7 +178,7 @@ void Operators::skip_stalled(const std::vector<NodeReport>& reports) {
       const std::string name = durable["name"];
       const auto chosen = std::ranges::find(world_.plan.subscriptions, name, &SubscriptionPlan::durable);
       const bool is_planned = chosen != world_.plan.subscriptions.end();
-      if (!is_planned && !name.contains('/')) continue;  // a share is skipped where it is
+      if (!is_planned && !group_of(name)) continue;  // a share is skipped where it is
       const std::size_t at = is_planned ? chosen->host : host;
       spawn("operator", [this, name, at] { change_subscription(name, at, Change::Skip); });
     }
